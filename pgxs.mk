@@ -1,0 +1,38 @@
+# The build. A room is a folder of src/; its place in ROOMS is its place in the house: a room may
+# use the rooms before it, never the ones after it.
+ROOMS = core worker tenant track report http
+
+EXTENSION = leadanalytics
+LA_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" leadanalytics.control)
+SQL_SCRIPT = build/leadanalytics--$(LA_VERSION).sql
+
+MODULE_big = leadanalytics
+OBJS = src/leadanalytics.o $(patsubst %.c,%.o,$(sort $(wildcard $(ROOMS:%=src/%/*.c))))
+DATA = $(wildcard updates/*--*.sql)
+DATA_built = $(SQL_SCRIPT)
+EXTRA_CLEAN = build $(OBJS:.o=.d)
+
+# The install script is all state first, then all functions: a room's functions may name any table.
+# grants.sql closes it.
+STATE = $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.tables.sql))
+FUNCTIONS = $(filter-out $(STATE),$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.sql))) src/grants.sql
+
+REGRESS = $(filter $(notdir $(basename $(wildcard sql/*.sql))),$(ROOMS) leadanalytics)
+REGRESS_OPTS = --load-extension=leadanalytics
+ISOLATION = $(notdir $(basename $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=leadanalytics
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Only what SQL calls is exported: everything is hidden but the symbols LA_FUNCTION declares.
+override CFLAGS += -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+	-fvisibility=hidden -MMD -MP
+override CPPFLAGS += -Isrc -DLA_VERSION='"$(LA_VERSION)"' -DPGDLLEXPORT='__attribute__((visibility("default")))'
+-include $(OBJS:.o=.d)
+
+$(SQL_SCRIPT): $(STATE) $(FUNCTIONS) leadanalytics.control pgxs.mk
+	@mkdir -p $(@D)
+	@{ printf '%s\n' '\echo Use "CREATE EXTENSION leadanalytics" to load this file. \quit'; \
+	   for part in $(STATE) $(FUNCTIONS); do printf '\n-- %s\n' "$$part"; cat "$$part"; done; } > $@

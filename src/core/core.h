@@ -1,0 +1,15 @@
+/*
+ * What core does when the library is loaded: settings, and the check that library and SQL belong together.
+ */
+#ifndef LA_CORE_H
+#define LA_CORE_H
+
+extern void la_core_init(void);
+
+/*
+ * Raise 0A000 with a hint unless the extension's SQL in this database is of the library's version.
+ * Looked up once a session; cheap afterwards.
+ */
+extern void la_require_version(void);
+
+#endif

@@ -1,0 +1,130 @@
+-- Errors and answers of route functions.
+
+CREATE FUNCTION leadanalytics.fail(status int, message text, code text DEFAULT NULL, errors json DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF status NOT BETWEEN 400 AND 599 THEN
+        RAISE EXCEPTION 'status must be from 400 to 599, not %', status USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'LA' || status,
+        MESSAGE = message,
+        DETAIL = coalesce(json_strip_nulls(json_build_object('code', code, 'errors', errors))::text, '');
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.fail(int, text, text, json) IS
+    'raise an error that the door answers with this HTTP status and text in the family''s envelope; code: campaigns'' machine-readable code; errors: engagement''s [{"field","message"}]';
+
+CREATE FUNCTION leadanalytics.reply(
+    status int,
+    headers json DEFAULT '{}',
+    content_type text DEFAULT NULL,
+    body bytea DEFAULT '')
+RETURNS leadanalytics.reply LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW(status, headers, content_type, body)::leadanalytics.reply
+$$;
+COMMENT ON FUNCTION leadanalytics.reply(int, json, text, bytea) IS
+    'an answer with its own status (200–399), headers ({"Location": "…"}), content type and bytes; it wears no envelope; with content_type null the body is empty';
+
+-- Leaves: see leadanalytics.partitioned.
+CREATE FUNCTION leadanalytics.leaf_name(parent text, month date)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT parent || to_char(month, '_YYYY_MM')
+$$;
+COMMENT ON FUNCTION leadanalytics.leaf_name(text, date) IS 'the table that holds a month of a parent';
+
+CREATE FUNCTION leadanalytics.make_leaf(parent text, month date)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    starts date := date_trunc('month', month);
+    ends date := starts + interval '1 month';
+    leaf text := leadanalytics.leaf_name(parent, starts);
+    definition text;
+    kind leadanalytics.partitioned;
+BEGIN
+    SELECT * INTO kind FROM leadanalytics.partitioned p WHERE p.parent = make_leaf.parent;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no partitioned table "%"', parent USING ERRCODE = 'undefined_table',
+            HINT = 'See leadanalytics.partitioned.';
+    END IF;
+    IF to_regclass(format('leadanalytics.%I', leaf)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    -- Two first events of a month may come at once: the second waits here and finds the leaf made.
+    PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.make_leaf ' || leaf, 0));
+    IF to_regclass(format('leadanalytics.%I', leaf)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    -- ATTACH of a finished table waits for no reader; CREATE … PARTITION OF would wait for all of them.
+    EXECUTE format('CREATE TABLE leadanalytics.%I (LIKE leadanalytics.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS, '
+                   'CHECK (at >= %L AND at < %L))', leaf, parent, starts::timestamptz, ends::timestamptz);
+    FOREACH definition IN ARRAY kind.indexes LOOP
+        EXECUTE format(regexp_replace(definition, '^(UNIQUE )?', 'CREATE \1INDEX ON leadanalytics.%I '), leaf);
+    END LOOP;
+    EXECUTE format('ALTER TABLE leadanalytics.%I ATTACH PARTITION leadanalytics.%I FOR VALUES FROM (%L) TO (%L)',
+                   parent, leaf, starts::timestamptz, ends::timestamptz);
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.make_leaf(text, date) IS
+    'make the leaf of a parent for the month of that date (UTC) unless it is there; true when made';
+
+-- Home.
+CREATE FUNCTION leadanalytics.start()
+RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM leadanalytics.home;
+    INSERT INTO leadanalytics.home (system_identifier, database)
+    SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database())
+    FROM pg_control_system();
+    SELECT 'leadanalytics acts in database ' || quote_ident(current_database()) || ' from now on'
+$$;
+COMMENT ON FUNCTION leadanalytics.start() IS
+    'let workers act in this database: the last step of an installation, a restore, or of giving a clone a life of its own';
+
+CREATE FUNCTION leadanalytics.started()
+RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM leadanalytics.home h, pg_control_system() c, pg_database d
+                   WHERE h.system_identifier = c.system_identifier AND h.database = d.oid AND d.datname = current_database())
+$$;
+COMMENT ON FUNCTION leadanalytics.started() IS 'whether leadanalytics.start() was called in this database of this cluster';
+
+-- Status.
+CREATE FUNCTION leadanalytics.status()
+RETURNS SETOF leadanalytics.status_line LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    source leadanalytics.status_source;
+BEGIN
+    FOR source IN SELECT * FROM leadanalytics.status_source ORDER BY name LOOP
+        RETURN QUERY EXECUTE format('SELECT * FROM %s()', source.function::regproc);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.status() IS 'what is on, what is off, and how to turn it on, in words';
+GRANT EXECUTE ON FUNCTION leadanalytics.status() TO leadanalytics_read;
+GRANT EXECUTE ON FUNCTION leadanalytics.start() TO leadanalytics_admin;
+
+CREATE FUNCTION leadanalytics.preloaded()
+RETURNS boolean LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'la_core_preloaded';
+COMMENT ON FUNCTION leadanalytics.preloaded() IS 'whether the library is in shared_preload_libraries';
+
+CREATE FUNCTION leadanalytics.core_status()
+RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE AS $$
+    SELECT 'version', (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'leadanalytics'), NULL
+    UNION ALL
+    SELECT 'library',
+           CASE WHEN preloaded THEN 'preloaded' ELSE 'not preloaded: no background workers, no shared counters; answers are the same' END,
+           CASE WHEN NOT preloaded THEN 'Add leadanalytics to shared_preload_libraries and restart PostgreSQL.' END
+    FROM (SELECT leadanalytics.preloaded()) AS p (preloaded)
+    UNION ALL
+    SELECT 'home',
+           CASE WHEN started THEN 'started here' ELSE 'not started here: workers change nothing in this database' END,
+           CASE WHEN NOT started THEN 'SELECT leadanalytics.start();' END
+    FROM (SELECT leadanalytics.started()) AS s (started)
+    UNION ALL
+    SELECT 'route ' || method || ' ' || path, 'its function ' || function || ' does not exist or is overloaded',
+           'Create the function, or delete the row of leadanalytics.route.'
+    FROM leadanalytics.route
+    WHERE pg_catalog.to_regproc(function) IS NULL
+$$;
+COMMENT ON FUNCTION leadanalytics.core_status() IS 'version, preloading, home and broken routes, for leadanalytics.status()';
+INSERT INTO leadanalytics.status_source VALUES ('core', 'leadanalytics.core_status');

@@ -1,0 +1,65 @@
+/*
+ * JSON of requests: a tree that knows what was written, and the writer's few verbs.
+ *
+ * The parser is PostgreSQL's; this adds what a public door needs before it: UTF-8 verified, nesting
+ * bounded, and U+0000 and lone surrogates written as escapes replaced by U+FFFD (PostgreSQL's text
+ * cannot hold them, and one such escape must not lose a batch of a thousand events). Numbers stay
+ * text until somebody asks: 1e999999 is legal JSON, and only the member that uses it is in error.
+ *
+ * Everything is allocated in the current memory context and freed with it.
+ */
+#ifndef LA_JSON_H
+#define LA_JSON_H
+
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+
+#define LA_JSON_MAX_DEPTH 64
+
+typedef enum LaJsonType
+{
+	LA_JSON_NULL,
+	LA_JSON_BOOL,
+	LA_JSON_NUMBER,
+	LA_JSON_STRING,
+	LA_JSON_ARRAY,
+	LA_JSON_OBJECT,
+} LaJsonType;
+
+typedef struct LaJson
+{
+	LaJsonType type;
+	const char *key;	/* its name, for a member of an object */
+	const char *text;	/* string: its characters, NUL-terminated; number, bool: as written */
+	int length;			/* of text, in bytes */
+	int count;			/* members or elements */
+	struct LaJson *first;
+	struct LaJson *last;
+	struct LaJson *next; /* the sibling after this one */
+} LaJson;
+
+#define la_json_foreach(child, parent) \
+	for (const LaJson *child = (parent)->first; child != NULL; child = child->next)
+
+/* The tree of a text, or NULL with *error a short lowercase reason. Never raises for bad input. */
+extern LaJson *la_json_parse(const char *text, int length, const char **error);
+
+/* The member of that name (the last, if repeated), or NULL; NULL too when object is NULL or no object. */
+extern const LaJson *la_json_get(const LaJson *object, const char *name);
+
+/* The characters of a string member that is there and is a string, else NULL. */
+extern const char *la_json_string(const LaJson *object, const char *name);
+
+/* A number as float8: false when it is no number or outside float8. */
+extern bool la_json_float(const LaJson *node, double *value);
+
+/* The tree as jsonb; NULL with *error when it holds something jsonb cannot (a number too large). */
+extern Jsonb *la_json_to_jsonb(const LaJson *node, const char **error);
+
+/* Append JSON text without the white space between tokens. The text must be valid JSON. */
+extern void la_json_compact(StringInfo out, const char *text, int length);
+
+/* Append a quoted JSON string; NULL appends null. */
+extern void la_json_quote(StringInfo out, const char *text);
+
+#endif

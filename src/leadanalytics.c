@@ -1,0 +1,22 @@
+/*
+ * The table of contents: one line a room, in the order of ROOMS in pgxs.mk.
+ *
+ * The library works with and without shared_preload_libraries. A room that needs
+ * preloading (workers, shared memory) checks for it itself and says in
+ * leadanalytics.status() what is off without it.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "core/core.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	la_core_init();
+}

@@ -1,0 +1,104 @@
+-- Web events: visitors, sessions, the events themselves, and the ledger of what is not folded yet.
+--
+-- The partitioned parent carries no index, key, identity or default partition, and the install script
+-- makes no leaf: leaves are made by leadanalytics.make_leaf() at run time, are no members of the
+-- extension, and so are dumped and restored as ordinary tables.
+
+-- Texts that repeat (names, pages, referrers, agents, campaigns) are numbers in the rows that repeat them.
+CREATE SEQUENCE leadanalytics.term_id AS int;
+CREATE TABLE leadanalytics.term (
+    workspace int NOT NULL,
+    id int NOT NULL,
+    text text COLLATE "C" NOT NULL,
+    PRIMARY KEY (workspace, id)
+);
+CREATE UNIQUE INDEX term_text ON leadanalytics.term (workspace, pg_catalog.hashtextextended(text, 0), pg_catalog.md5(text));
+COMMENT ON TABLE leadanalytics.term IS 'the dictionary: texts that events repeat, by number; the view leadanalytics.events shows them';
+
+CREATE SEQUENCE leadanalytics.visitor_number;
+CREATE TABLE leadanalytics.visitor (
+    workspace int NOT NULL,
+    number bigint NOT NULL,
+    visitor_id text COLLATE "C" NOT NULL,
+    fingerprint text COLLATE "C",
+    first_seen timestamptz NOT NULL,
+    last_seen timestamptz NOT NULL,
+    PRIMARY KEY (workspace, visitor_id)
+) WITH (fillfactor = 90);
+CREATE UNIQUE INDEX visitor_by_number ON leadanalytics.visitor (workspace, number);
+COMMENT ON TABLE leadanalytics.visitor IS 'a browser: the id its pages send, and the number its events carry';
+
+-- A session's first columns are those of its first received event, written once; the middle ones move
+-- while it is open; ended_at and what follows is written once, when it closes, and closed is final.
+CREATE SEQUENCE leadanalytics.session_number;
+CREATE TABLE leadanalytics.session (
+    workspace int NOT NULL,
+    number bigint NOT NULL,
+    visitor bigint,
+    session_id text COLLATE "C",
+    started_at timestamptz NOT NULL,
+    entry_page int,
+    referrer int,
+    utm_source int,
+    utm_medium int,
+    utm_campaign int,
+    returns int NOT NULL DEFAULT 0,
+    last_seen timestamptz NOT NULL,
+    last_page int,
+    events int NOT NULL DEFAULT 0,
+    pageviews int NOT NULL DEFAULT 0,
+    clicks int NOT NULL DEFAULT 0,
+    scroll_percent real NOT NULL DEFAULT 0,
+    ended_at timestamptz,
+    PRIMARY KEY (workspace, number)
+) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at);
+COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it';
+COMMENT ON COLUMN leadanalytics.session.ended_at IS 'set once, by the client''s end or by idleness; an idle one may be complete before this is written: see leadanalytics.session_end()';
+
+CREATE TABLE leadanalytics.event (
+    at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    id bigint NOT NULL,
+    visitor bigint,
+    session bigint,
+    event_id uuid,
+    workspace int NOT NULL,
+    name int NOT NULL,
+    page int,
+    title int,
+    referrer int,
+    utm_source int,
+    utm_medium int,
+    utm_campaign int,
+    source int,
+    kind "char" NOT NULL,
+    is_bot boolean NOT NULL DEFAULT false,
+    data jsonb
+) PARTITION BY RANGE (at);
+COMMENT ON TABLE leadanalytics.event IS 'web events, one row each, never changed; the view leadanalytics.events shows them as text';
+COMMENT ON COLUMN leadanalytics.event.at IS 'the client''s time when believable, else received_at: partition key, bucket, and what ranges mean';
+COMMENT ON COLUMN leadanalytics.event.kind IS 'p pageview, a auto (scroll, click, …), c custom';
+
+-- Ids are drawn in blocks of 1 024: a batch's events are one block, so a ledger row names them by (id_from, n).
+CREATE SEQUENCE leadanalytics.event_block;
+CREATE TABLE leadanalytics.ledger (
+    workspace int NOT NULL,
+    leaf date NOT NULL,
+    id_from bigint NOT NULL,
+    n int NOT NULL CHECK (n > 0),
+    at_min timestamptz NOT NULL,
+    at_max timestamptz NOT NULL
+) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.0);
+CREATE INDEX ledger_by_workspace ON leadanalytics.ledger (workspace, id_from);
+COMMENT ON TABLE leadanalytics.ledger IS 'what is not folded yet: one row per ingest transaction, workspace and leaf';
+
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term_id', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor_number', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_number', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.event_block', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.ledger', '');
