@@ -41,7 +41,7 @@ installed_version(void)
 	char *version = NULL;
 
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
-				CStringGetDatum("leadanalytics"));
+	            CStringGetDatum("leadanalytics"));
 	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -67,9 +67,9 @@ la_require_version(void)
 	version = installed_version();
 	if (version == NULL || strcmp(version, LA_VERSION) != 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the leadanalytics library is version %s, its SQL in this database is version %s", LA_VERSION,
-						version ? version : "none"),
-				 errhint("Run ALTER EXTENSION leadanalytics UPDATE, then connect again.")));
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("the leadanalytics library is version %s, its SQL in this database is version %s",
+		                LA_VERSION, version ? version : "none"),
+		         errhint("Run ALTER EXTENSION leadanalytics UPDATE, then connect again.")));
 	agreed = true;
 }
