@@ -53,12 +53,12 @@ SELECT * FROM door_test.ask('DELETE', '/healthz', :'sdk');
 
 -- A function of everything a route can bind.
 CREATE FUNCTION door_test.echo(
-    word text DEFAULT 'nothing', "count" int DEFAULT 20, big bigint DEFAULT NULL, real float8 DEFAULT NULL,
+    word text DEFAULT 'nothing', "count" int DEFAULT 20, big bigint DEFAULT NULL, num float8 DEFAULT NULL,
     flag boolean DEFAULT false, day date DEFAULT NULL, moment timestamptz DEFAULT NULL, id uuid DEFAULT NULL,
     ip inet DEFAULT NULL, tree json DEFAULT NULL, workspace int DEFAULT NULL, as_role text DEFAULT NULL,
     client_ip inet DEFAULT NULL, actor_key bigint DEFAULT NULL, request_id text DEFAULT NULL, now timestamptz DEFAULT NULL)
 RETURNS json LANGUAGE sql STABLE SET timezone = 'UTC' AS $$
-    SELECT json_strip_nulls(json_build_object('word', word, 'count', "count", 'big', big, 'real', real, 'flag', flag, 'day', day,
+    SELECT json_strip_nulls(json_build_object('word', word, 'count', "count", 'big', big, 'num', num, 'flag', flag, 'day', day,
         'moment', moment, 'id', id, 'ip', ip, 'tree', tree, 'workspace', (SELECT slug FROM leadanalytics.workspace w WHERE w.id = workspace),
         'role', as_role, 'client_ip', client_ip, 'key', actor_key IS NOT NULL, 'request', request_id, 'now', now = transaction_timestamp()))
 $$;
@@ -68,9 +68,9 @@ FROM (VALUES ('GET', '/analytics/t/:word', 'dashboard', '{admin,marketing}'::tex
              ('POST', '/analytics/t', 'dashboard', '{admin}'), ('GET', '/analytics/t/fixed', 'dashboard', '{admin,public}')) AS r (method, path, family, roles);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, min, max, lenient, position)
 SELECT method, path, arg, CASE WHEN path LIKE '%:' || arg THEN 'path' WHEN method = 'POST' THEN 'body' ELSE 'query' END, arg, type, min, max,
-       path = '/analytics/t/:word' AND arg IN ('count', 'flag', 'real'), position
+       path = '/analytics/t/:word' AND arg IN ('count', 'flag', 'num'), position
 FROM leadanalytics.route,
-     (VALUES ('word', 'text', 1, 8, 1), ('count', 'int', 1, 100, 2), ('big', 'bigint', NULL, NULL, 3), ('real', 'number', NULL, NULL, 4),
+     (VALUES ('word', 'text', 1, 8, 1), ('count', 'int', 1, 100, 2), ('big', 'bigint', NULL, NULL, 3), ('num', 'number', NULL, NULL, 4),
              ('flag', 'boolean', NULL, NULL, 5), ('day', 'date', NULL, NULL, 6), ('moment', 'timestamp', NULL, NULL, 7), ('id', 'uuid', NULL, NULL, 8),
              ('ip', 'ip', NULL, NULL, 9), ('tree', 'json', NULL, NULL, 10)) AS p (arg, type, min, max, position)
 WHERE function = 'door_test.echo';
@@ -78,7 +78,7 @@ WHERE function = 'door_test.echo';
 -- Values: what is read, what is clamped (D-14), what is refused, and in whose words.
 SELECT query, a.status, a.answer
 FROM unnest(ARRAY['', 'count=7', 'count=7&count=8', 'count=0', 'count=-1', 'count=101', 'count=9223372036854775808', 'count=1e308', 'count=0x1',
-                  'count=%201', 'count=', 'count', 'count=%zz', 'real=1e308', 'real=1e309', 'real=nan', 'flag=1', 'flag=false', 'flag=yes',
+                  'count=%201', 'count=', 'count', 'count=%zz', 'num=1e308', 'num=1e309', 'num=nan', 'flag=1', 'flag=false', 'flag=yes',
                   'big=9223372036854775807', 'big=9223372036854775808', 'big=-2147483649', 'day=2024-02-29', 'day=2026-02-29', 'day=infinity',
                   'moment=2026-03-16T14:30:45.123Z', 'moment=2026-03-16T08:30:00-06:00', 'moment=2026-03-16T08:30:00+05:30', 'moment=2026-03-16',
                   'moment=2026-03-16T25:00:00Z', 'moment=epoch', 'id=5f0a4e5c-5a1e-4a7e-9df5-0d8f0f6f8b11', 'id=5f0a', 'ip=::ffff:192.0.2.7',
@@ -132,7 +132,7 @@ BEGIN
         WHEN 'LA503' THEN PERFORM leadanalytics.fail(503, 'Analytics Engine not configured');
         WHEN 'zero' THEN PERFORM 1 / 0;
         WHEN 'sleep' THEN PERFORM pg_sleep(10);
-        WHEN 'null' THEN RETURN NULL;
+        WHEN 'none' THEN RETURN NULL;
     END CASE;
     RETURN leadanalytics.reply(200);
 END
@@ -142,7 +142,7 @@ VALUES ('POST', '/analytics/act', 'door_test.act', 'dashboard', false, 200, 'act
        ('POST', '/api/v1/workspaces/:w/act', 'door_test.act', 'campaigns', false, 200, 'act'), ('GET', '/analytics/act', 'door_test.act', 'dashboard', true, 200, 'act');
 INSERT INTO leadanalytics.route_param (method, path, name, arg) SELECT method, path, 'what', 'what' FROM leadanalytics.route WHERE function = 'door_test.act';
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type) VALUES ('POST', '/api/v1/workspaces/:w/act', 'w', 'path', 'w', 'workspace');
-SELECT what, a.* FROM unnest('{302,gif,201,accel,split,999,40001,LA404,LA422,LA503,zero,sleep,null}'::text[]) AS what,
+SELECT what, a.* FROM unnest('{302,gif,201,accel,split,999,40001,LA404,LA422,LA503,zero,sleep,none}'::text[]) AS what,
      LATERAL door_test.ask('POST', '/analytics/act?what=' || what, :'admin') AS a;
 SELECT currval('door_test.tries') AS tries;
 SELECT setval('door_test.tries', 1);
@@ -178,7 +178,7 @@ SELECT part, state FROM leadanalytics.status() WHERE part LIKE 'route %' ORDER B
 
 -- OpenAPI: every route, once
 SELECT count(*) = (SELECT count(DISTINCT path) FROM leadanalytics.route) FROM json_object_keys(leadanalytics.openapi() -> 'paths');
-SELECT leadanalytics.openapi() #> '{paths,/analytics/t/{word},get,parameters}';
+SELECT leadanalytics.openapi() #> '{paths,"/analytics/t/{word}",get,parameters}';
 
 -- The functions answer PostgREST only
 SELECT leadanalytics_door.handle_ro('') FROM set_config('request.headers', '{}', true);

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -109,6 +111,18 @@ read_value(const LaParam *param, const char *text, Datum *value)
 	return UNREADABLE;
 }
 
+/* 4.0 and 4e2 are integers too, as JSON counts: written as one, where the number is small enough to be exact. */
+static const char *
+whole_number(const LaJson *node)
+{
+	double value;
+
+	if (node->type != LA_JSON_NUMBER || strpbrk(node->text, ".eE") == NULL || !la_json_float(node, &value) ||
+		value != floor(value) || fabs(value) > 9007199254740992.0)
+		return node->text;
+	return psprintf("%.0f", value);
+}
+
 /* A JSON value as the text its type reads: a string's characters, a number as written, else JSON. */
 static Outcome
 read_member(const LaParam *param, const LaJson *node, Datum *value)
@@ -129,6 +143,8 @@ read_member(const LaParam *param, const LaJson *node, Datum *value)
 	}
 	if (node->type == LA_JSON_ARRAY || node->type == LA_JSON_OBJECT)
 		return param->lenient ? ABSENT : UNREADABLE;
+	if (param->type->oid == INT4OID || param->type->oid == INT8OID)
+		return read_value(param, whole_number(node), value);
 	return read_value(param, node->text, value);
 }
 

@@ -27,8 +27,8 @@ RETURNS json LANGUAGE sql STABLE AS $$
         'minLength', CASE WHEN param.type = 'text' THEN param.min END,
         'maxLength', CASE WHEN param.type = 'text' THEN param.max END,
         'enum', param.choices,
-        'default', leadanalytics.openapi_value(
-            param.type, coalesce(param.fallback, leadanalytics.argument_default(function, param.arg))),
+        'default', CASE WHEN NOT param.required AND param.place <> 'path' THEN leadanalytics.openapi_value(
+            param.type, coalesce(param.fallback, leadanalytics.argument_default(function, param.arg))) END,
         'description', CASE WHEN param.place IN ('body', 'document') THEN param.summary END))
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_schema(leadanalytics.route_param, text) IS 'the JSON schema of a parameter';
