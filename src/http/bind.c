@@ -111,14 +111,15 @@ read_value(const LaParam *param, const char *text, Datum *value)
 	return UNREADABLE;
 }
 
-/* 4.0 and 4e2 are integers too, as JSON counts: written as one, where the number is small enough to be exact. */
+/* 4.0 and 4e2 are integers too, as JSON counts: written as one, where the number is small enough to be exact.
+ */
 static const char *
 whole_number(const LaJson *node)
 {
 	double value;
 
 	if (node->type != LA_JSON_NUMBER || strpbrk(node->text, ".eE") == NULL || !la_json_float(node, &value) ||
-		value != floor(value) || fabs(value) > 9007199254740992.0)
+	    value != floor(value) || fabs(value) > 9007199254740992.0)
 		return node->text;
 	return psprintf("%.0f", value);
 }
