@@ -11,6 +11,7 @@
 
 #include "core/core.h"
 #include "http/http.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -20,5 +21,6 @@ void
 _PG_init(void)
 {
 	la_core_init();
+	la_worker_init();
 	la_http_init();
 }

@@ -30,9 +30,8 @@ LA_FUNCTION(la_core_preloaded)
 	PG_RETURN_BOOL(preloaded);
 }
 
-/* The extension's version in this database, or NULL when it is not created here. */
-static char *
-installed_version(void)
+char *
+la_installed_version(void)
 {
 	Relation catalog = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -64,7 +63,7 @@ la_require_version(void)
 
 	if (agreed)
 		return;
-	version = installed_version();
+	version = la_installed_version();
 	if (version == NULL || strcmp(version, LA_VERSION) != 0)
 		ereport(ERROR,
 		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
