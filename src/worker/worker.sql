@@ -20,7 +20,8 @@ COMMENT ON FUNCTION leadanalytics.unit_plan(timestamptz) IS
     'the enabled units: when each is due, whether its last run failed, whether to write down (keep) a run that changed nothing, and when one that starts now is followed by the next';
 
 CREATE FUNCTION leadanalytics.unit_command(unit leadanalytics.unit, now timestamptz)
-RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
     routine record;
 BEGIN
@@ -58,7 +59,7 @@ RETURNS timestamptz LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, 
                         ELSE unit_ended.now + least(interval '5 seconds' * (2 ^ least(s.failures, 10)), interval '5 minutes') END,
         last_start = excluded.last_start,
         last_end = excluded.last_end,
-        failures = CASE WHEN error IS NULL THEN 0 ELSE s.failures + 1 END,
+        failures = CASE WHEN error IS NULL THEN 0 ELSE least(s.failures, 2147483646) + 1 END,
         last_error = error
     RETURNING next_run
 $$;
