@@ -1,0 +1,127 @@
+/*
+ * API keys: making their secret, and finding one by its text.
+ *
+ * A key's text is its role's prefix and 64 hexadecimal digits (32 random bytes). Kept are the SHA-256
+ * of the whole text and, to find the row, everything but the last 52 digits: the prefix and the first
+ * 12. As the digits have a fixed number, the row is found without knowing the roles' prefixes, and a
+ * prefix that begins another one (dk_, dk_agent_) needs no rule.
+ *
+ * A plain hash is enough, unlike for passwords: nobody guesses 256 random bits.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "utils/builtins.h"
+
+#include "core/export.h"
+#include "core/query.h"
+#include "tenant/tenant.h"
+
+#define SECRET_BYTES 32
+#define HIDDEN_DIGITS 52 /* of the 64, not part of what a key is found by */
+#define MAX_TEXT 128     /* longer texts are no keys; hashing stops here */
+
+static LaQuery by_prefix = {"SELECT workspace, id, role, member, per_minute, digest FROM leadanalytics.key "
+                            "WHERE prefix = $1 AND revoked_at IS NULL",
+                            1,
+                            {TEXTOID}};
+
+/* The text's length, and in *plausible whether it may be a key at all: anything else never meets the
+ * database. */
+static int
+measure(const char *text, bool *plausible)
+{
+	int length = 0;
+
+	*plausible = true;
+	while (length < MAX_TEXT && text[length] != '\0')
+	{
+		char c = text[length++];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+			*plausible = false;
+	}
+	if (text[length] != '\0' || length <= HIDDEN_DIGITS)
+		*plausible = false;
+	return length;
+}
+
+static void
+hash(const char *text, int length, uint8 *digest)
+{
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+
+	if (pg_cryptohash_init(context) < 0 || pg_cryptohash_update(context, (const uint8 *) text, length) < 0 ||
+	    pg_cryptohash_final(context, digest, PG_SHA256_DIGEST_LENGTH) < 0)
+		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(context));
+	pg_cryptohash_free(context);
+}
+
+bool
+la_key_find(const char *text, LaKey *key)
+{
+	uint8 given[PG_SHA256_DIGEST_LENGTH];
+	uint8 kept[PG_SHA256_DIGEST_LENGTH] = {0};
+	bool plausible;
+	int length = measure(text, &plausible);
+	Datum prefix;
+	bool found;
+	bool isnull;
+
+	hash(text, length, given);
+	/* An implausible text is looked for like any other, as a prefix that no key has. */
+	prefix = PointerGetDatum(plausible ? cstring_to_text_with_len(text, length - HIDDEN_DIGITS)
+	                                   : cstring_to_text("-"));
+	found = la_query_run(&by_prefix, &prefix, NULL, true, 1) == 1;
+	if (found)
+	{
+		bytea *digest = DatumGetByteaPP(la_query_value(0, 6, &isnull));
+
+		Assert(VARSIZE_ANY_EXHDR(digest) == sizeof(kept));
+		memcpy(kept, VARDATA_ANY(digest), sizeof(kept));
+	}
+	/* On a miss the comparison is with zeroes: the same work, and no text hashes to them. */
+	if (timingsafe_bcmp(given, kept, sizeof(kept)) != 0 || !found)
+		return false;
+
+	key->workspace = DatumGetInt32(la_query_value(0, 1, &isnull));
+	key->id = DatumGetInt64(la_query_value(0, 2, &isnull));
+	key->role = la_query_text(0, 3);
+	key->member = DatumGetInt64(la_query_value(0, 4, &isnull));
+	if (isnull)
+		key->member = 0;
+	key->per_minute = DatumGetInt32(la_query_value(0, 5, &isnull));
+	if (isnull)
+		key->per_minute = -1;
+	return true;
+}
+
+/* 64 hexadecimal digits from the operating system's generator. */
+LA_FUNCTION(la_tenant_secret)
+{
+	char bytes[SECRET_BYTES];
+	char digits[2 * SECRET_BYTES];
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values"),
+		                errhint("The operating system's random generator did not answer; try again.")));
+	hex_encode(bytes, sizeof(bytes), digits);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(digits, sizeof(digits)));
+}
+
+/* What la_key_find finds, for SQL: the same code answers the door and the tests. */
+LA_FUNCTION(la_tenant_find_key)
+{
+	char *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	LaKey key;
+	bool found;
+
+	SPI_connect();
+	found = la_key_find(given, &key);
+	SPI_finish();
+	if (!found)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(key.id);
+}

@@ -1,0 +1,42 @@
+/*
+ * Who speaks for which workspace.
+ *
+ * An HTTP request: the door finds its key, or learns that the route is public, and says so with
+ * la_tenant_enter() for as long as the route's function runs. Meanwhile the request may touch that
+ * workspace and no other, whatever database role the server runs it as.
+ *
+ * An SQL caller: what the database role may is decided by leadanalytics.may(), see may.c.
+ */
+#ifndef LA_TENANT_H
+#define LA_TENANT_H
+
+#define LA_TENANT_NOBODY 0
+#define LA_TENANT_PUBLIC (-1)
+
+typedef struct LaKey
+{
+	int workspace;
+	int64 id;
+	const char *role; /* palloc'd in the memory context SPI was connected in */
+	int64 member;     /* 0: none */
+	int per_minute;   /* -1: the route's limit; 0: none */
+} LaKey;
+
+/*
+ * Find a key by its text: true when it exists and is not revoked. The caller is connected to SPI;
+ * nothing is written. Every text costs the same: one SHA-256, one index probe, one comparison.
+ */
+extern bool la_key_find(const char *text, LaKey *key);
+
+/*
+ * While the door runs a route's function: which workspace the request speaks for. LA_TENANT_PUBLIC on
+ * a keyless route, until leadanalytics.public_workspace() resolved one. Held in a C static, so that no
+ * setting can forge it; the end of the transaction clears it, should the door not come to it.
+ */
+extern void la_tenant_enter(int workspace);
+extern void la_tenant_leave(void);
+
+/* The workspace entered: its id, LA_TENANT_PUBLIC or LA_TENANT_NOBODY. */
+extern int la_tenant_current(void);
+
+#endif
