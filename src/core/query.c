@@ -5,6 +5,7 @@
 
 #include "utils/builtins.h"
 
+#include "core/core.h"
 #include "core/query.h"
 
 uint64
@@ -12,6 +13,7 @@ la_query_run(LaQuery *query, Datum *values, const char *nulls, bool read_only, l
 {
 	int result;
 
+	la_require_version();
 	if (query->plan == NULL)
 	{
 		SPIPlanPtr plan = SPI_prepare(query->sql, query->nargs, query->types);
