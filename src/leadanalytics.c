@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "core/core.h"
+#include "http/http.h"
 
 PG_MODULE_MAGIC;
 
@@ -19,4 +20,5 @@ void
 _PG_init(void)
 {
 	la_core_init();
+	la_http_init();
 }

@@ -40,10 +40,10 @@ hex4(const char *at, const char *end)
 	for (int i = 0; i < 4; i++)
 	{
 		char c = at[i];
-		int digit = (c >= '0' && c <= '9')	 ? c - '0'
-					: (c >= 'a' && c <= 'f') ? c - 'a' + 10
-					: (c >= 'A' && c <= 'F') ? c - 'A' + 10
-											 : -1;
+		int digit = (c >= '0' && c <= '9')   ? c - '0'
+		            : (c >= 'a' && c <= 'f') ? c - 'a' + 10
+		            : (c >= 'A' && c <= 'F') ? c - 'A' + 10
+		                                     : -1;
 
 		if (digit < 0)
 			return -1;
@@ -158,9 +158,9 @@ static void
 scalar(void *state, char *token, JsonTokenType type)
 {
 	LaJson *node = add_node(state, type == JSON_TOKEN_STRING   ? LA_JSON_STRING
-								   : type == JSON_TOKEN_NUMBER ? LA_JSON_NUMBER
-								   : type == JSON_TOKEN_NULL   ? LA_JSON_NULL
-															   : LA_JSON_BOOL);
+	                               : type == JSON_TOKEN_NUMBER ? LA_JSON_NUMBER
+	                               : type == JSON_TOKEN_NULL   ? LA_JSON_NULL
+	                                                           : LA_JSON_BOOL);
 
 	node->text = token;
 	node->length = strlen(token);
@@ -171,13 +171,13 @@ la_json_parse(const char *text, int length, const char **error)
 {
 	Builder builder = {0};
 	JsonSemAction actions = {
-		.semstate = &builder,
-		.object_start = open_object,
-		.object_end = close_container,
-		.array_start = open_array,
-		.array_end = close_container,
-		.object_field_start = member,
-		.scalar = scalar,
+	    .semstate = &builder,
+	    .object_start = open_object,
+	    .object_end = close_container,
+	    .array_start = open_array,
+	    .array_end = close_container,
+	    .object_field_start = member,
+	    .scalar = scalar,
 	};
 	JsonLexContext *lexer;
 	char *copy;
@@ -210,7 +210,7 @@ la_json_get(const LaJson *object, const char *name)
 
 	if (object == NULL || object->type != LA_JSON_OBJECT)
 		return NULL;
-	la_json_foreach(child, object)
+	la_json_foreach (child, object)
 	{
 		if (strcmp(child->key, name) == 0)
 			found = child;
@@ -245,7 +245,7 @@ number_fits(const LaJson *node)
 	const char *exponent = strpbrk(node->text, "eE");
 
 	return node->length <= MAX_NUMBER_LENGTH &&
-		   (exponent == NULL || (strlen(exponent) <= 6 && abs(atoi(exponent + 1)) <= MAX_NUMBER_EXPONENT));
+	       (exponent == NULL || (strlen(exponent) <= 6 && abs(atoi(exponent + 1)) <= MAX_NUMBER_EXPONENT));
 }
 
 static JsonbValue *
@@ -275,11 +275,11 @@ push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, cons
 			}
 			value.type = jbvNumeric;
 			value.val.numeric = DatumGetNumeric(DirectFunctionCall3(
-				numeric_in, CStringGetDatum(node->text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+			    numeric_in, CStringGetDatum(node->text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 			break;
 		case LA_JSON_ARRAY:
 			pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-			la_json_foreach(child, node)
+			la_json_foreach (child, node)
 			{
 				push(state, child, WJB_ELEM, error);
 				if (*error)
@@ -288,7 +288,7 @@ push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, cons
 			return pushJsonbValue(state, WJB_END_ARRAY, NULL);
 		case LA_JSON_OBJECT:
 			pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-			la_json_foreach(child, node)
+			la_json_foreach (child, node)
 			{
 				JsonbValue key;
 

@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# Finding and stopping our processes. Each server works in a directory of its own in the state directory;
+# the kernel tells (/proc/PID/cwd), also after a kill -9, a lost pid file or a pid used again.
+
+# pids PROGRAM DIRECTORY
+pids() {
+    local found
+    # As the servers' user: root in a container may not look into other users' processes.
+    for found in $(as_server find /proc -maxdepth 2 -name cwd \( -lname "$2" -o -lname "$2 (deleted)" \) \
+        -printf '%h\n' 2>/dev/null); do
+        # shellcheck disable=SC2015 # the process may be gone between the two
+        [ "$(cat "$found/comm" 2>/dev/null || true)" != "$1" ] || echo "${found#/proc/}"
+    done
+}
+
+postgres_pids() { pids postgres "$pg"; }
+postgrest_pids() { pids postgrest "$homes/$1"; }
+nginx_pids() { pids nginx "$homes/nginx"; }
+
+server_pids() {
+    case $1 in
+        postgresql) postgres_pids ;;
+        postgrest-*) postgrest_pids "${1#postgrest-}" ;;
+        nginx) nginx_pids ;;
+    esac
+}
+
+# Of several, the one that is no other's child.
+main_pid() {
+    local pid all parent
+    all=" $(server_pids "$1" | tr '\n' ' ')"
+    for pid in $all; do
+        parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null || true)
+        case $all in *" $parent "*) ;; *) echo "$pid"; return 0 ;; esac
+    done
+    return 1
+}
+
+# signal NAME SERVER: to all of its processes
+signal() {
+    local all
+    all=$(server_pids "$2")
+    # shellcheck disable=SC2086 # a list
+    [ -z "$all" ] || kill -s "$1" $all 2>/dev/null || true
+}
+
+# gone SERVER TENTHS: wait until none of it is left
+gone() {
+    local i
+    for ((i = 0; i < $2; i++)); do
+        [ -n "$(server_pids "$1")" ] || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+stop_postgrest() {
+    signal TERM "postgrest-$1"
+    gone "postgrest-$1" 50 || { signal KILL "postgrest-$1"; gone "postgrest-$1" 50; } ||
+        fail "PostgREST $1 does not stop" "its processes: $(postgrest_pids "$1" | tr '\n' ' ')"
+    rm -f -- "$run/$1.sock"
+}
+
+stop_nginx() {
+    signal TERM nginx
+    gone nginx 50 || { signal KILL nginx; gone nginx 50; } ||
+        fail "nginx does not stop" "its processes: $(nginx_pids | tr '\n' ' ')"
+}
+
+stop_postgres() {
+    local master
+    [ -n "$(postgres_pids)" ] || return 0
+    if master=$(main_pid postgresql) && [ "$(head -n 1 "$pg/postmaster.pid" 2>/dev/null || true)" = "$master" ]; then
+        as_server "$pgbin/pg_ctl" -D "$pg" -m fast -t 60 -s stop >/dev/null 2>&1 ||
+            as_server "$pgbin/pg_ctl" -D "$pg" -m immediate -t 30 -s stop >/dev/null 2>&1 || true
+    fi
+    # What is left has no master: it ends by itself, or is told to.
+    gone postgresql 50 || { signal QUIT postgresql; gone postgresql 50; } || { signal KILL postgresql; gone postgresql 50; } ||
+        fail "PostgreSQL does not stop" "its processes: $(postgres_pids | tr '\n' ' ')"
+}
+
+stop_servers() {
+    stop_nginx
+    stop_postgrest ro
+    stop_postgrest rw
+    stop_postgres
+}
