@@ -4,29 +4,39 @@
 -- makes no leaf: leaves are made by leadanalytics.make_leaf() at run time, are no members of the
 -- extension, and so are dumped and restored as ordinary tables.
 
--- Texts that repeat (names, pages, referrers, agents, campaigns) are numbers in the rows that repeat them.
+-- Texts that repeat (names, pages, referrers, campaigns) are numbers in the rows that repeat them. A text
+-- is found by the first 128 bits of its SHA-256: pages may be longer than an index takes, and nobody can
+-- make two of them meet.
 CREATE SEQUENCE leadanalytics.term_id AS int;
 CREATE TABLE leadanalytics.term (
     workspace int NOT NULL,
     id int NOT NULL,
+    digest uuid NOT NULL,
     text text COLLATE "C" NOT NULL,
     PRIMARY KEY (workspace, id)
 );
-CREATE UNIQUE INDEX term_text ON leadanalytics.term (workspace, pg_catalog.hashtextextended(text, 0), pg_catalog.md5(text));
+CREATE UNIQUE INDEX term_digest ON leadanalytics.term (workspace, digest);
 COMMENT ON TABLE leadanalytics.term IS 'the dictionary: texts that events repeat, by number; the view leadanalytics.events shows them';
+COMMENT ON COLUMN leadanalytics.term.digest IS 'the first 16 bytes of the SHA-256 of the text';
 
+-- Most batches only lock their visitors' rows (which is what keeps two batches from opening two sessions
+-- for one visit) and change them when a session opens: when somebody was last seen is told by sessions and
+-- events. Numbers are drawn for new visitors only: sets of visitors are bitmaps, and gaps would swell them.
 CREATE SEQUENCE leadanalytics.visitor_number;
 CREATE TABLE leadanalytics.visitor (
     workspace int NOT NULL,
     number bigint NOT NULL,
     visitor_id text COLLATE "C" NOT NULL,
     fingerprint text COLLATE "C",
-    first_seen timestamptz NOT NULL,
-    last_seen timestamptz NOT NULL,
+    sessions int NOT NULL DEFAULT 0,
+    last_session bigint,
     PRIMARY KEY (workspace, visitor_id)
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX visitor_by_number ON leadanalytics.visitor (workspace, number);
 COMMENT ON TABLE leadanalytics.visitor IS 'a browser: the id its pages send, and the number its events carry';
+COMMENT ON COLUMN leadanalytics.visitor.fingerprint IS 'of the device: the first one sent';
+COMMENT ON COLUMN leadanalytics.visitor.sessions IS 'how many it has had: the "returns" of its next one';
+COMMENT ON COLUMN leadanalytics.visitor.last_session IS 'the server-made session its next event may belong to';
 
 -- A session's first columns are those of its first received event, written once; the middle ones move
 -- while it is open; ended_at and what follows is written once, when it closes, and closed is final.
@@ -54,7 +64,9 @@ CREATE TABLE leadanalytics.session (
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at);
+CREATE INDEX session_open ON leadanalytics.session (workspace, number) WHERE ended_at IS NULL;
 COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it';
+COMMENT ON COLUMN leadanalytics.session.returns IS 'sessions of the visitor that were opened before this one';
 COMMENT ON COLUMN leadanalytics.session.ended_at IS 'set once, by the client''s end or by idleness; an idle one may be complete before this is written: see leadanalytics.session_end()';
 
 CREATE TABLE leadanalytics.event (
@@ -81,18 +93,27 @@ COMMENT ON TABLE leadanalytics.event IS 'web events, one row each, never changed
 COMMENT ON COLUMN leadanalytics.event.at IS 'the client''s time when believable, else received_at: partition key, bucket, and what ranges mean';
 COMMENT ON COLUMN leadanalytics.event.kind IS 'p pageview, a auto (scroll, click, …), c custom';
 
--- Ids are drawn in blocks of 1 024: a batch's events are one block, so a ledger row names them by (id_from, n).
+-- Ids are drawn in blocks of 1 024: (nextval << 10) and the 1 023 after it.
 CREATE SEQUENCE leadanalytics.event_block;
+ALTER TABLE leadanalytics.event ALTER id SET DEFAULT pg_catalog.nextval('leadanalytics.event_block') << 10;
+COMMENT ON COLUMN leadanalytics.event.id IS 'its upper bits are the block that one statement drew: see leadanalytics.ledger';
+
 CREATE TABLE leadanalytics.ledger (
     workspace int NOT NULL,
     leaf date NOT NULL,
     id_from bigint NOT NULL,
+    id_to bigint NOT NULL,
     n int NOT NULL CHECK (n > 0),
     at_min timestamptz NOT NULL,
-    at_max timestamptz NOT NULL
+    at_max timestamptz NOT NULL,
+    CHECK (id_from >> 10 = id_to >> 10)
 ) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.0);
 CREATE INDEX ledger_by_workspace ON leadanalytics.ledger (workspace, id_from);
-COMMENT ON TABLE leadanalytics.ledger IS 'what is not folded yet: one row per ingest transaction, workspace and leaf';
+COMMENT ON TABLE leadanalytics.ledger IS
+    'what is not folded yet: one row per statement that added events, workspace, leaf and block of ids. '
+    'Invariant: the events of its leaf whose id is from id_from to id_to are n, all of its workspace, their at is from at_min to at_max, '
+    'and no other row, then or later, names any of them (ids between may be missing: duplicates draw an id too)';
+COMMENT ON COLUMN leadanalytics.ledger.leaf IS 'the first day of the leaf''s month (UTC)';
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term', '');

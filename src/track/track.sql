@@ -1,0 +1,122 @@
+-- Ingestion of web events: see src/track/track.h for the way an event takes.
+
+INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
+    'UNIQUE (workspace, event_id) WHERE event_id IS NOT NULL', -- dedupe; the only unique one: ON CONFLICT names none
+    '(id)',                                                    -- the events of a ledger row
+    '(workspace, at)',                                         -- ranges, lists
+    '(workspace, visitor, at) WHERE visitor IS NOT NULL'       -- a visitor's or session's history
+]);
+
+-- The ledger is written here and nowhere else, for our own INSERT and for anybody's.
+CREATE FUNCTION leadanalytics.event_ledger()
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max)
+    SELECT f.workspace, date_trunc('month', f.at AT TIME ZONE 'UTC')::date AS leaf,
+           min(f.id), max(f.id), count(*), min(f.at), max(f.at)
+    FROM fresh f
+    GROUP BY f.workspace, leaf, f.id >> 10;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.event_ledger() IS 'write the ledger rows of the events a statement added';
+CREATE TRIGGER event_ledger AFTER INSERT ON leadanalytics.event
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.event_ledger();
+
+-- The plans are made for what they meet in a large database: probes of indexes, whatever the size of the
+-- tables was when the session first ran them.
+CREATE FUNCTION leadanalytics.track(
+    workspace int DEFAULT NULL,
+    body json DEFAULT NULL,
+    origin text DEFAULT NULL,
+    referer text DEFAULT NULL,
+    client_ip inet DEFAULT NULL,
+    user_agent text DEFAULT NULL,
+    now timestamptz DEFAULT now())
+RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+AS 'MODULE_PATHNAME', 'la_track_track';
+COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) IS
+    'store web events: one event or {"events": [...]} (at most 1 000) in the shapes of the web and server SDKs; each is taken or rejected by itself; '
+    'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer';
+GRANT EXECUTE ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, success, summary, example, builtin) VALUES
+    ('POST', '/api/v1/track', 'leadanalytics.track', 'public', '{public,sdk,admin}', true, 200,
+     'Store web events: one event, or a batch of at most 1 000',
+     '{"success": true, "accepted": 2, "duplicates": 0, "rejected": [{"index": 2, "error": "event_name is required"}]}', true);
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, error, example, summary) VALUES
+    ('POST', '/api/v1/track', 'body', 'document', 'body', 'json', true, 'Invalid request body',
+     '{"events": [{"event_id": "7b9b…", "event_name": "page_view", "visitor_id": "v1", "session_id": "s1", "event_data": {"url": "https://example.com/"}}]}',
+     'an event of the web SDK (event_name, visitor_id, session_id, event_data, …) or of the server SDK (event, userId, properties, …), or {"events": [...]}');
+
+-- Sessions.
+CREATE FUNCTION leadanalytics.session_end(named boolean, last_seen timestamptz, ended_at timestamptz, now timestamptz)
+RETURNS timestamptz LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_track_session_end';
+COMMENT ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz, timestamptz) IS
+    'when a session ended as seen at now, null while it is open: ended_at, else last_seen once it has been idle for longer than '
+    'leadanalytics.session_idle_client (named by the client) or leadanalytics.session_idle_server';
+GRANT EXECUTE ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz, timestamptz) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.engagement_score(duration_s numeric, scroll_percent numeric, clicks int, returns int)
+RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (least(35, floor(greatest(duration_s, 0) / 10)) + least(30, floor(greatest(scroll_percent, 0) * 0.3))
+        + least(20, greatest(clicks, 0)) + least(15, 5 * least(greatest(returns, 0), 3)))::int
+$$;
+COMMENT ON FUNCTION leadanalytics.engagement_score(numeric, numeric, int, int) IS
+    '0 to 100: a point per 10 s (at most 35), per 3.33 % of scrolling (30), per click (20), five per earlier session (15)';
+GRANT EXECUTE ON FUNCTION leadanalytics.engagement_score(numeric, numeric, int, int) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.engagement_label(score int)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN score <= 20 THEN 'Cold' WHEN score <= 45 THEN 'Warm' WHEN score <= 70 THEN 'Hot' WHEN score <= 100 THEN 'Very Hot' END
+$$;
+COMMENT ON FUNCTION leadanalytics.engagement_label(int) IS 'Cold to 20, Warm to 45, Hot to 70, Very Hot to 100';
+GRANT EXECUTE ON FUNCTION leadanalytics.engagement_label(int) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.close_idle(workspace int, now timestamptz DEFAULT now())
+RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    allowed int := leadanalytics.permitted(workspace);
+    closed int;
+BEGIN
+    -- Locked in the order ingestion locks them; one that an event moves meanwhile is judged again as it is then.
+    WITH idle AS (
+        SELECT s.number FROM leadanalytics.session s
+        WHERE s.workspace = allowed AND s.ended_at IS NULL
+          AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, close_idle.now) IS NOT NULL
+        ORDER BY s.number FOR NO KEY UPDATE
+    )
+    UPDATE leadanalytics.session s SET ended_at = s.last_seen
+    FROM idle WHERE s.workspace = allowed AND s.number = idle.number;
+    GET DIAGNOSTICS closed = ROW_COUNT;
+    RETURN closed;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.close_idle(int, timestamptz) IS
+    'write the end of sessions that are idle as seen at now, and return how many; answers are the same before and after';
+GRANT EXECUTE ON FUNCTION leadanalytics.close_idle(int, timestamptz) TO leadanalytics_write;
+
+CREATE VIEW leadanalytics.events WITH (security_barrier) AS
+SELECT e.workspace, e.id, e.at, e.received_at, name.text AS event_name, e.kind, v.visitor_id,
+       coalesce(s.session_id, s.number::text) AS session_id, e.event_id,
+       page.text AS page_url, title.text AS page_title, referrer.text AS referrer,
+       utm_source.text AS utm_source, utm_medium.text AS utm_medium, utm_campaign.text AS utm_campaign,
+       source.text AS source, e.is_bot, coalesce(e.data, '{}') AS event_data
+FROM leadanalytics.event e
+JOIN leadanalytics.term name ON name.workspace = e.workspace AND name.id = e.name
+LEFT JOIN leadanalytics.visitor v ON v.workspace = e.workspace AND v.number = e.visitor
+LEFT JOIN leadanalytics.session s ON s.workspace = e.workspace AND s.number = e.session
+LEFT JOIN leadanalytics.term page ON page.workspace = e.workspace AND page.id = e.page
+LEFT JOIN leadanalytics.term title ON title.workspace = e.workspace AND title.id = e.title
+LEFT JOIN leadanalytics.term referrer ON referrer.workspace = e.workspace AND referrer.id = e.referrer
+LEFT JOIN leadanalytics.term utm_source ON utm_source.workspace = e.workspace AND utm_source.id = e.utm_source
+LEFT JOIN leadanalytics.term utm_medium ON utm_medium.workspace = e.workspace AND utm_medium.id = e.utm_medium
+LEFT JOIN leadanalytics.term utm_campaign ON utm_campaign.workspace = e.workspace AND utm_campaign.id = e.utm_campaign
+LEFT JOIN leadanalytics.term source ON source.workspace = e.workspace AND source.id = e.source
+WHERE e.workspace IN (SELECT w.id FROM leadanalytics.workspace w WHERE leadanalytics.may(w.id));
+COMMENT ON VIEW leadanalytics.events IS 'web events as text, of the workspaces the caller may ask about';
+COMMENT ON COLUMN leadanalytics.events.session_id IS 'as the client named it, else the number of the session the server made';
+COMMENT ON COLUMN leadanalytics.events.event_data IS 'what has no column of its own';
+GRANT SELECT ON leadanalytics.events TO leadanalytics_read;

@@ -1,0 +1,181 @@
+/*
+ * Visitors: ids → numbers.
+ *
+ * The rows of a batch's visitors stay locked until it commits, which is what puts the batches of one
+ * visitor in a line: the next one sees the sessions this one made. New visitors are added first, then all
+ * are locked, each step sorted by id. Who adds waits only for others who add, and who locks only for
+ * others who lock, so no two batches ever wait for each other.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "core/query.h"
+#include "track/track.h"
+
+/* The number is drawn behind the look-up: a sequence has no way to give one back. */
+static LaQuery add_visitors = {
+    "INSERT INTO leadanalytics.visitor (workspace, number, visitor_id, fingerprint) "
+    "SELECT $1, nextval('leadanalytics.visitor_number'), n.visitor_id, n.fingerprint "
+    "FROM (SELECT u.visitor_id, u.fingerprint FROM unnest($2, $3) WITH ORDINALITY AS u (visitor_id, "
+    "fingerprint, n) "
+    "      WHERE NOT EXISTS (SELECT FROM leadanalytics.visitor v "
+    "                        WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id) "
+    "      ORDER BY u.n OFFSET 0) AS n "
+    "ON CONFLICT DO NOTHING",
+    3,
+    {INT4OID, TEXTARRAYOID, TEXTARRAYOID}};
+
+static LaQuery lock_visitors = {
+    "SELECT u.n::int, v.number, v.sessions, v.last_session, v.fingerprint IS NOT NULL "
+    "FROM unnest($2) WITH ORDINALITY AS u (visitor_id, n) "
+    "JOIN leadanalytics.visitor v ON v.workspace = $1 AND v.visitor_id = u.visitor_id "
+    "ORDER BY u.n FOR NO KEY UPDATE OF v",
+    2,
+    {INT4OID, TEXTARRAYOID}};
+
+static LaQuery write_visitors = {
+    "UPDATE leadanalytics.visitor v "
+    "SET sessions = u.sessions, last_session = nullif(u.last_session, 0), fingerprint = "
+    "coalesce(v.fingerprint, u.fingerprint) "
+    "FROM unnest($2, $3, $4, $5) AS u (visitor_id, sessions, last_session, fingerprint) "
+    "WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id",
+    5,
+    {INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}};
+
+static ArrayType *
+text_array(Datum *values, bool *nulls, int n)
+{
+	int dims[1] = {n};
+	int bounds[1] = {1};
+
+	return construct_md_array(values, nulls, 1, dims, bounds, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+static Datum
+text_or_null(const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static int
+by_visitor_id(const void *a, const void *b)
+{
+	const LaEvent *left = *(LaEvent *const *) a;
+	const LaEvent *right = *(LaEvent *const *) b;
+	int order = strcmp(left->visitor_id, right->visitor_id);
+
+	return order != 0 ? order : left->index - right->index;
+}
+
+/* The distinct visitors of the batch, sorted. */
+static void
+collect(LaBatch *batch)
+{
+	LaEvent **named = palloc(batch->n * sizeof(LaEvent *));
+	LaVisitor *visitor = NULL;
+	int n = 0;
+
+	for (int i = 0; i < batch->n; i++)
+		if (batch->events[i]->visitor_id != NULL)
+			named[n++] = batch->events[i];
+	qsort(named, n, sizeof(LaEvent *), by_visitor_id);
+	batch->visitors = palloc0(Max(n, 1) * sizeof(LaVisitor));
+	batch->nvisitors = 0;
+	for (int i = 0; i < n; i++)
+	{
+		if (visitor == NULL || strcmp(visitor->visitor_id, named[i]->visitor_id) != 0)
+		{
+			visitor = &batch->visitors[batch->nvisitors++];
+			visitor->visitor_id = named[i]->visitor_id;
+		}
+		if (visitor->fingerprint == NULL)
+			visitor->fingerprint = named[i]->fingerprint;
+		named[i]->visitor = visitor;
+	}
+}
+
+void
+track_visitors(LaBatch *batch)
+{
+	Datum *ids;
+	Datum *fingerprints;
+	bool *nulls;
+	Datum workspace = Int32GetDatum(batch->workspace);
+	Datum list;
+	int n;
+	uint64 locked;
+
+	collect(batch);
+	n = batch->nvisitors;
+	if (n == 0)
+		return;
+	ids = palloc(n * sizeof(Datum));
+	fingerprints = palloc(n * sizeof(Datum));
+	nulls = palloc(n * sizeof(bool));
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = CStringGetTextDatum(batch->visitors[i].visitor_id);
+		fingerprints[i] = text_or_null(batch->visitors[i].fingerprint, &nulls[i]);
+	}
+	list = PointerGetDatum(construct_array(ids, n, TEXTOID, -1, false, TYPALIGN_INT));
+	la_query_run(&add_visitors,
+	             (Datum[]){workspace, list, PointerGetDatum(text_array(fingerprints, nulls, n))}, NULL, false,
+	             0);
+	locked = la_query_run(&lock_visitors, (Datum[]){workspace, list}, NULL, false, 0);
+	if (locked != n)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+		                errmsg("a visitor was added by another transaction that this one cannot see"),
+		                errhint("Try again.")));
+	for (uint64 row = 0; row < locked; row++)
+	{
+		bool isnull;
+		LaVisitor *visitor = &batch->visitors[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
+
+		visitor->number = DatumGetInt64(la_query_value(row, 2, &isnull));
+		visitor->sessions = DatumGetInt32(la_query_value(row, 3, &isnull));
+		visitor->last_session = DatumGetInt64(la_query_value(row, 4, &isnull));
+		if (isnull)
+			visitor->last_session = 0;
+		visitor->has_fingerprint = DatumGetBool(la_query_value(row, 5, &isnull));
+		visitor->changed = visitor->fingerprint != NULL && !visitor->has_fingerprint;
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+void
+track_visitors_write(LaBatch *batch)
+{
+	int room = Max(batch->nvisitors, 1);
+	Datum *ids = palloc(room * sizeof(Datum));
+	Datum *sessions = palloc(room * sizeof(Datum));
+	Datum *last = palloc(room * sizeof(Datum));
+	Datum *fingerprints = palloc(room * sizeof(Datum));
+	bool *nulls = palloc(room * sizeof(bool));
+	int n = 0;
+
+	for (int i = 0; i < batch->nvisitors; i++)
+	{
+		const LaVisitor *visitor = &batch->visitors[i];
+
+		if (!visitor->changed)
+			continue;
+		ids[n] = CStringGetTextDatum(visitor->visitor_id);
+		sessions[n] = Int32GetDatum(visitor->sessions);
+		last[n] = Int64GetDatum(visitor->last_session);
+		fingerprints[n] = text_or_null(visitor->fingerprint, &nulls[n]);
+		n++;
+	}
+	if (n == 0)
+		return;
+	la_query_run(&write_visitors,
+	             (Datum[]){Int32GetDatum(batch->workspace),
+	                       PointerGetDatum(construct_array(ids, n, TEXTOID, -1, false, TYPALIGN_INT)),
+	                       PointerGetDatum(construct_array(sessions, n, INT4OID, 4, true, TYPALIGN_INT)),
+	                       PointerGetDatum(construct_array(last, n, INT8OID, 8, true, TYPALIGN_DOUBLE)),
+	                       PointerGetDatum(text_array(fingerprints, nulls, n))},
+	             NULL, false, 0);
+}
