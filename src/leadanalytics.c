@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "core/core.h"
+#include "worker/worker.h"
 #include "http/http.h"
 
 PG_MODULE_MAGIC;
@@ -20,5 +21,6 @@ void
 _PG_init(void)
 {
 	la_core_init();
+	la_worker_init();
 	la_http_init();
 }

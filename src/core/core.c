@@ -33,9 +33,8 @@ LA_FUNCTION(la_core_preloaded)
 	PG_RETURN_BOOL(preloaded);
 }
 
-/* The extension's version in this database, or NULL when it is not created here. */
-static char *
-installed_version(void)
+char *
+la_installed_version(void)
 {
 	Relation catalog = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -99,7 +98,7 @@ la_require_version(void)
 		CacheRegisterSyscacheCallback(PROCOID, ask_again, (Datum) 0);
 		listening = true;
 	}
-	version = installed_version();
+	version = la_installed_version();
 	if (version == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 		                errmsg("the extension leadanalytics does not exist in this database"),

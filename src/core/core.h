@@ -13,4 +13,7 @@ extern void la_core_init(void);
  */
 extern void la_require_version(void);
 
+/* The version of the extension's SQL in this database, NULL when it is not created here. In a transaction. */
+extern char *la_installed_version(void);
+
 #endif
