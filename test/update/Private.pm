@@ -79,6 +79,15 @@ sub install
 	die "make install failed:\n$r->{out}$r->{err}" if $r->{rc};
 }
 
+# Put a compressed install script of another version beside ours.
+sub add_script
+{
+	my ($self, $script) = @_;
+	chomp(my $share = `$self->{bin}/pg_config --sharedir`);
+	my $to = "$share/extension/" . basename($script, '.gz');
+	system('sh', '-c', 'gzip -dc "$1" > "$2"', 'sh', $script, $to) == 0 or die "gzip\n";
+}
+
 sub cluster
 {
 	my ($self, $name, %option) = @_;
@@ -133,6 +142,9 @@ sub _run
 	}
 	return \%result;
 }
+
+# Servers outlive a test that is interrupted, unless it ends in the usual way.
+$SIG{$_} = sub { exit 1 } for qw(HUP INT PIPE TERM);
 
 END
 {

@@ -1,5 +1,6 @@
--- The answers of every built-in GET route whose function can be asked with a workspace alone, for every
+-- Web events as text, then the answers of every built-in GET route whose function can be asked with a workspace alone, for every
 -- workspace, at a fixed "now" where it takes one.
+SELECT e.*, w.slug FROM leadanalytics.events e JOIN leadanalytics.workspaces w ON w.id = e.workspace ORDER BY e.workspace, e.id;
 SELECT format('SELECT %L || '' %s '' || %s(%s)::text', r.path, w.slug, r.function,
               (SELECT string_agg(CASE name WHEN 'workspace' THEN 'workspace => ' || w.id
                                            WHEN 'now' THEN 'now => ''2026-02-06Z''' WHEN 'as_role' THEN 'as_role => ''admin''' END, ', ')

@@ -13,6 +13,15 @@ SELECT leadanalytics.create_key(:acme, 'member', member => :ann);
 SELECT leadanalytics.create_key(:acme, 'marketing', pages => '{/a,/b}');
 SELECT leadanalytics.create_key(:acme, 'sandbox', per_minute => 0);
 SELECT leadanalytics.grant_workspace(:acme, 'bi', 'marketing');
+SELECT leadanalytics.track(:acme, '{"events": [
+    {"event_id": "e1", "event_name": "page_view", "visitor_id": "v1", "session_id": "s1", "timestamp": "2026-01-31T23:59:00Z",
+     "event_data": {"url": "https://acme.example/", "title": "Home", "referrer": "https://search.example/", "utm_source": "mail"}},
+    {"event_id": "e2", "event_name": "scroll", "visitor_id": "v1", "session_id": "s1", "timestamp": "2026-02-01T00:01:00Z",
+     "event_data": {"scroll_percent": 80}},
+    {"event_id": "e3", "event_name": "sign_up", "visitor_id": "v2", "timestamp": "2026-02-01T00:02:00Z", "event_data": {"plan": "pro"}}]}',
+    now => '2026-02-01T00:05:00Z');
+SELECT leadanalytics.track(:globex, '{"event_name": "page_view", "visitor_id": "v1", "event_data": {"url": "https://globex.example/"}}',
+    now => '2026-02-02T12:00:00Z');
 -- A user's own: an endpoint, a view, and grants on ours.
 CREATE FUNCTION public.hello(workspace int) RETURNS json STABLE LANGUAGE sql AS $$SELECT json_build_object('hello', workspace)$$;
 INSERT INTO leadanalytics.route (method, path, function, summary, roles) VALUES ('GET', '/hello/:who', 'public.hello', 'hello', '{public}');

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Private;
+use Compare;
 use Test::More;
 
 my $pg = Private->new;
@@ -14,33 +15,7 @@ my $one = $pg->cluster('one', superuser => 'postgres');
 my $two = $pg->cluster('two', superuser => 'boss', conf => ["shared_preload_libraries = 'leadanalytics'"]);
 my @roles = qw(leadanalytics_owner leadanalytics_read leadanalytics_write leadanalytics_admin leadanalytics_anon leadanalytics_authenticator);
 
-sub slurp
-{
-	open my $file, '<', "$FindBin::Bin/$_[0]" or die;
-	local $/;
-	return <$file>;
-}
-my ($fill, $catalog, $rows, $answers) = map { slurp("$_.sql") } qw(fill catalog rows answers);
-
-# Two lists of lines: the same, or the first lines of each that the other has not.
-sub same
-{
-	my ($got, $expected, $name) = @_;
-	my (%got, %expected);
-	$got{$_}++ for split /\n/, $got;
-	$expected{$_}++ for split /\n/, $expected;
-	my @more = grep { ($got{$_} // 0) > ($expected{$_} // 0) } sort keys %got;
-	my @less = grep { ($expected{$_} // 0) > ($got{$_} // 0) } sort keys %expected;
-	ok(!@more && !@less && %expected, $name)
-	  or diag(%expected ? () : "nothing to compare\n", (map { "  more: $_\n" } @more[ 0 .. ($#more > 9 ? 9 : $#more) ]),
-		(map { "  less: $_\n" } @less[ 0 .. ($#less > 9 ? 9 : $#less) ]));
-}
-
-sub quiet
-{
-	my ($r, $name) = @_;
-	ok($r->{rc} == 0 && $r->{err} eq '', $name) or diag "rc $r->{rc}\n$r->{err}";
-}
+my ($fill, $catalog, $rows, $answers) = map { slurp("$FindBin::Bin/$_.sql") } qw(fill catalog rows answers);
 
 $one->ask('postgres', 'CREATE DATABASE old');
 $one->ask('old', 'CREATE EXTENSION leadanalytics');
@@ -86,7 +61,7 @@ for my $format (qw(custom plain))
 		"it restores without a warning, $format format");
 	same($two->ask($format, $catalog), $before, "the same catalogue, $format format");
 	same($two->ask($format, $rows), $rows_before, "the same rows and next values, $format format");
-	is($two->ask($format, $answers), $answers_before, "the same answers, $format format");
+	same($two->ask($format, $answers), $answers_before, "the same answers, $format format");
 	is($two->ask($format, 'SELECT leadanalytics.started()'), 'f', 'a restored database does not act before start()');
 }
 is($two->ask('custom', q{SELECT leadanalytics.create_workspace('next') > (SELECT max(id) FROM leadanalytics.workspace)}), 't', 'the next id is a new one');
