@@ -131,7 +131,7 @@ need_postgrest() {
         return 0
     fi
     found=$(postgrest_cache)/postgrest-$postgrest_version
-    [ -x "$found" ] && is_postgrest_12 "$found" || fetch_postgrest "$found"
+    if ! { [ -x "$found" ] && is_postgrest_12 "$found"; }; then fetch_postgrest "$found"; fi
     install -m 755 -- "$found" "$postgrest"
 }
 
