@@ -68,14 +68,19 @@ start_postgres() {
         step "starting PostgreSQL"
         stop_postgres # children that outlive their master keep its memory
     fi
-    rm -f -- "$pg/postmaster.pid" # nobody works in the directory now, whatever it says
+    # None of ours runs now, whatever these say; a pid in them may be a stranger's by now.
+    rm -f -- "$pg/postmaster.pid" "$run/.s.PGSQL.5432" "$run/.s.PGSQL.5432.lock"
     logged "$logs/postgresql-start.log" "PostgreSQL does not start" "what it said: $logs/postgresql-*.log" \
         start_postgres_now
     library_stamp >"$etc/library"
 }
 
 start_postgres_now() {
-    as_server "$pgbin/pg_ctl" -D "$pg" -l "$logs/postgresql-first.log" -w -t 60 -s start 9>&-
+    as_server "$pgbin/pg_ctl" -D "$pg" -l "$logs/postgresql-first.log" -w -t 60 -s start 9>&- && return 0
+    # Why stands in the newest log.
+    find "$logs" -name 'postgresql-*.log' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2- | tr '\n' '\0' |
+        xargs -0 grep -hE 'FATAL|HINT|PANIC|ERROR' | tail -n 5
+    return 1
 }
 
 # The database, the extension in it, and its home.
