@@ -10,8 +10,8 @@
 #include "fmgr.h"
 
 #include "core/core.h"
-#include "worker/worker.h"
 #include "http/http.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 

@@ -61,7 +61,7 @@ make_demo() {
     [ -s "$keys" ] || {
         step "making the workspace demo"
         (umask 077 && : >"$keys.new")
-        sql -1 -f "$source_dir/src/command/demo.sql" >"$keys.new" 2>"$logs/demo.log" ||
+        sql -1 -F " " -f "$source_dir/src/command/demo.sql" >"$keys.new" 2>"$logs/demo.log" ||
             fail "the demo workspace cannot be made" "log: $logs/demo.log" "$(tail -n 3 "$logs/demo.log")"
         mv -f -- "$keys.new" "$keys"
     }

@@ -166,20 +166,10 @@ scalar(void *state, char *token, JsonTokenType type)
 	node->length = strlen(token);
 }
 
-LaJson *
-la_json_parse(const char *text, int length, const char **error)
+/* A copy that the parser may be given, or NULL with *error. */
+static char *
+healed_copy(const char *text, int length, const char **error)
 {
-	Builder builder = {0};
-	JsonSemAction actions = {
-	    .semstate = &builder,
-	    .object_start = open_object,
-	    .object_end = close_container,
-	    .array_start = open_array,
-	    .array_end = close_container,
-	    .object_field_start = member,
-	    .scalar = scalar,
-	};
-	JsonLexContext *lexer;
 	char *copy;
 
 	*error = NULL;
@@ -194,13 +184,47 @@ la_json_parse(const char *text, int length, const char **error)
 		*error = "nested too deep";
 		return NULL;
 	}
-	lexer = makeJsonLexContextCstringLen(copy, length, PG_UTF8, true);
-	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
+	return copy;
+}
+
+LaJson *
+la_json_parse(const char *text, int length, const char **error)
+{
+	Builder builder = {0};
+	JsonSemAction actions = {
+	    .semstate = &builder,
+	    .object_start = open_object,
+	    .object_end = close_container,
+	    .array_start = open_array,
+	    .array_end = close_container,
+	    .object_field_start = member,
+	    .scalar = scalar,
+	};
+	char *copy = healed_copy(text, length, error);
+
+	if (copy == NULL)
+		return NULL;
+	if (pg_parse_json(makeJsonLexContextCstringLen(copy, length, PG_UTF8, true), &actions) != JSON_SUCCESS)
 	{
 		*error = "not valid JSON";
 		return NULL;
 	}
 	return builder.root;
+}
+
+char *
+la_json_heal(const char *text, int length, const char **error)
+{
+	char *copy = healed_copy(text, length, error);
+
+	/* with the escapes, to refuse what a function that reads its strings would stumble over */
+	if (copy != NULL && pg_parse_json(makeJsonLexContextCstringLen(copy, length, PG_UTF8, true),
+	                                  &nullSemAction) != JSON_SUCCESS)
+	{
+		*error = "not valid JSON";
+		return NULL;
+	}
+	return copy;
 }
 
 const LaJson *
@@ -327,31 +351,37 @@ la_json_to_jsonb(const LaJson *node, const char **error)
 	return *error ? NULL : JsonbValueToJsonb(root);
 }
 
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 void
 la_json_compact(StringInfo out, const char *text, int length)
 {
 	const char *end = text + length;
+	const char *from = text; /* the start of what is kept and not yet copied */
+	bool in_string = false;
 
-	while (text < end)
+	for (const char *c = text; c < end; c++)
 	{
-		const char *from = text;
-
-		if (*text == '"')
+		if (in_string)
 		{
-			for (text++; text < end && *text != '"'; text++)
-				if (*text == '\\')
-					text++;
-			text++;
+			if (*c == '\\')
+				c++;
+			else if (*c == '"')
+				in_string = false;
 		}
-		else if (strchr(" \t\r\n", *text))
+		else if (*c == '"')
+			in_string = true;
+		else if (is_space(*c))
 		{
-			text++;
-			continue;
+			appendBinaryStringInfo(out, from, c - from);
+			from = c + 1;
 		}
-		else
-			text += strcspn(text, "\" \t\r\n");
-		appendBinaryStringInfo(out, from, Min(text, end) - from);
 	}
+	appendBinaryStringInfo(out, from, end - from);
 }
 
 void

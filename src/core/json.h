@@ -44,6 +44,9 @@ typedef struct LaJson
 /* The tree of a text, or NULL with *error a short lowercase reason. Never raises for bad input. */
 extern LaJson *la_json_parse(const char *text, int length, const char **error);
 
+/* A copy of a text that is valid JSON and holds no escape that text cannot, or NULL with *error as above. */
+extern char *la_json_heal(const char *text, int length, const char **error);
+
 /* The member of that name (the last, if repeated), or NULL; NULL too when object is NULL or no object. */
 extern const LaJson *la_json_get(const LaJson *object, const char *name);
 

@@ -30,6 +30,12 @@ typedef struct Faults
 	StringInfoData list; /* [{"field","message"}…] */
 } Faults;
 
+typedef struct Body
+{
+	const char *document;  /* all of it as JSON text, for a route that binds it whole */
+	const LaJson *members; /* an object, for a route that binds members of it */
+} Body;
+
 static void
 add_fault(Faults *faults, const LaParam *param, bool missing)
 {
@@ -111,14 +117,15 @@ read_value(const LaParam *param, const char *text, Datum *value)
 	return UNREADABLE;
 }
 
-/* 4.0 and 4e2 are integers too, as JSON counts: written as one, where the number is small enough to be exact. */
+/* 4.0 and 4e2 are integers too, as JSON counts: written as one, where the number is small enough to be exact.
+ */
 static const char *
 whole_number(const LaJson *node)
 {
 	double value;
 
 	if (node->type != LA_JSON_NUMBER || strpbrk(node->text, ".eE") == NULL || !la_json_float(node, &value) ||
-		value != floor(value) || fabs(value) > 9007199254740992.0)
+	    value != floor(value) || fabs(value) > 9007199254740992.0)
 		return node->text;
 	return psprintf("%.0f", value);
 }
@@ -162,7 +169,7 @@ read_query(const LaParam *param, List *query, Datum *value)
 }
 
 static Outcome
-read_param(const LaParam *param, const LaRequest *request, const LaJson *body, Datum *value)
+read_param(const LaParam *param, const LaRequest *request, const Body *body, Datum *value)
 {
 	switch (param->place)
 	{
@@ -171,27 +178,14 @@ read_param(const LaParam *param, const LaRequest *request, const LaJson *body, D
 		case LA_PLACE_QUERY:
 			return read_query(param, request->query, value);
 		case LA_PLACE_BODY:
-			return read_member(param, la_json_get(body, param->name), value);
+			return read_member(param, la_json_get(body->members, param->name), value);
 		case LA_PLACE_DOCUMENT:
-			if (body == NULL)
+			if (body->document == NULL)
 				return ABSENT;
-			/* as it came: the function parses it, and only what is wrong in it is refused */
-			*value = PointerGetDatum(cstring_to_text_with_len(request->body, request->body_length));
+			*value = CStringGetTextDatum(body->document);
 			return BOUND;
 	}
 	pg_unreachable();
-}
-
-/* Whether the route wants the body to be an object because it binds members of it. */
-static bool
-wants_object(const LaRoute *route)
-{
-	ListCell *cell;
-
-	foreach (cell, route->params)
-		if (((LaParam *) lfirst(cell))->place == LA_PLACE_BODY)
-			return true;
-	return false;
 }
 
 static const LaProblem *
@@ -217,29 +211,43 @@ problem_with_params(const LaRoute *route, const Faults *faults)
 	return problem;
 }
 
+/*
+ * Read what the route needs of the body: the tree for its members, or the text for a function that
+ * takes all of it and refuses only what is wrong inside. NULL, or why it cannot be read.
+ */
+static const char *
+read_body(const LaRoute *route, const LaRequest *request, Body *body)
+{
+	const char *why = NULL;
+
+	if (request->body_length == 0)
+		return NULL;
+	if (route->has_document)
+		body->document = la_json_heal(request->body, request->body_length, &why);
+	if (route->has_members && why == NULL)
+	{
+		body->members = la_json_parse(request->body, request->body_length, &why);
+		if (body->members != NULL && body->members->type != LA_JSON_OBJECT)
+			why = "not an object";
+	}
+	return why;
+}
+
 const LaProblem *
 la_bind(const LaRoute *route, const LaRequest *request, LaBound *bound)
 {
 	Faults faults = {0};
-	const LaJson *body = NULL;
+	Body body = {0};
+	const char *why = read_body(route, request, &body);
 	ListCell *cell;
 
-	if (route->has_body && request->body_length > 0)
-	{
-		const char *why;
-
-		body = la_json_parse(request->body, request->body_length, &why);
-		if (body == NULL)
-			return problem_with_body(route, why);
-		if (body->type != LA_JSON_OBJECT && wants_object(route))
-			return problem_with_body(route, "not an object");
-	}
-
+	if (why != NULL)
+		return problem_with_body(route, why);
 	foreach (cell, route->params)
 	{
 		LaParam *param = lfirst(cell);
 		Datum value = (Datum) 0;
-		Outcome outcome = read_param(param, request, body, &value);
+		Outcome outcome = read_param(param, request, &body, &value);
 
 		if (outcome == ABSENT && param->fallback != NULL && param->type->read(param->fallback, &value))
 			outcome = BOUND;

@@ -381,6 +381,7 @@ try_pass(Visit *visit, bool *again)
 	{
 		SPI_connect();
 		MemoryContextSwitchTo(outside); /* the answer outlives SPI */
+		la_require_version();
 		answer = pass(visit);
 		SPI_finish();
 		if (visit->undo)
@@ -417,7 +418,6 @@ handle(bytea *body, bool writing)
 	LaAnswer *answer;
 	bool again = true;
 
-	la_require_version();
 	visit.request = la_request_read(body);
 	visit.family = la_family_of_path(visit.request->segments);
 	for (int i = 0; i < TRIES && again; i++)

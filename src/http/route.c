@@ -174,8 +174,10 @@ load_params(LaRoute *route)
 		param->choices = text_list(row, 10);
 		param->error = text_of(row, 11);
 		param->segment = param->place == LA_PLACE_PATH ? segment_of(route, param->name) : -1;
-		if (param->place == LA_PLACE_BODY || param->place == LA_PLACE_DOCUMENT)
-			route->has_body = true;
+		if (param->place == LA_PLACE_DOCUMENT)
+			route->has_document = true;
+		if (param->place == LA_PLACE_BODY)
+			route->has_members = true;
 		if (strcmp(param->type->name, "workspace") == 0)
 			route->has_workspace = true;
 		route->params = lappend(route->params, param);

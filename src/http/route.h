@@ -71,7 +71,8 @@ typedef struct LaRoute
 	const char *function;
 	bool replies;       /* returns leadanalytics.reply, not JSON */
 	List *params;       /* LaParam, in order */
-	bool has_body;      /* some parameter is in the body */
+	bool has_document;  /* the body is bound whole */
+	bool has_members;   /* members of the body are bound */
 	bool has_workspace; /* a segment of the path names the workspace */
 	int ncontext;       /* the function's arguments: the context first, then the parameters */
 	LaContext context[LA_CONTEXT_COUNT];

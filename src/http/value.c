@@ -231,10 +231,9 @@ static bool
 read_json(const char *text, Datum *value)
 {
 	const char *error;
+	char *healed = la_json_heal(text, strlen(text), &error);
 
-	if (la_json_parse(text, strlen(text), &error) == NULL)
-		return false;
-	return read_text(text, value);
+	return healed != NULL && read_text(healed, value);
 }
 
 static const LaValueType types[] = {

@@ -2,9 +2,8 @@
 -- specimen that breaks it: the first must find nothing, and something once the second has run.
 BEGIN;
 SET client_min_messages = warning;
-CREATE SCHEMA tap;
-CREATE EXTENSION pgtap SCHEMA tap;
-SET search_path = pg_catalog, tap;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+SET search_path = pg_catalog, public;
 
 CREATE TEMP VIEW proc AS
     SELECT p.oid::regprocedure::text AS name, p.* FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname ~ '^leadanalytics';
