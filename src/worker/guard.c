@@ -253,6 +253,12 @@ la_worker_poke(void)
 	poke_here = la_board != NULL;
 }
 
+LA_FUNCTION(la_worker_poke_call)
+{
+	la_worker_poke();
+	PG_RETURN_VOID();
+}
+
 /* Trigger of leadanalytics.home: start() was called, so at commit a worker is wanted here. */
 LA_FUNCTION(la_worker_look)
 {

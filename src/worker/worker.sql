@@ -147,6 +147,11 @@ COMMENT ON FUNCTION leadanalytics.worker_look() IS 'have the launcher look into 
 CREATE TRIGGER look AFTER INSERT OR UPDATE ON leadanalytics.home
     FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.worker_look();
 
+CREATE FUNCTION leadanalytics.worker_poke()
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_poke_call';
+COMMENT ON FUNCTION leadanalytics.worker_poke() IS
+    'have the worker run the units marked on_poke soon after this transaction commits; for functions that leave work for them';
+
 CREATE FUNCTION leadanalytics.worker_slots()
 RETURNS TABLE (database oid, pid int, state text, unit text, failures int, start_at timestamptz, beat timestamptz)
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_slots';

@@ -184,6 +184,33 @@ SQL
     sql($main, "DELETE FROM leadanalytics.unit WHERE name LIKE 'a\\_%'");
 };
 
+subtest 'a poke at commit' => sub {
+    defined sql($main, <<'SQL') or die $error;
+        CREATE FUNCTION fault.poked(now timestamptz) RETURNS void LANGUAGE sql AS
+            $$ INSERT INTO fault.ran VALUES ('poked', now, current_user) $$;
+        INSERT INTO leadanalytics.unit (name, function, every, on_poke) VALUES ('poked', 'fault.poked', '1 hour', true);
+SQL
+    my $count = sub { sql($main, "SELECT count(*) FROM fault.ran WHERE unit = 'poked'") };
+    ok(until_(10, sub { $count->() == 1 }), 'a new unit runs once');
+    sql($main, 'BEGIN', 'SELECT leadanalytics.worker_poke()', 'ROLLBACK');
+    ok(works($main, 10) && works($main, 10), 'two rounds after a poke rolled back');
+    is($count->(), 1, 'it has not run again');
+    sql($main, 'SELECT leadanalytics.worker_poke()');
+    ok(until_(5, sub { $count->() == 2 }), 'after one that committed it has');
+    sql($main, "DELETE FROM leadanalytics.unit WHERE name = 'poked'");
+};
+
+subtest 'SQL of another version' => sub {
+    my $version = sql($main, "SELECT extversion FROM pg_extension WHERE extname = 'leadanalytics'");
+    my $from = log_size();
+    sql($main, "UPDATE pg_extension SET extversion = '999' WHERE extname = 'leadanalytics'");
+    ok(until_(10, sub { pid($main) eq '' }), 'the worker leaves');
+    like(logged($from), qr/its SQL there is version 999.*HINT:  Run ALTER EXTENSION/s, 'and says why') if $log;
+    sql($main, "UPDATE pg_extension SET extversion = '$version' WHERE extname = 'leadanalytics'");
+    sql($main, 'ALTER EXTENSION leadanalytics UPDATE');
+    ok(works($main, 10), 'ALTER EXTENSION … UPDATE brings it back');
+};
+
 subtest 'CREATE DATABASE … TEMPLATE of a database at work' => sub {
     my $clone = "${prefix}_clone";
     push @made, $clone;
