@@ -49,13 +49,6 @@ INSERT INTO rule (name, breaches, specimen) VALUES
  $$SELECT name FROM class WHERE relkind = 'v' AND NOT coalesce(reloptions, '{}') @> '{security_barrier=true}'
    AND EXISTS (SELECT FROM aclexplode(relacl) WHERE grantee <> relowner)$$,
  $$ALTER VIEW leadanalytics.workspaces RESET (security_barrier)$$),
-('a function of a workspace that runs as its owner asks permitted() or may()',
- $$SELECT name FROM proc JOIN pg_language l ON l.oid = prolang
-   WHERE prosecdef AND lanname IN ('sql', 'plpgsql') AND 'workspace' = ANY (proargnames[1:pronargs])
-   AND pg_get_functiondef(proc.oid) !~ 'leadanalytics\.(permitted|may|public_workspace)\('
-   AND EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee <> proowner)$$,
- $$CREATE FUNCTION leadanalytics.bad(workspace int) RETURNS int SECURITY DEFINER SET search_path = pg_catalog, pg_temp LANGUAGE sql AS 'SELECT 1';
-   GRANT EXECUTE ON FUNCTION leadanalytics.bad(int) TO leadanalytics_read$$),
 ('PostgREST''s role executes the two functions of the door, nothing else',
  $$(SELECT name FROM proc WHERE has_function_privilege('leadanalytics_anon', proc.oid, 'EXECUTE')
     EXCEPT VALUES ('leadanalytics_door.handle_ro(bytea)'), ('leadanalytics_door.handle_rw(bytea)'))
