@@ -120,6 +120,16 @@ subtest 'a database is noticed when start() commits, without a restart' => sub {
         qr/^leadanalytics worker$/, 'under its name');
 };
 
+subtest 'a unit added while the worker sleeps' => sub {
+    my $sleepy = fresh('sleepy');
+    sql($sleepy, 'CREATE EXTENSION leadanalytics', 'SELECT leadanalytics.start()');
+    ok(until_(10, sub { sql($sleepy, 'SELECT count(*) FROM leadanalytics.unit_state') }), 'its only units are done for an hour');
+    sql($sleepy, 'CREATE FUNCTION public.mine(now timestamptz) RETURNS void LANGUAGE sql AS $$ $$',
+        "INSERT INTO leadanalytics.unit (name, function, every) VALUES ('mine', 'public.mine', '1 hour')");
+    ok(until_(5, sub { sql($sleepy, "SELECT count(*) FROM leadanalytics.unit_state WHERE name = 'mine'") }), 'runs within 5 s');
+    sql('postgres', "DROP DATABASE $sleepy");
+};
+
 subtest 'before start() and after a rolled back start() nothing acts' => sub {
     my $idle = fresh('idle');
     sql($idle, 'CREATE EXTENSION leadanalytics', 'BEGIN', 'SELECT leadanalytics.start()', 'ROLLBACK');
