@@ -48,7 +48,31 @@ SET ROLE strangers_friend;
 CREATE TEMP TABLE friend AS SELECT name, pg_temp.answer(statement, :full) AS "full" FROM call;
 RESET ROLE;
 
-SELECT plan((SELECT count(*)::int - 1 FROM call) + 3 + (SELECT count(*)::int FROM pg_views WHERE schemaname = 'leadanalytics'));
+-- Inside the door a request speaks for its key's workspace alone, and a public one for none until it is
+-- resolved, whoever the connection belongs to: here a superuser, who may everything outside.
+SELECT leadanalytics.create_workspace('strangers-home') AS home \gset
+SELECT leadanalytics.create_key(:home, 'admin') AS key \gset
+CREATE FUNCTION leadanalytics.strangers_reach(target int) RETURNS json STABLE LANGUAGE sql AS 'SELECT to_json(leadanalytics.may(target))';
+CREATE FUNCTION leadanalytics.strangers_enter(target int) RETURNS json VOLATILE LANGUAGE sql AS $$
+    SELECT to_json(ARRAY[leadanalytics.may(w.id), leadanalytics.public_workspace(w.slug, NULL, NULL, NULL) = w.id, leadanalytics.may(w.id),
+                         leadanalytics.public_workspace('strangers-home', NULL, NULL, NULL) <> w.id, leadanalytics.may(w.id)])
+    FROM leadanalytics.workspace w WHERE w.id = target
+$$;
+INSERT INTO leadanalytics.route (method, path, function, family, roles, summary) VALUES
+    ('GET', '/analytics/strangers-reach', 'leadanalytics.strangers_reach', 'dashboard', '{admin}', 'test'),
+    ('GET', '/analytics/strangers-public', 'leadanalytics.strangers_reach', 'dashboard', '{public}', 'test'),
+    ('POST', '/analytics/strangers-enter', 'leadanalytics.strangers_enter', 'dashboard', '{public}', 'test');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type)
+SELECT method, path, 'target', 'target', 'int' FROM leadanalytics.route WHERE path LIKE '/analytics/strangers-%';
+CREATE FUNCTION pg_temp.ask(method text, uri text, key text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('request.headers', jsonb_strip_nulls(jsonb_build_object('x-la-method', method, 'x-la-uri', uri, 'x-la-rid', 'r',
+        'x-la-ip', '192.0.2.1', 'x-la-auth', 'Bearer ' || key))::text, true);
+    RETURN convert_from(CASE method WHEN 'GET' THEN leadanalytics_door.handle_ro('') ELSE leadanalytics_door.handle_rw('') END, 'UTF8');
+END
+$$;
+
+SELECT plan(5 + (SELECT count(*)::int - 1 FROM call) + 3 + (SELECT count(*)::int FROM pg_views WHERE schemaname = 'leadanalytics'));
 SELECT is("full", nowhere, name || ' tells a stranger nothing') FROM stranger WHERE name <> 'leadanalytics.leak(integer)' ORDER BY name;
 SELECT isnt("full", nowhere, 'negative control: a leak is seen') FROM stranger WHERE name = 'leadanalytics.leak(integer)';
 SELECT is("full", :'full', 'a friend is answered') FROM (SELECT btrim("full", '{}') AS "full" FROM friend WHERE name = 'leadanalytics.permitted(integer)') AS f;
@@ -58,5 +82,11 @@ SELECT is(pg_temp.answer(CASE WHEN has_table_privilege(format('%I.%I', schemanam
                               THEN format('SELECT count(*) FROM %I.%I', schemaname, viewname) ELSE 'SELECT 0' END, 0), '0', viewname || ' shows a stranger nothing')
 FROM pg_views WHERE schemaname = 'leadanalytics' ORDER BY viewname;
 RESET ROLE;
+SELECT is(pg_temp.ask('GET', '/analytics/strangers-reach?target=' || :home, :'key'), 'true', 'a key reaches its workspace');
+SELECT is(pg_temp.ask('GET', '/analytics/strangers-reach?target=' || :full, :'key'), 'false', '… and no other');
+SELECT is(pg_temp.ask('GET', '/analytics/strangers-public?target=' || :full), 'false', 'a public request reaches none');
+SELECT is(pg_temp.ask('POST', '/analytics/strangers-enter?target=' || :full), '[false,true,true,true,true]',
+          '… but the one that public_workspace() resolved, once and for all');
+SELECT is(leadanalytics.may(:full), true, 'outside the door the superuser is one again');
 SELECT * FROM finish();
 ROLLBACK;
