@@ -44,7 +44,7 @@ installed_files() {
     share=$("$pg_config" --sharedir)/extension
     printf '%s\t%s\n' "$build/leadanalytics.so" "$library/leadanalytics.so" \
         "$build/leadanalytics.control" "$share/leadanalytics.control"
-    for file in "$build"/build/*.sql "$build"/updates/*--*.sql; do
+    for file in "$build"/build/*.sql; do
         [ ! -f "$file" ] || printf '%s\t%s\n' "$file" "$share/${file##*/}"
     done
 }

@@ -123,6 +123,7 @@ RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_
 DECLARE
     old leadanalytics.key;
 BEGIN
+    PERFORM leadanalytics.permitted(rotate_key.workspace);
     -- A revoked key has no successor: whoever revoked it would find it open again.
     IF NOT leadanalytics.revoke_key(rotate_key.workspace, rotate_key.key) THEN
         RAISE EXCEPTION 'Key not found' USING ERRCODE = 'LA404', HINT = 'It is revoked; leadanalytics.create_key() makes another.';

@@ -59,7 +59,7 @@ COMMENT ON TABLE leadanalytics.member IS 'a person who belongs to a workspace';
 -- Keys. The text is shown once, by create_key; what is kept is its SHA-256 and the first characters it
 -- is found by. Revoking is an UPDATE that the next request already sees.
 CREATE TABLE leadanalytics.key_role (
-    role text PRIMARY KEY,
+    role text COLLATE "C" PRIMARY KEY,
     prefix text COLLATE "C" NOT NULL UNIQUE,
     opens text NOT NULL
 );

@@ -5,8 +5,11 @@
  * it cannot on a partitioned table; no other index of a leaf is unique, so nothing else can conflict. A
  * second delivery carries the same timestamp and meets the first in the same leaf. Only where a time was
  * not taken from the client, or hardly any longer is, can two deliveries lie on both sides of a month's
- * edge: those are looked up before. Events are added sorted by event_id, so that two batches with the same
- * ids wait for each other in one order.
+ * edge: those are looked up before.
+ *
+ * Events are added in the order of their own time, then of event_id: two batches with the same events meet
+ * them in one order and do not deadlock, and indexes by time and id grow at their right edge. What has
+ * only the receipt's time comes last, by event_id.
  */
 #include "postgres.h"
 
@@ -32,7 +35,7 @@ static LaQuery draw_block = {"SELECT nextval('leadanalytics.event_block') << 10"
 
 static LaQuery known_events = {"SELECT u.n::int FROM unnest($2) WITH ORDINALITY AS u (event_id, n) "
                                "WHERE EXISTS (SELECT FROM leadanalytics.event e WHERE e.workspace = $1 "
-                               "AND e.event_id = u.event_id AND e.at >= $3 AND e.at < $4)",
+                               "AND e.event_id = u.event_id AND e.at >= $3 AND e.at < $4 OFFSET 0)",
                                4,
                                {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
@@ -219,10 +222,25 @@ draw_ids(LaBatch *batch)
 	return block;
 }
 
+static int
+in_writing_order(const void *a, const void *b)
+{
+	const LaEvent *left = *(LaEvent *const *) a;
+	const LaEvent *right = *(LaEvent *const *) b;
+
+	if (left->at_receipt != right->at_receipt)
+		return left->at_receipt ? 1 : -1;
+	if (left->at != right->at)
+		return left->at > right->at ? 1 : -1;
+	return by_event_id(a, b);
+}
+
 static uint64
 write_events(LaBatch *batch)
 {
 	LaRows *rows = track_rows("fresh", event_columns, lengthof(event_columns));
+
+	qsort(batch->events, batch->n, sizeof(LaEvent *), in_writing_order);
 
 	for (int i = 0; i < batch->n; i++)
 	{

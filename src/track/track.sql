@@ -35,7 +35,8 @@ CREATE FUNCTION leadanalytics.track(
     now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
+SET plan_cache_mode = force_generic_plan
 AS 'MODULE_PATHNAME', 'la_track_track';
 COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) IS
     'store web events: one event or {"events": [...]} (at most 1 000) in the shapes of the web and server SDKs; each is taken or rejected by itself; '
@@ -125,7 +126,8 @@ GRANT SELECT ON leadanalytics.events TO leadanalytics_read;
 CREATE FUNCTION leadanalytics.import_log(workspace int, source text, first_line bigint, lines text[])
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
+SET plan_cache_mode = force_generic_plan
 AS 'MODULE_PATHNAME', 'la_track_import_log';
 COMMENT ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) IS
     'store lines of a web server''s log in combined format: pages with GET and 2xx or 304 are page_view, all else is request; '

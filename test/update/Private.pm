@@ -75,7 +75,7 @@ sub install
 {
 	my ($self, $tree) = @_;
 	local %ENV = (%ENV, MAKEFLAGS => '', MAKELEVEL => '', DESTDIR => '');
-	my $r = _run(undef, undef, 'make', '-s', '-C', $tree, 'install', 'with_llvm=no', "PG_CONFIG=$self->{bin}/pg_config");
+	my $r = _run(undef, undef, 'make', '-s', '-j2', '-C', $tree, 'install', 'with_llvm=no', "PG_CONFIG=$self->{bin}/pg_config");
 	die "make install failed:\n$r->{out}$r->{err}" if $r->{rc};
 }
 

@@ -12,7 +12,8 @@ use Test::More;
 
 my $pg = Private->new;
 my $old = $pg->tree("$FindBin::Bin/../..", 'old');
-my $new = $pg->tree("$FindBin::Bin/../..", 'new');
+$pg->install($old);
+my $new = $pg->tree($old, 'new');
 my ($fill, $catalog, $rows, $answers) = map { slurp("$FindBin::Bin/$_.sql") } qw(fill catalog rows answers);
 
 # The second version's sources.
@@ -52,7 +53,7 @@ my $tenant = slurp("$new/src/tenant/tenant.sql");
 my $key = slurp("$new/src/tenant/key.sql");
 my $changed = function($tenant, 'checked_timezone');
 $changed =~ s/^CREATE FUNCTION/CREATE OR REPLACE FUNCTION/;
-mkdir "$new/updates";
+-d "$new/updates" or mkdir "$new/updates" or die;
 spew("$new/updates/$version--$next.sql",
 	join "\n", 'ALTER TABLE leadanalytics.site ADD COLUMN label text;', slurp("$new/src/tenant/tenant_note.tables.sql"), $changed,
 	'DROP FUNCTION leadanalytics.revoke_workspace(int, name);', function($key, 'revoke_workspace'), slurp("$new/src/tenant/tenant_note.sql"));
@@ -82,7 +83,6 @@ sub function
 }
 
 # The old version, in a server that preloads the library and in one that does not.
-$pg->install($old);
 my $one = $pg->cluster('one');
 my $two = $pg->cluster('two', conf => ["shared_preload_libraries = 'leadanalytics'"]);
 for my $node ($one, $two)
