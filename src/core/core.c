@@ -66,7 +66,7 @@ la_require_version(void)
 	version = la_installed_version();
 	if (version == NULL || strcmp(version, LA_VERSION) != 0)
 		ereport(ERROR,
-		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		         errmsg("the leadanalytics library is version %s, its SQL in this database is version %s",
 		                LA_VERSION, version ? version : "none"),
 		         errhint("Run ALTER EXTENSION leadanalytics UPDATE, then connect again.")));
