@@ -195,7 +195,7 @@ reply_answer(void)
 		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a reply's status must be from 200 to 399"),
 		         errhint("Use leadanalytics.fail() for errors.")));
 	answer = la_answer_make(status);
-	answer->content_type = la_query_text(0, 3);
+	la_answer_function_type(answer, la_query_text(0, 3));
 	if (headers != NULL)
 	{
 		LaJson *object = la_json_parse(headers, strlen(headers), &error);
@@ -343,7 +343,7 @@ error_answer(const Visit *visit, const ErrorData *error)
 	const char *why;
 	const LaJson *detail;
 
-	if (unpack_sql_state(error->sqlerrcode)[0] != 'L')
+	if (!la_is_for_client(error->sqlerrcode))
 	{
 		ereport(LOG, (errcode(error->sqlerrcode),
 		              errmsg("request %s failed: %s", visit->request->request_id, error->message),
