@@ -18,7 +18,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -231,6 +233,15 @@ json_answer(const Visit *visit)
 	return answer;
 }
 
+/* Deferred constraints fail here, where an answer can be made of it, and not when PostgREST commits. */
+static void
+check_deferred(void)
+{
+	ConstraintsSetStmt *all_immediate = makeNode(ConstraintsSetStmt);
+
+	AfterTriggerSetState(all_immediate);
+}
+
 /* Run the route's function. */
 static LaAnswer *
 call_function(const Visit *visit, LaBound *bound)
@@ -258,6 +269,8 @@ call_function(const Visit *visit, LaBound *bound)
 	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
 	la_tenant_leave();
+	if (visit->writing)
+		check_deferred();
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	if (result != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "function %s answered no row", route->function);

@@ -14,7 +14,7 @@ use JSON::PP ();
 use Test::More;
 use Time::HiRes 'time', 'sleep';
 
-our @EXPORT = qw(request start answer raw header json sql workspace key functions route family_path @families
+our @EXPORT = qw(request start answer raw header json sql sql_as workspace key functions route family_path @families
     shape_faults is_shaped is_error is_success log_since log_position postgrest_pids access_since access_position
     finish unhurt slug);
 
@@ -32,14 +32,16 @@ my ($pg_log, $access_log, $reloads, $pids);
 # --- SQL, as superuser ---------------------------------------------------------------------------------
 
 # The text with $1, $2 … replaced by quoted values; returns what psql prints, unaligned. Dies on an error.
-sub sql
+sub sql { return sql_as('postgres', @_) }
+
+sub sql_as
 {
-    my ($text, @values) = @_;
+    my ($role, $text, @values) = @_;
     if (@values)
     {
         $text =~ s/\$(\d+)/defined $values[$1 - 1] ? "'" . $values[$1 - 1] =~ s{'}{''}gr . "'" : 'NULL'/ge;
     }
-    local @ENV{qw(PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS)} = ($socket, 5432, 'postgres', 'leadanalytics', '-c client_min_messages=warning');
+    local @ENV{qw(PGHOST PGPORT PGUSER PGDATABASE PGOPTIONS)} = ($socket, 5432, $role, 'leadanalytics', '-c client_min_messages=warning');
     my $file = "/tmp/leadanalytics-http-test.$$.sql";
     open my $out, '>', $file or die "$file: $!";
     print $out $text;
