@@ -105,7 +105,7 @@ la_require_version(void)
 		                errhint("CREATE EXTENSION leadanalytics;")));
 	if (strcmp(version, LA_VERSION) != 0)
 		ereport(ERROR,
-		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		         errmsg("the leadanalytics library is version %s, its SQL in this database is version %s",
 		                LA_VERSION, version),
 		         compare_versions(version, LA_VERSION) < 0

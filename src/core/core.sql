@@ -37,25 +37,29 @@ $$;
 COMMENT ON FUNCTION leadanalytics.function_oid(text) IS
     'the function "schema.name" of a route; null when there is none, or more than one of that name';
 
+CREATE FUNCTION leadanalytics.argument_expression(function text, argument text)
+RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_get_function_arg_default(p.oid, array_position(p.proargnames[:p.pronargs], argument))
+    FROM pg_proc p WHERE p.oid = leadanalytics.function_oid(function)
+$$;
+COMMENT ON FUNCTION leadanalytics.argument_expression(text, text) IS
+    'the default of a function''s argument as an SQL expression: what an absent parameter of a route means; null without one';
+
 CREATE FUNCTION leadanalytics.argument_default(function text, argument text)
 RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    expression text;
+    expression text := leadanalytics.argument_expression(function, argument);
     value text;
 BEGIN
-    SELECT pg_get_function_arg_default(p.oid, array_position(p.proargnames[:p.pronargs], argument)) INTO expression
-    FROM pg_proc p WHERE p.oid = leadanalytics.function_oid(function);
-    IF expression IS NOT NULL THEN
+    -- Literals alone: the value of anything else may be another one at the next request.
+    IF expression ~ '^(true|false|[0-9.]+|\(''?-[0-9.]+''?\)|E?''([^'']|'''')*'')(::[a-z][a-z0-9_ ]*(\[\])?)?$' THEN
         EXECUTE 'SELECT (' || expression || ')::text' INTO value;
     END IF;
     RETURN value;
-EXCEPTION
-    WHEN OTHERS THEN
-        RETURN NULL; -- an expression that fails now fails again, for its own route, when the function is called
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.argument_default(text, text) IS
-    'the default of a function''s argument as text: what an absent parameter of a route means; null without one';
+    'the default of a function''s argument as text, when it is a literal; else null';
 
 -- Leaves: see leadanalytics.partitioned.
 CREATE FUNCTION leadanalytics.leaf_name(parent text, month date)

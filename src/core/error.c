@@ -5,13 +5,24 @@
 
 #include "core/error.h"
 
-int
-la_http_status(int sqlstate)
+bool
+la_is_for_client(int sqlstate)
 {
 	char *state = unpack_sql_state(sqlstate);
 
-	if (state[0] == 'L' && state[1] == 'A' && state[2] >= '4' && state[2] <= '5')
-		return atoi(state + 2);
+	return state[0] == 'L' && state[1] == 'A' && (state[2] == '4' || state[2] == '5') &&
+	       strspn(state + 2, "0123456789") == 3;
+}
+
+int
+la_http_status(int sqlstate)
+{
+	if (la_is_for_client(sqlstate))
+	{
+		int status = atoi(unpack_sql_state(sqlstate) + 2);
+
+		return status < 500 || status == 503 ? status : 500;
+	}
 
 	switch (sqlstate)
 	{

@@ -22,7 +22,13 @@
 #define LA_TOO_MANY LA_SQLSTATE('4', '2', '9')
 #define LA_UNAVAILABLE LA_SQLSTATE('5', '0', '3')
 
-/* The HTTP status of an SQLSTATE: that of class LA, 503 for what a retry may cure, else 500. */
+/* Whether an SQLSTATE is of class LA with a status, so that the client may read the message. */
+extern bool la_is_for_client(int sqlstate);
+
+/*
+ * The HTTP status of an SQLSTATE: that of class LA (of the 5xx only 503 and 500), 503 for what a retry
+ * may cure, else 500.
+ */
 extern int la_http_status(int sqlstate);
 
 #endif

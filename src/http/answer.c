@@ -16,6 +16,10 @@
 #include "core/json.h"
 #include "http/answer.h"
 
+/* nginx gives up on an answer whose head is larger than its proxy_buffer_size, 16 kB. */
+#define MAX_VALUE 4096
+#define MAX_TRAVELLING_BODY 8192
+
 LaAnswer *
 la_answer_make(int status)
 {
@@ -37,6 +41,19 @@ la_answer_header(LaAnswer *answer, const char *name, const char *value)
 	answer->headers = lappend(answer->headers, pair);
 }
 
+static void
+check_value(const char *name, const char *value)
+{
+	const char *c;
+
+	for (c = value; *c >= ' ' && *c <= '~'; c++)
+		;
+	if (*c != '\0' || c - value > MAX_VALUE)
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value of header \"%s\"", name),
+		         errhint("Use printable ASCII, at most %d characters; encode anything else.", MAX_VALUE)));
+}
+
 void
 la_answer_function_header(LaAnswer *answer, const char *name, const char *value)
 {
@@ -56,13 +73,16 @@ la_answer_function_header(LaAnswer *answer, const char *name, const char *value)
 	if (c == name || *c != '\0')
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid header name \"%s\"", name),
 		                errhint("Use letters, digits and hyphens.")));
-	for (c = value; *c >= ' ' && *c <= '~'; c++)
-		;
-	if (*c != '\0')
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value of header \"%s\"", name),
-		         errhint("Use printable ASCII; encode anything else.")));
+	check_value(name, value);
 	la_answer_header(answer, name, value);
+}
+
+void
+la_answer_function_type(LaAnswer *answer, const char *type)
+{
+	if (type != NULL)
+		check_value("Content-Type", type);
+	answer->content_type = type;
 }
 
 /* The settings die with the transaction, as PostgREST's own do. */
@@ -95,11 +115,12 @@ la_answer_send(LaAnswer *answer)
 	if (status == 503 || status == 500)
 	{
 		status = status == 503 ? 590 : 591;
-		append_header(&list, "X-LA-Body", answer->body.data);
+		if (answer->body.len <= MAX_TRAVELLING_BODY) /* else nginx says the family's usual text */
+			append_header(&list, "X-LA-Body", answer->body.data);
 		resetStringInfo(&answer->body);
 	}
-	if (answer->content_type != NULL)
-		append_header(&list, "Content-Type", answer->content_type);
+	/* without any, PostgREST would call it application/octet-stream; nginx drops an empty one */
+	append_header(&list, "Content-Type", answer->content_type ? answer->content_type : "");
 	foreach (cell, answer->headers)
 	{
 		LaPair *pair = lfirst(cell);

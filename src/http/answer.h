@@ -28,6 +28,9 @@ extern void la_answer_header(LaAnswer *answer, const char *name, const char *val
  */
 extern void la_answer_function_header(LaAnswer *answer, const char *name, const char *value);
 
+/* The same for its content type; NULL: none. */
+extern void la_answer_function_type(LaAnswer *answer, const char *type);
+
 /*
  * Hand the answer to PostgREST (response.status, response.headers, the body). To be called outside any
  * subtransaction: settings made inside one roll back with it.

@@ -18,7 +18,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -195,7 +197,7 @@ reply_answer(void)
 		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a reply's status must be from 200 to 399"),
 		         errhint("Use leadanalytics.fail() for errors.")));
 	answer = la_answer_make(status);
-	answer->content_type = la_query_text(0, 3);
+	la_answer_function_type(answer, la_query_text(0, 3));
 	if (headers != NULL)
 	{
 		LaJson *object = la_json_parse(headers, strlen(headers), &error);
@@ -231,6 +233,15 @@ json_answer(const Visit *visit)
 	return answer;
 }
 
+/* Deferred constraints fail here, where an answer can be made of it, and not when PostgREST commits. */
+static void
+check_deferred(void)
+{
+	ConstraintsSetStmt *all_immediate = makeNode(ConstraintsSetStmt);
+
+	AfterTriggerSetState(all_immediate);
+}
+
 /* Run the route's function. */
 static LaAnswer *
 call_function(const Visit *visit, LaBound *bound)
@@ -258,6 +269,8 @@ call_function(const Visit *visit, LaBound *bound)
 	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
 	la_tenant_leave();
+	if (visit->writing)
+		check_deferred();
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	if (result != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "function %s answered no row", route->function);
@@ -343,7 +356,7 @@ error_answer(const Visit *visit, const ErrorData *error)
 	const char *why;
 	const LaJson *detail;
 
-	if (unpack_sql_state(error->sqlerrcode)[0] != 'L')
+	if (!la_is_for_client(error->sqlerrcode))
 	{
 		ereport(LOG, (errcode(error->sqlerrcode),
 		              errmsg("request %s failed: %s", visit->request->request_id, error->message),

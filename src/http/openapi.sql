@@ -13,9 +13,17 @@ RETURNS json LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_value(text, text) IS 'a default or an example in the JSON type of the parameter';
 
+-- json_strip_nulls() would take them out of the examples, too.
+CREATE FUNCTION leadanalytics.openapi_object(object json)
+RETURNS json LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(json_object_agg(key, value ORDER BY ordinality), '{}')
+    FROM json_each(object) WITH ORDINALITY WHERE json_typeof(value) <> 'null'
+$$;
+COMMENT ON FUNCTION leadanalytics.openapi_object(json) IS 'the object without those of its own members that are null';
+
 CREATE FUNCTION leadanalytics.openapi_schema(param leadanalytics.route_param, function text)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_strip_nulls(json_build_object(
+    SELECT leadanalytics.openapi_object(json_build_object(
         'type', CASE param.type
                     WHEN 'int' THEN 'integer' WHEN 'bigint' THEN 'integer' WHEN 'number' THEN 'number'
                     WHEN 'boolean' THEN 'boolean' WHEN 'json' THEN NULL ELSE 'string' END,
@@ -35,7 +43,7 @@ COMMENT ON FUNCTION leadanalytics.openapi_schema(leadanalytics.route_param, text
 
 CREATE FUNCTION leadanalytics.openapi_parameters(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_agg(json_strip_nulls(json_build_object(
+    SELECT json_agg(leadanalytics.openapi_object(json_build_object(
         'name', p.name, 'in', p.place, 'required', p.required OR p.place = 'path',
         'description', p.summary,
         'schema', leadanalytics.openapi_schema(p, (route).function),
@@ -48,9 +56,9 @@ COMMENT ON FUNCTION leadanalytics.openapi_parameters(leadanalytics.route) IS 'th
 CREATE FUNCTION leadanalytics.openapi_body(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
     SELECT json_build_object('required', bool_or(p.required), 'content', json_build_object('application/json',
-        json_strip_nulls(json_build_object(
+        leadanalytics.openapi_object(json_build_object(
             'schema', CASE WHEN bool_or(p.place = 'document') THEN json_build_object('type', 'object')
-                ELSE json_strip_nulls(json_build_object(
+                ELSE leadanalytics.openapi_object(json_build_object(
                     'type', 'object',
                     'required', json_agg(p.name ORDER BY p.position, p.name) FILTER (WHERE p.required),
                     'properties', json_object_agg(p.name, leadanalytics.openapi_schema(p, (route).function)
@@ -66,11 +74,11 @@ COMMENT ON FUNCTION leadanalytics.openapi_body(leadanalytics.route) IS 'the requ
 
 CREATE FUNCTION leadanalytics.openapi_responses(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_object_agg(status, json_strip_nulls(json_build_object('description', description, 'content', content))
+    SELECT json_object_agg(status, leadanalytics.openapi_object(json_build_object('description', description, 'content', content))
                            ORDER BY status)
     FROM (
         SELECT (route).success::text, (route).summary,
-               json_build_object('application/json', json_strip_nulls(json_build_object('example', (route).example)))
+               json_build_object('application/json', leadanalytics.openapi_object(json_build_object('example', (route).example)))
         UNION ALL
         SELECT e.status, e.description,
                json_build_object('application/json', json_build_object('schema',
@@ -102,7 +110,7 @@ RETURNS json LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, 
             'version', (SELECT extversion FROM pg_extension WHERE extname = 'leadanalytics'),
             'license', json_build_object('name', 'PostgreSQL', 'identifier', 'PostgreSQL')),
         'paths', (SELECT json_object_agg(leadanalytics.openapi_path(path), operations ORDER BY path) FROM (
-            SELECT r.path, json_object_agg(lower(r.method), json_strip_nulls(json_build_object(
+            SELECT r.path, json_object_agg(lower(r.method), leadanalytics.openapi_object(json_build_object(
                 'summary', r.summary,
                 'operationId', lower(r.method) || regexp_replace(r.path, '[^A-Za-z0-9]+', '_', 'g'),
                 'tags', json_build_array(r.family),

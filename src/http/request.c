@@ -41,9 +41,11 @@ la_request_read(bytea *body)
 	for (int i = 0; i < lengthof(fields); i++)
 		*(const char **) ((char *) request + fields[i].offset) = la_json_string(headers, fields[i].name);
 	if (uri == NULL || request->method == NULL || uri[0] != '/')
+		/* not of class 08: for that PostgREST would drop its connections and reload its schema */
 		ereport(
 		    ERROR,
-		    (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("this is not a request that nginx sent"),
+		    (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errmsg("this is not a request that nginx sent"),
 		     errhint("The functions of schema leadanalytics_door are called by PostgREST behind nginx, as "
 		             "configured by ./leadanalytics up.")));
 	if (request->request_id == NULL)

@@ -51,8 +51,8 @@ static LaQuery read_routes = {
     "ORDER BY r.path, r.method"};
 
 static LaQuery read_params = {
-    "SELECT name, place, arg, type, required, lenient, "
-    "       coalesce(fallback, leadanalytics.argument_default($3, arg)), min, max, choices, error "
+    "SELECT name, place, arg, type, required, lenient, fallback, min, max, choices, error, "
+    "       leadanalytics.argument_expression($3, arg) "
     "FROM leadanalytics.route_param WHERE method = $1 AND path = $2 ORDER BY position, name",
     3,
     {TEXTOID, TEXTOID, TEXTOID}};
@@ -173,6 +173,7 @@ load_params(LaRoute *route)
 		param->has_max = number(row, 9, &param->max);
 		param->choices = text_list(row, 10);
 		param->error = text_of(row, 11);
+		param->otherwise = param->fallback ? NULL : text_of(row, 12);
 		param->segment = param->place == LA_PLACE_PATH ? segment_of(route, param->name) : -1;
 		if (param->place == LA_PLACE_DOCUMENT)
 			route->has_document = true;
@@ -188,7 +189,8 @@ load_params(LaRoute *route)
 
 /*
  * The statement that calls the route's function, from names of the catalogue alone: the context it asks
- * for, then its parameters, as $1 … $n by name. A workspace in the path is checked, not passed.
+ * for, then its parameters, as $1 … $n by name. A workspace in the path is checked, not passed. A default
+ * of the function's stands in the statement and not in the table: it may be current_date.
  */
 static void
 compose_call(LaRoute *route, const char *schema, const char *function, List *arguments)
@@ -218,7 +220,11 @@ compose_call(LaRoute *route, const char *schema, const char *function, List *arg
 		if (strcmp(param->type->name, "workspace") == 0)
 			continue;
 		n++;
-		appendStringInfo(&call, "%s%s => $%d", n > 1 ? ", " : "", quote_identifier(param->arg), n);
+		appendStringInfo(&call, "%s%s => ", n > 1 ? ", " : "", quote_identifier(param->arg));
+		if (param->otherwise)
+			appendStringInfo(&call, "coalesce($%d, %s)", n, param->otherwise);
+		else
+			appendStringInfo(&call, "$%d", n);
 	}
 	if (n > LA_ROUTE_MAX_ARGS)
 		elog(ERROR, "route %s %s has more than %d arguments", route->method, route->path, LA_ROUTE_MAX_ARGS);

@@ -31,7 +31,8 @@ typedef struct LaParam
 	const LaValueType *type;
 	bool required;
 	bool lenient;
-	const char *fallback; /* NULL: null */
+	const char *fallback;  /* NULL: otherwise */
+	const char *otherwise; /* the SQL expression of the function's own default; NULL: null */
 	bool has_min, has_max;
 	double min, max;
 	List *choices;     /* of char *; NIL: any */
