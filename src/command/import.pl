@@ -1,11 +1,12 @@
 # What psql reads during an import: for every chunk of lines of a log a COPY of (number, line) and a call
-# of leadanalytics.import_log. A line is COPY data with its number in front, so none is ever read as SQL or
-# as a command of psql. Answers in rows: rejected LINE ERROR · chunk LINES ACCEPTED DUPLICATES · end.
+# of leadanalytics.import_log, all in one transaction. A line is COPY data with its number in front, so
+# none is ever read as SQL or as a command of psql. Answers in rows: rejected LINE ERROR · chunk LINES
+# ACCEPTED DUPLICATES · end, which comes after the COMMIT only.
 use strict;
 use warnings;
 
-my $chunk = shift @ARGV;
-my $open  = 0;
+my ($file, $chunk) = @ARGV;
+my $open = 0;
 
 my $call = <<'SQL';
 \.
@@ -22,8 +23,13 @@ sub finish {
     $open = 0;
 }
 
-print "CREATE TEMPORARY TABLE import_lines (n bigint, line text);\n";
-while (my $line = <STDIN>) {
+my $log = \*STDIN;
+if ($file ne '-') {
+    open $log, '-|', 'gzip', '-cdf', '--', $file or die "gzip: $!\n";
+}
+
+print "BEGIN;\nCREATE TEMPORARY TABLE import_lines (n bigint, line text) ON COMMIT DROP;\n";
+while (my $line = <$log>) {
     $line =~ s/\r?\n\z//;
 
     # A byte that is no UTF-8 is written as \xHH, as web servers do themselves.
@@ -40,4 +46,9 @@ while (my $line = <STDIN>) {
     finish() if $. % $chunk == 0;
 }
 finish();
-print "SELECT 'end', '', '', '';\n";
+
+# Half a file is no file: without the COMMIT nothing of it stays.
+if ($file ne '-') {
+    close $log or die "gzip cannot read all of $file\n";
+}
+print "COMMIT;\nSELECT 'end', '', '', '';\n";

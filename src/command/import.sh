@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# import FILE: a web server's log in combined format, 10 000 lines a transaction. Lines travel as COPY
-# data: none of them is ever part of a statement.
+# import FILE: a web server's log in combined format, in chunks of 10 000 lines and one
+# transaction: a session that crosses the edge of a chunk stays one.
 
 import_chunk=10000
 
@@ -34,10 +34,10 @@ cmd_import() {
                 ;;
             end) chunk=end ;;
         esac
-    done < <(import_stream "$file" | sql -F $'\t' -v workspace="$id" -v source="$source" 2>"$import_log")
+    done < <(import_stream "$file" | sql -F $'\t' -v workspace="$id" -v source="$source" 2>>"$import_log")
     if [ "$chunk" != end ]; then
-        fail "the import stopped after $lines lines: $(head -n 1 "$import_log")" \
-            "Lines already in are known: start it again and they count as duplicates."
+        fail "the import failed after $lines lines and nothing of it was kept: $(grep -m 1 . "$import_log" || true)" \
+            "Mend that and start it again."
     fi
     say "$lines lines: $accepted accepted, $duplicates duplicates, $rejected rejected"
 }
@@ -45,5 +45,5 @@ cmd_import() {
 remove_import_log() { rm -f -- "$import_log"; }
 
 import_stream() {
-    if [ "$1" = - ]; then cat; else gzip -cdf -- "$1"; fi | perl "$source_dir/src/command/import.pl" "$import_chunk"
+    perl "$source_dir/src/command/import.pl" "$1" "$import_chunk" 2>>"$import_log"
 }

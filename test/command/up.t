@@ -51,6 +51,12 @@ my $first = $out;
 like($first, qr{http://127\.0\.0\.1:$port\b}, 'it says where it answers');
 like($first, qr/^  $_ \S{30,}$/m, "a key: $_") for qw(admin marketing capture sdk agent live sandbox member tenant);
 is(answers($port, '/healthz'), 200, '/healthz answers 200');
+my @curl = $out =~ /^  (curl (?:.*\\\n)?.*)$/mg;
+is(scalar @curl, 2, 'two lines to paste');
+like((run('bash', '-c', $curl[0]))[1], qr/^\{"success":true,"accepted":1,/, 'the first sends an event');
+like((run('bash', '-c', $curl[1]))[1], qr/^\{"total_sessions":13,"total_events":49,"unique_visitors":9,/, 'the second asks: the demo events and that one');
+my ($line) = $out =~ /^SQL: +(.*)$/m;
+like((run('bash', '-c', "$line -X -A -t"))[1], qr/^\{"total_sessions":13,"total_events":49,/, 'the line for SQL gives the same');
 ($rc, $out) = la('status');
 is($rc, 0, 'status: all is well');
 my $pids = pid_of($out);
@@ -112,6 +118,13 @@ else {
 ($rc, $out, $err) = la('up');
 is($rc, 0, "up where postmaster.pid names another PostgreSQL's pid") or diag($err);
 is($out, $first, 'prints the same');
+
+# The keys lost.
+unlink "$state/keys" or die;
+($rc, $out, $err) = la('up');
+is($rc, 0, 'up without the file of keys') or diag($err);
+like($out, qr/^  admin la_admin_/m, 'makes new ones');
+unlike($out, qr/\Q$1\E/, 'which are others') if $first =~ /(la_admin_\w+)/;
 
 # Reset.
 isnt((la('reset'))[0], 0, 'reset without --yes and without a terminal deletes nothing');
