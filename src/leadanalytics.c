@@ -10,6 +10,8 @@
 #include "fmgr.h"
 
 #include "core/core.h"
+#include "http/http.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -19,4 +21,6 @@ void
 _PG_init(void)
 {
 	la_core_init();
+	la_worker_init();
+	la_http_init();
 }

@@ -26,6 +26,37 @@ $$;
 COMMENT ON FUNCTION leadanalytics.reply(int, json, text, bytea) IS
     'an answer with its own status (200–399), headers ({"Location": "…"}), content type and bytes; it wears no envelope; with content_type null the body is empty';
 
+-- Routes. A name that cannot be resolved must harm its own route only: to_regproc() would raise for a
+-- schema that the owner may not use, and take every other route with it.
+CREATE FUNCTION leadanalytics.function_oid(name text)
+RETURNS oid LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN count(*) = 1 THEN min(p.oid::bigint)::oid END
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = split_part(name, '.', 1) AND p.proname = split_part(name, '.', 2)
+$$;
+COMMENT ON FUNCTION leadanalytics.function_oid(text) IS
+    'the function "schema.name" of a route; null when there is none, or more than one of that name';
+
+CREATE FUNCTION leadanalytics.argument_default(function text, argument text)
+RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    expression text;
+    value text;
+BEGIN
+    SELECT pg_get_function_arg_default(p.oid, array_position(p.proargnames[:p.pronargs], argument)) INTO expression
+    FROM pg_proc p WHERE p.oid = leadanalytics.function_oid(function);
+    IF expression IS NOT NULL THEN
+        EXECUTE 'SELECT (' || expression || ')::text' INTO value;
+    END IF;
+    RETURN value;
+EXCEPTION
+    WHEN OTHERS THEN
+        RETURN NULL; -- an expression that fails now fails again, for its own route, when the function is called
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.argument_default(text, text) IS
+    'the default of a function''s argument as text: what an absent parameter of a route means; null without one';
+
 -- Leaves: see leadanalytics.partitioned.
 CREATE FUNCTION leadanalytics.leaf_name(parent text, month date)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -124,7 +155,13 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE AS $$
     SELECT 'route ' || method || ' ' || path, 'its function ' || function || ' does not exist or is overloaded',
            'Create the function, or delete the row of leadanalytics.route.'
     FROM leadanalytics.route
-    WHERE pg_catalog.to_regproc(function) IS NULL
+    WHERE leadanalytics.function_oid(function) IS NULL
+    UNION ALL
+    SELECT 'route ' || method || ' ' || path, 'leadanalytics_owner may not execute ' || function,
+           'GRANT USAGE ON SCHEMA ' || split_part(function, '.', 1) || ' TO leadanalytics_owner; and EXECUTE on the function.'
+    FROM leadanalytics.route, leadanalytics.function_oid(function) AS f (id)
+    WHERE NOT pg_catalog.has_function_privilege('leadanalytics_owner', f.id, 'EXECUTE')
+       OR NOT pg_catalog.has_schema_privilege('leadanalytics_owner', split_part(function, '.', 1), 'USAGE')
 $$;
 COMMENT ON FUNCTION leadanalytics.core_status() IS 'version, preloading, home and broken routes, for leadanalytics.status()';
 INSERT INTO leadanalytics.status_source VALUES ('core', 'leadanalytics.core_status');

@@ -7,9 +7,9 @@
 
 #include "fmgr.h"
 
-#define LA_FUNCTION(name)                                                                          \
-	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                                               \
-	PG_FUNCTION_INFO_V1(name);                                                                     \
+#define LA_FUNCTION(name)                                                                                    \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                                                         \
+	PG_FUNCTION_INFO_V1(name);                                                                               \
 	Datum name(PG_FUNCTION_ARGS)
 
 #endif

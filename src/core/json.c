@@ -40,10 +40,10 @@ hex4(const char *at, const char *end)
 	for (int i = 0; i < 4; i++)
 	{
 		char c = at[i];
-		int digit = (c >= '0' && c <= '9')	 ? c - '0'
-					: (c >= 'a' && c <= 'f') ? c - 'a' + 10
-					: (c >= 'A' && c <= 'F') ? c - 'A' + 10
-											 : -1;
+		int digit = (c >= '0' && c <= '9')   ? c - '0'
+		            : (c >= 'a' && c <= 'f') ? c - 'a' + 10
+		            : (c >= 'A' && c <= 'F') ? c - 'A' + 10
+		                                     : -1;
 
 		if (digit < 0)
 			return -1;
@@ -158,28 +158,18 @@ static void
 scalar(void *state, char *token, JsonTokenType type)
 {
 	LaJson *node = add_node(state, type == JSON_TOKEN_STRING   ? LA_JSON_STRING
-								   : type == JSON_TOKEN_NUMBER ? LA_JSON_NUMBER
-								   : type == JSON_TOKEN_NULL   ? LA_JSON_NULL
-															   : LA_JSON_BOOL);
+	                               : type == JSON_TOKEN_NUMBER ? LA_JSON_NUMBER
+	                               : type == JSON_TOKEN_NULL   ? LA_JSON_NULL
+	                                                           : LA_JSON_BOOL);
 
 	node->text = token;
 	node->length = strlen(token);
 }
 
-LaJson *
-la_json_parse(const char *text, int length, const char **error)
+/* A copy that the parser may be given, or NULL with *error. */
+static char *
+healed_copy(const char *text, int length, const char **error)
 {
-	Builder builder = {0};
-	JsonSemAction actions = {
-		.semstate = &builder,
-		.object_start = open_object,
-		.object_end = close_container,
-		.array_start = open_array,
-		.array_end = close_container,
-		.object_field_start = member,
-		.scalar = scalar,
-	};
-	JsonLexContext *lexer;
 	char *copy;
 
 	*error = NULL;
@@ -194,13 +184,47 @@ la_json_parse(const char *text, int length, const char **error)
 		*error = "nested too deep";
 		return NULL;
 	}
-	lexer = makeJsonLexContextCstringLen(copy, length, PG_UTF8, true);
-	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
+	return copy;
+}
+
+LaJson *
+la_json_parse(const char *text, int length, const char **error)
+{
+	Builder builder = {0};
+	JsonSemAction actions = {
+	    .semstate = &builder,
+	    .object_start = open_object,
+	    .object_end = close_container,
+	    .array_start = open_array,
+	    .array_end = close_container,
+	    .object_field_start = member,
+	    .scalar = scalar,
+	};
+	char *copy = healed_copy(text, length, error);
+
+	if (copy == NULL)
+		return NULL;
+	if (pg_parse_json(makeJsonLexContextCstringLen(copy, length, PG_UTF8, true), &actions) != JSON_SUCCESS)
 	{
 		*error = "not valid JSON";
 		return NULL;
 	}
 	return builder.root;
+}
+
+char *
+la_json_heal(const char *text, int length, const char **error)
+{
+	char *copy = healed_copy(text, length, error);
+
+	/* with the escapes, to refuse what a function that reads its strings would stumble over */
+	if (copy != NULL && pg_parse_json(makeJsonLexContextCstringLen(copy, length, PG_UTF8, true),
+	                                  &nullSemAction) != JSON_SUCCESS)
+	{
+		*error = "not valid JSON";
+		return NULL;
+	}
+	return copy;
 }
 
 const LaJson *
@@ -210,7 +234,7 @@ la_json_get(const LaJson *object, const char *name)
 
 	if (object == NULL || object->type != LA_JSON_OBJECT)
 		return NULL;
-	la_json_foreach(child, object)
+	la_json_foreach (child, object)
 	{
 		if (strcmp(child->key, name) == 0)
 			found = child;
@@ -245,7 +269,7 @@ number_fits(const LaJson *node)
 	const char *exponent = strpbrk(node->text, "eE");
 
 	return node->length <= MAX_NUMBER_LENGTH &&
-		   (exponent == NULL || (strlen(exponent) <= 6 && abs(atoi(exponent + 1)) <= MAX_NUMBER_EXPONENT));
+	       (exponent == NULL || (strlen(exponent) <= 6 && abs(atoi(exponent + 1)) <= MAX_NUMBER_EXPONENT));
 }
 
 static JsonbValue *
@@ -275,11 +299,11 @@ push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, cons
 			}
 			value.type = jbvNumeric;
 			value.val.numeric = DatumGetNumeric(DirectFunctionCall3(
-				numeric_in, CStringGetDatum(node->text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+			    numeric_in, CStringGetDatum(node->text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 			break;
 		case LA_JSON_ARRAY:
 			pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-			la_json_foreach(child, node)
+			la_json_foreach (child, node)
 			{
 				push(state, child, WJB_ELEM, error);
 				if (*error)
@@ -288,7 +312,7 @@ push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, cons
 			return pushJsonbValue(state, WJB_END_ARRAY, NULL);
 		case LA_JSON_OBJECT:
 			pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-			la_json_foreach(child, node)
+			la_json_foreach (child, node)
 			{
 				JsonbValue key;
 
@@ -327,31 +351,37 @@ la_json_to_jsonb(const LaJson *node, const char **error)
 	return *error ? NULL : JsonbValueToJsonb(root);
 }
 
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 void
 la_json_compact(StringInfo out, const char *text, int length)
 {
 	const char *end = text + length;
+	const char *from = text; /* the start of what is kept and not yet copied */
+	bool in_string = false;
 
-	while (text < end)
+	for (const char *c = text; c < end; c++)
 	{
-		const char *from = text;
-
-		if (*text == '"')
+		if (in_string)
 		{
-			for (text++; text < end && *text != '"'; text++)
-				if (*text == '\\')
-					text++;
-			text++;
+			if (*c == '\\')
+				c++;
+			else if (*c == '"')
+				in_string = false;
 		}
-		else if (strchr(" \t\r\n", *text))
+		else if (*c == '"')
+			in_string = true;
+		else if (is_space(*c))
 		{
-			text++;
-			continue;
+			appendBinaryStringInfo(out, from, c - from);
+			from = c + 1;
 		}
-		else
-			text += strcspn(text, "\" \t\r\n");
-		appendBinaryStringInfo(out, from, Min(text, end) - from);
 	}
+	appendBinaryStringInfo(out, from, end - from);
 }
 
 void

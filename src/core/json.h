@@ -29,20 +29,23 @@ typedef enum LaJsonType
 typedef struct LaJson
 {
 	LaJsonType type;
-	const char *key;	/* its name, for a member of an object */
-	const char *text;	/* string: its characters, NUL-terminated; number, bool: as written */
-	int length;			/* of text, in bytes */
-	int count;			/* members or elements */
+	const char *key;  /* its name, for a member of an object */
+	const char *text; /* string: its characters, NUL-terminated; number, bool: as written */
+	int length;       /* of text, in bytes */
+	int count;        /* members or elements */
 	struct LaJson *first;
 	struct LaJson *last;
 	struct LaJson *next; /* the sibling after this one */
 } LaJson;
 
-#define la_json_foreach(child, parent) \
+#define la_json_foreach(child, parent)                                                                       \
 	for (const LaJson *child = (parent)->first; child != NULL; child = child->next)
 
 /* The tree of a text, or NULL with *error a short lowercase reason. Never raises for bad input. */
 extern LaJson *la_json_parse(const char *text, int length, const char **error);
+
+/* A copy of a text that is valid JSON and holds no escape that text cannot, or NULL with *error as above. */
+extern char *la_json_heal(const char *text, int length, const char **error);
 
 /* The member of that name (the last, if repeated), or NULL; NULL too when object is NULL or no object. */
 extern const LaJson *la_json_get(const LaJson *object, const char *name);

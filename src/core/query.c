@@ -5,13 +5,16 @@
 
 #include "utils/builtins.h"
 
+#include "core/core.h"
 #include "core/query.h"
 
 uint64
 la_query_run(LaQuery *query, Datum *values, const char *nulls, bool read_only, long limit)
 {
+	MemoryContext caller = CurrentMemoryContext; /* SPI would leave us in its own */
 	int result;
 
+	la_require_version();
 	if (query->plan == NULL)
 	{
 		SPIPlanPtr plan = SPI_prepare(query->sql, query->nargs, query->types);
@@ -24,6 +27,7 @@ la_query_run(LaQuery *query, Datum *values, const char *nulls, bool read_only, l
 	result = SPI_execute_plan(query->plan, values, nulls, read_only, limit);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", query->sql, SPI_result_code_string(result));
+	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 

@@ -24,7 +24,8 @@ typedef struct LaQuery
 /*
  * Run it and return SPI_processed; rows, if any, are in SPI_tuptable. nulls as in SPI_execute_plan
  * (NULL: no null among the values). read_only: see the caller's snapshot and write nothing; every
- * answering function passes true, so that all its statements see one state of the database.
+ * answering function passes true, so that all its statements see one state of the database. The
+ * current memory context is the same before and after.
  */
 extern uint64 la_query_run(LaQuery *query, Datum *values, const char *nulls, bool read_only, long limit);
 

@@ -38,20 +38,21 @@ typedef struct IntSetting
 } IntSetting;
 
 static const BoolSetting bools[] = {
-	{"leadanalytics.exact", "Answers from raw rows in plain SQL, without the engine.", &la_exact, false, PGC_USERSET},
+    {"leadanalytics.exact", "Answers from raw rows in plain SQL, without the engine.", &la_exact, false,
+     PGC_USERSET},
 };
 
 static const IntSetting ints[] = {
-	{"leadanalytics.track_past", "How far before its receipt a client's timestamp is believed.", &la_track_past_s,
-	 7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
-	{"leadanalytics.track_future", "How far after its receipt a client's timestamp is believed.",
-	 &la_track_future_s, 5 * 60, 0, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
-	{"leadanalytics.session_idle_server", "Idle time that ends a session made by the server.",
-	 &la_session_server_s, 30 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
-	{"leadanalytics.session_idle_client", "Idle time that ends a session named by the client.",
-	 &la_session_client_s, 60 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
-	{"leadanalytics.worker_restart", "Pause before a worker that failed is started again.", &la_worker_restart_s,
-	 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
+    {"leadanalytics.track_past", "How far before its receipt a client's timestamp is believed.",
+     &la_track_past_s, 7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.track_future", "How far after its receipt a client's timestamp is believed.",
+     &la_track_future_s, 5 * 60, 0, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.session_idle_server", "Idle time that ends a session made by the server.",
+     &la_session_server_s, 30 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.session_idle_client", "Idle time that ends a session named by the client.",
+     &la_session_client_s, 60 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.worker_restart", "Pause before a worker that failed is started again.",
+     &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
 };
 
 void
@@ -59,9 +60,9 @@ la_settings_define(void)
 {
 	for (int i = 0; i < lengthof(bools); i++)
 		DefineCustomBoolVariable(bools[i].name, bools[i].what, NULL, bools[i].value, bools[i].standard,
-								 bools[i].context, 0, NULL, NULL, NULL);
+		                         bools[i].context, 0, NULL, NULL, NULL);
 	for (int i = 0; i < lengthof(ints); i++)
-		DefineCustomIntVariable(ints[i].name, ints[i].what, NULL, ints[i].value, ints[i].standard, ints[i].min,
-								ints[i].max, ints[i].context, ints[i].unit, NULL, NULL, NULL);
+		DefineCustomIntVariable(ints[i].name, ints[i].what, NULL, ints[i].value, ints[i].standard,
+		                        ints[i].min, ints[i].max, ints[i].context, ints[i].unit, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("leadanalytics");
 }

@@ -4,12 +4,12 @@
 #ifndef LA_SETTINGS_H
 #define LA_SETTINGS_H
 
-extern bool la_exact;			 /* leadanalytics.exact: answer from raw rows */
-extern int la_track_past_s;		 /* how old a client's timestamp may be, s */
-extern int la_track_future_s;	 /* how far ahead it may be, s */
-extern int la_session_server_s;	 /* idle limit of sessions made by the server, s */
-extern int la_session_client_s;	 /* idle limit of sessions the client named, s */
-extern int la_worker_restart_s;	 /* pause before a failed worker starts again, s */
+extern bool la_exact;           /* leadanalytics.exact: answer from raw rows */
+extern int la_track_past_s;     /* how old a client's timestamp may be, s */
+extern int la_track_future_s;   /* how far ahead it may be, s */
+extern int la_session_server_s; /* idle limit of sessions made by the server, s */
+extern int la_session_client_s; /* idle limit of sessions the client named, s */
+extern int la_worker_restart_s; /* pause before a failed worker starts again, s */
 
 extern void la_settings_define(void);
 

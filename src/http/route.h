@@ -1,0 +1,96 @@
+/*
+ * The routes of leadanalytics.route, compiled once a session and again after the table or a function
+ * changed. A trigger on the tables sends a relation-cache invalidation, which every session receives
+ * before its next transaction: looking at a route costs no query.
+ */
+#ifndef LA_ROUTE_H
+#define LA_ROUTE_H
+
+#include "executor/spi.h"
+#include "nodes/pg_list.h"
+
+#include "http/family.h"
+#include "http/value.h"
+
+#define LA_ROUTE_MAX_ARGS 40
+
+typedef enum LaPlace
+{
+	LA_PLACE_PATH,
+	LA_PLACE_QUERY,
+	LA_PLACE_BODY,
+	LA_PLACE_DOCUMENT,
+} LaPlace;
+
+typedef struct LaParam
+{
+	const char *name;
+	LaPlace place;
+	int segment; /* of the path, for LA_PLACE_PATH */
+	const char *arg;
+	const LaValueType *type;
+	bool required;
+	bool lenient;
+	const char *fallback; /* NULL: null */
+	bool has_min, has_max;
+	double min, max;
+	List *choices;     /* of char *; NIL: any */
+	const char *error; /* NULL: the usual text */
+} LaParam;
+
+/* What the door knows about a request and passes to a function that asks for it by argument name. */
+typedef enum LaContext
+{
+	LA_CONTEXT_WORKSPACE,
+	LA_CONTEXT_AS_ROLE,
+	LA_CONTEXT_ACTOR_KEY,
+	LA_CONTEXT_CLIENT_IP,
+	LA_CONTEXT_USER_AGENT,
+	LA_CONTEXT_ORIGIN,
+	LA_CONTEXT_REFERER,
+	LA_CONTEXT_REQUEST_ID,
+	LA_CONTEXT_IDEMPOTENCY_KEY,
+	LA_CONTEXT_NOW,
+	LA_CONTEXT_COUNT,
+} LaContext;
+
+typedef struct LaRoute
+{
+	const char *method;
+	const char *path;
+	List *segments; /* of char *; a parameter starts with ':' */
+	const LaFamily *family;
+	List *roles; /* of char * */
+	bool public;
+	int success;
+	bool writes;
+	bool cors;
+	int timeout_ms;
+	const char *message;
+	const char *call; /* NULL: the function is missing or overloaded */
+	const char *function;
+	bool replies;       /* returns leadanalytics.reply, not JSON */
+	List *params;       /* LaParam, in order */
+	bool has_document;  /* the body is bound whole */
+	bool has_members;   /* members of the body are bound */
+	bool has_workspace; /* a segment of the path names the workspace */
+	int ncontext;       /* the function's arguments: the context first, then the parameters */
+	LaContext context[LA_CONTEXT_COUNT];
+	SPIPlanPtr plan; /* made at the first call */
+} LaRoute;
+
+/* All routes of the best matching path, or NIL. Connected to SPI. Valid until the end of the request. */
+extern List *la_route_match(List *segments);
+
+/* The one of them for a method (HEAD is GET's), or NULL. */
+extern LaRoute *la_route_for_method(List *routes, const char *method);
+
+/* "GET, HEAD, OPTIONS": what the path allows. */
+extern const char *la_route_methods(List *routes);
+
+extern const char *la_context_name(LaContext context);
+extern Oid la_context_type(LaContext context);
+
+extern void la_route_init(void);
+
+#endif
