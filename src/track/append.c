@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -20,6 +21,7 @@
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "core/query.h"
@@ -27,6 +29,7 @@
 #include "track/rows.h"
 #include "track/track.h"
 
+#define WORTH_A_SAVEPOINT 32            /* events */
 #define REMEMBERED (6 * USECS_PER_HOUR) /* how long an event_id is remembered at the least (D-70) */
 
 static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('event', $1)", 1, {DATEOID}};
@@ -39,12 +42,15 @@ static LaQuery known_events = {"SELECT u.n::int FROM unnest($2) WITH ORDINALITY 
                                4,
                                {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-static LaQuery add_events = {
-    "INSERT INTO leadanalytics.event (at, received_at, id, visitor, session, event_id, workspace, name, "
-    "page, title, "
-    "referrer, utm_source, utm_medium, utm_campaign, source, kind, data) "
-    "SELECT at, received_at, id, visitor, session, event_id, workspace, name, page, title, "
-    "referrer, utm_source, utm_medium, utm_campaign, source, kind, data FROM fresh ON CONFLICT DO NOTHING"};
+#define ADD_EVENTS                                                                                           \
+	"INSERT INTO leadanalytics.event (at, received_at, id, visitor, session, event_id, workspace, name, "    \
+	"page, title, "                                                                                          \
+	"referrer, utm_source, utm_medium, utm_campaign, source, kind, data) "                                   \
+	"SELECT at, received_at, id, visitor, session, event_id, workspace, name, page, title, "                 \
+	"referrer, utm_source, utm_medium, utm_campaign, source, kind, data FROM fresh"
+
+static LaQuery add_events = {ADD_EVENTS};
+static LaQuery add_new_events = {ADD_EVENTS " ON CONFLICT DO NOTHING"};
 
 static LaQuery added_events = {
     "SELECT id FROM leadanalytics.event WHERE id >= $1 AND id < $1 + 1024 AND at >= $2 AND at <= $3",
@@ -235,8 +241,8 @@ in_writing_order(const void *a, const void *b)
 	return by_event_id(a, b);
 }
 
-static uint64
-write_events(LaBatch *batch)
+static LaRows *
+rows_of(LaBatch *batch)
 {
 	LaRows *rows = track_rows("fresh", event_columns, lengthof(event_columns));
 
@@ -270,7 +276,45 @@ write_events(LaBatch *batch)
 		values[at] = PointerGetDatum(event->data);
 		track_rows_add(rows, values, nulls);
 	}
-	return track_rows_run(rows, &add_events);
+	return rows;
+}
+
+/*
+ * ON CONFLICT looks every event up before it adds it, which is a tenth of a batch's time; a batch is
+ * hardly ever a second delivery. So a large one is added without, under a savepoint, and with it once
+ * a duplicate was met.
+ */
+static uint64
+write_events(LaBatch *batch)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile uint64 added = 0;
+	volatile bool met = false;
+
+	if (batch->n < WORTH_A_SAVEPOINT)
+		return track_rows_run(rows_of(batch), &add_new_events);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		added = track_rows_run(rows_of(batch), &add_events);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		SPI_unregister_relation("fresh");
+		met = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(memory);
+	CurrentResourceOwner = owner;
+	return met ? track_rows_run(rows_of(batch), &add_new_events) : added;
 }
 
 /* Which of them went in, when not all did. */

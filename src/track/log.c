@@ -137,7 +137,9 @@ is_asset(const char *page)
 	while (n < length && n < (int) sizeof(extension) && page[length - 1 - n] != '.' &&
 	       page[length - 1 - n] != '/')
 		n++;
-	if (n == 0 || n == length || n == (int) sizeof(extension) || page[length - 1 - n] != '.')
+	/* a name that begins with the dot has no extension */
+	if (n == 0 || n == (int) sizeof(extension) || n + 2 > length || page[length - 1 - n] != '.' ||
+	    page[length - 2 - n] == '/')
 		return false;
 	for (int i = 0; i < n; i++)
 		extension[i] = pg_ascii_tolower((unsigned char) page[length - n + i]);
@@ -285,7 +287,7 @@ LA_FUNCTION(la_track_import_log)
 		SPI_connect();
 		slice = CurrentMemoryContext;
 		if (from == 0)
-			batch.workspace = PG_ARGISNULL(0) ? 0 : track_permitted(PG_GETARG_INT32(0));
+			batch.workspace = track_permitted(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0));
 		batch.events = taken;
 		batch.n = 0;
 		for (int i = 0; i < n; i++)

@@ -194,7 +194,6 @@ give(LaBatch *batch, LaSession *session, LaEvent *event)
 	}
 	if (!session->loaded && session->reach_to == 0)
 		session->reach_from = session->reach_to = event->at;
-	session->reach_from = Min(session->reach_from, event->at);
 	session->reach_to = Max(session->reach_to, event->at);
 	event->session = session;
 }
@@ -206,8 +205,10 @@ fits(const LaBatch *batch, const LaSession *session, const LaEvent *event)
 	bool named = session->session_id != NULL;
 	int64 limit = la_session_limit(named);
 
-	if (session->loaded && la_session_end(named, session->before.last_seen, session->ended_at,
-	                                      batch->own_clock ? event->at : batch->now) != DT_NOEND)
+	/* On a log's own clock only its own gaps end a session, whatever the time is here. */
+	if (session->loaded &&
+	    la_session_end(named, session->before.last_seen, session->ended_at,
+	                   batch->own_clock ? session->before.last_seen : batch->now) != DT_NOEND)
 		return false;
 	return event->at - session->reach_to <= limit && (named || session->reach_from - event->at <= limit);
 }

@@ -73,7 +73,7 @@ typedef struct LaSession
 	bool listed;            /* among the batch's */
 	TimestampTz ended_at;   /* of a loaded one; DT_NOEND: not ended */
 	LaSessionRow before;    /* of a loaded one */
-	TimestampTz reach_from; /* first and last moment while events are assigned; 0: none yet */
+	TimestampTz reach_from; /* started_at, and the last moment while events are assigned; 0: none yet */
 	TimestampTz reach_to;
 
 	/* made by counting the events that were added */
