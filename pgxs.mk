@@ -8,8 +8,8 @@ SQL_SCRIPT = build/leadanalytics--$(LA_VERSION).sql
 
 MODULE_big = leadanalytics
 OBJS = src/leadanalytics.o $(patsubst %.c,%.o,$(sort $(wildcard $(ROOMS:%=src/%/*.c))))
-DATA = $(wildcard updates/*--*.sql)
-DATA_built = $(SQL_SCRIPT)
+UPDATES = $(patsubst updates/%.sql,build/leadanalytics--%.sql,$(wildcard updates/*--*.sql))
+DATA_built = $(SQL_SCRIPT) $(UPDATES)
 EXTRA_CLEAN = build $(OBJS:.o=.d)
 
 # The install script is all state first, then all functions: a room's functions may name any table.
@@ -31,8 +31,15 @@ override CFLAGS += -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-mi
 	-fvisibility=hidden -MMD -MP
 override CPPFLAGS += -Isrc -DLA_VERSION='"$(LA_VERSION)"' -DPGDLLEXPORT='__attribute__((visibility("default")))'
 -include $(OBJS:.o=.d)
+src/core/core.o src/core/core.bc: leadanalytics.control
 
 $(SQL_SCRIPT): $(STATE) $(FUNCTIONS) leadanalytics.control pgxs.mk
 	@mkdir -p $(@D)
 	@{ printf '%s\n' '\echo Use "CREATE EXTENSION leadanalytics" to load this file. \quit'; \
 	   for part in $(STATE) $(FUNCTIONS); do printf '\n-- %s\n' "$$part"; cat "$$part"; done; } > $@
+
+# updates/<from>--<to>.sql; what it adds gets its owner the same way.
+$(UPDATES): build/leadanalytics--%.sql: updates/%.sql src/grants.sql pgxs.mk
+	@mkdir -p $(@D)
+	@{ printf '%s\n' '\echo Use "ALTER EXTENSION leadanalytics UPDATE" to load this file. \quit'; \
+	   for part in $< src/grants.sql; do printf '\n-- %s\n' "$$part"; cat "$$part"; done; } > $@

@@ -282,7 +282,9 @@ SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefa
 WHERE p.pronamespace = 'leadanalytics'::regnamespace AND a.grantee = 0;
 SELECT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'leadanalytics'::regnamespace AND a.grantee = 0;
 
--- Gone with their workspace.
+-- Gone with their workspace, the sandbox too.
+DELETE FROM leadanalytics.workspace WHERE slug = 'acme';
+SELECT slug FROM leadanalytics.workspace ORDER BY id;
 DELETE FROM leadanalytics.workspace;
 SELECT (SELECT count(*) FROM leadanalytics.site) + (SELECT count(*) FROM leadanalytics.form) + (SELECT count(*) FROM leadanalytics.member)
      + (SELECT count(*) FROM leadanalytics.key) + (SELECT count(*) FROM leadanalytics.workspace_role) AS left_over;

@@ -33,7 +33,7 @@ logged() {
     fi
 }
 
-# Things to undo, last first, at exit, error or signal.
+# Functions that undo something, last first, at exit, error or signal.
 undo=()
 at_exit() { undo+=("$1"); }
 run_undo() {
@@ -41,7 +41,7 @@ run_undo() {
     trap - EXIT
     trap '' INT TERM HUP
     for ((i = ${#undo[@]} - 1; i >= 0; i--)); do
-        ${undo[i]} || true
+        "${undo[i]}" || true
     done
     exit "$status"
 }

@@ -33,7 +33,7 @@ build_extension() {
     step "building the extension"
     copy_sources "$build"
     logged "$logs/build.log" "the extension does not build" "Mend what the compiler says, then again." \
-        run_make -j "$(nproc)" COPT="${werror:+-Werror}"
+        run_make -j "$(nproc)" COPT="${LEADANALYTICS_CHECK:+-Werror}"
     echo "$fingerprint" >"$build/.fingerprint"
 }
 
@@ -44,7 +44,7 @@ installed_files() {
     share=$("$pg_config" --sharedir)/extension
     printf '%s\t%s\n' "$build/leadanalytics.so" "$library/leadanalytics.so" \
         "$build/leadanalytics.control" "$share/leadanalytics.control"
-    for file in "$build"/build/*.sql "$build"/updates/*--*.sql; do
+    for file in "$build"/build/*.sql; do
         [ ! -f "$file" ] || printf '%s\t%s\n' "$file" "$share/${file##*/}"
     done
 }
@@ -61,4 +61,13 @@ install_extension() {
     step "installing the extension"
     logged "$logs/install.log" "the extension cannot be installed" "This needs root, or a user who may sudo." \
         as_root make -s -C "$build" PG_CONFIG="$pg_config" with_llvm=no install
+}
+
+cmd_build() {
+    make_state
+    lock_state
+    need_packages < <(packages_up)
+    own_state
+    build_extension
+    install_extension
 }

@@ -1,3 +1,30 @@
--- The workspace that `up` makes for a first try: one key of each kind and a few events.
--- Prints "role key", one a line.
-SELECT 'none yet';
+-- The workspace that `up` makes for a first try: a site, a member and one key of each kind. It takes
+-- public posts that name no workspace. Prints "role key", one a line.
+\set ON_ERROR_STOP on
+SELECT count(*) = 1 AS there FROM leadanalytics.workspace WHERE slug = 'demo' \gset
+\if :there
+    -- The file with the keys is lost: new ones, the old stay valid.
+    SELECT id AS demo FROM leadanalytics.workspace WHERE slug = 'demo' \gset
+    SELECT id AS owner FROM leadanalytics.member WHERE workspace = :demo ORDER BY id LIMIT 1 \gset
+\else
+    SELECT leadanalytics.create_workspace('demo', 'Demo', domain => 'demo.example',
+        is_default => NOT EXISTS (SELECT FROM leadanalytics.workspace WHERE is_default)) AS demo \gset
+    SELECT leadanalytics.create_site(:demo, 'demo-site', domains => '{demo.example}') AS site \gset
+    SELECT leadanalytics.create_member(:demo, 'owner@demo.example', 'owner') AS owner \gset
+\endif
+
+SELECT role, leadanalytics.create_key(:demo, role, name => 'demo ' || role, member => CASE WHEN role = 'member' THEN :owner END)
+FROM unnest('{admin,marketing,capture,sdk,agent,live,sandbox,member,tenant}'::text[]) AS role;
+
+-- 12 visits of 8 visitors in the six days before now, 4 events each: always the same shape. Prints nothing.
+SELECT leadanalytics.track(:demo, json_build_object('events', json_agg(json_build_object(
+           'event_id', md5(format('demo %s %s', visit, step))::uuid,
+           'event_name', CASE step WHEN 3 THEN 'scroll' WHEN 4 THEN 'cta_click' ELSE 'page_view' END,
+           'visitor_id', 'demo-visitor-' || visit % 8,
+           'session_id', 'demo-session-' || visit,
+           'timestamp', now() - interval '11 hours' * visit + interval '25 seconds' * step,
+           'event_data', json_build_object(
+               'url', 'https://demo.example' || (ARRAY['/', '/pricing', '/projects', '/contact'])[1 + (visit + CASE WHEN step = 1 THEN 0 ELSE 1 END) % 4],
+               'referrer', (ARRAY['https://www.google.com/', '', 'https://news.example/'])[1 + visit % 3],
+               'scroll_percent', CASE step WHEN 3 THEN 10 * (1 + visit % 9) END)) ORDER BY visit, step)))->>'accepted' AS accepted
+FROM generate_series(1, 12) AS visit, generate_series(1, 4) AS step \gset

@@ -55,7 +55,7 @@ start_nginx() {
     if [ -z "$changed" ] && main_pid nginx >/dev/null && listening; then return 0; fi
     stop_nginx # also workers that outlived their master: they hold the port
     logged "$logs/nginx-start.log" "nginx does not start" "If port $port is taken: leadanalytics up --port N" \
-        in_home nginx nginx -p "$homes/nginx/" -e "$logs/nginx.log" -c "$etc/nginx.conf" 9>&-
+        in_home nginx env TZ=UTC nginx -p "$homes/nginx/" -e "$logs/nginx.log" -c "$etc/nginx.conf" 9>&-
 }
 
 url() { echo "http://127.0.0.1:$port"; }

@@ -13,6 +13,7 @@ usage: leadanalytics COMMAND [OPTIONS]
   import FILE        read a web server's log in combined format (FILE.gz too; - is standard input)
   check [--long]     build, lint and test everything on servers of its own
   bench NAME         run test/bench/NAME.sh on servers of its own
+  build              build and install the extension, start nothing
   reset              down, then delete all data
 
 options:
@@ -60,7 +61,7 @@ parse_options() {
         shift
     done
     case $command in
-        up | down | status | check | reset) [ ${#arguments[@]} -eq 0 ] || usage_error "$command takes no \"${arguments[0]}\"" ;;
+        up | down | status | check | build | reset) [ ${#arguments[@]} -eq 0 ] || usage_error "$command takes no \"${arguments[0]}\"" ;;
         import) [ ${#arguments[@]} -eq 1 ] || usage_error "import takes one file" ;;
         bench) [ ${#arguments[@]} -eq 1 ] || usage_error "bench takes one name" ;;
         psql) ;;

@@ -67,13 +67,14 @@ policy_saved=/usr/sbin/policy-rc.d.before-leadanalytics
 no_cluster_dir=/etc/postgresql-common/createcluster.d
 no_cluster=$no_cluster_dir/leadanalytics-installing.conf
 services_new=()
+postgresql_common=/usr/share/postgresql-common
 
 keep_services_down() {
     local package
     for package in "$@"; do
         case $package in
             nginx) services_new+=(nginx) ;;
-            postgresql-15) [ -e /usr/share/postgresql-common ] || services_new+=(postgresql) ;;
+            postgresql-15) [ -e "$postgresql_common" ] || services_new+=(postgresql) ;;
         esac
     done
     at_exit let_services_up
@@ -83,7 +84,7 @@ keep_services_down() {
     fi
     printf '#!/bin/sh\n# leadanalytics is installing packages\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
-    if [ ! -e /usr/share/postgresql-common ]; then
+    if [ ! -e "$postgresql_common" ]; then
         as_root mkdir -p "$no_cluster_dir"
         echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
     fi
@@ -131,7 +132,7 @@ need_postgrest() {
         return 0
     fi
     found=$(postgrest_cache)/postgrest-$postgrest_version
-    [ -x "$found" ] && is_postgrest_12 "$found" || fetch_postgrest "$found"
+    if ! { [ -x "$found" ] && is_postgrest_12 "$found"; }; then fetch_postgrest "$found"; fi
     install -m 755 -- "$found" "$postgrest"
 }
 

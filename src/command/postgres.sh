@@ -27,7 +27,7 @@ configure_postgres() {
     put_pg pg_hba.conf < <(printf '%s\n' 'local all all peer map=leadanalytics' \
         'local replication all peer map=leadanalytics') && changed=1
     put_pg leadanalytics.conf < <(render "$source_dir/src/command/postgresql.conf" RUN "$run" LOGS "$logs" \
-        BUFFERS "$(shared_buffers)" MORE "${postgres_more-}") && changed=1
+        BUFFERS "$(shared_buffers)" FSYNC "$(fsync)") && changed=1
     if ! grep -qx "include 'leadanalytics.conf'" "$pg/postgresql.conf"; then
         echo "include 'leadanalytics.conf'" >>"$pg/postgresql.conf"
         changed=1
@@ -49,6 +49,9 @@ shared_buffers() {
     echo "${mb}MB"
 }
 
+# A check throws its data away.
+fsync() { if [ -n "${LEADANALYTICS_CHECK-}" ]; then echo off; else echo on; fi; }
+
 library_stamp() { sha256sum <"$("$pg_config" --pkglibdir)/leadanalytics.so"; }
 
 postgres_answers() { sql_database=postgres sql -c 'SELECT 1' >/dev/null 2>&1; }
@@ -65,14 +68,19 @@ start_postgres() {
         step "starting PostgreSQL"
         stop_postgres # children that outlive their master keep its memory
     fi
-    rm -f -- "$pg/postmaster.pid" # nobody works in the directory now, whatever it says
+    # None of ours runs now, whatever these say; a pid in them may be a stranger's by now.
+    rm -f -- "$pg/postmaster.pid" "$run/.s.PGSQL.5432" "$run/.s.PGSQL.5432.lock"
     logged "$logs/postgresql-start.log" "PostgreSQL does not start" "what it said: $logs/postgresql-*.log" \
         start_postgres_now
     library_stamp >"$etc/library"
 }
 
 start_postgres_now() {
-    as_server "$pgbin/pg_ctl" -D "$pg" -l "$logs/postgresql-first.log" -w -t 60 -s start 9>&-
+    as_server "$pgbin/pg_ctl" -D "$pg" -l "$logs/postgresql-first.log" -w -t 60 -s start 9>&- && return 0
+    # Why stands in the newest log.
+    find "$logs" -name 'postgresql-*.log' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2- | tr '\n' '\0' |
+        xargs -0 grep -hE 'FATAL|HINT|PANIC|ERROR' | tail -n 5
+    return 1
 }
 
 # The database, the extension in it, and its home.

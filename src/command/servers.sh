@@ -25,15 +25,17 @@ server_pids() {
     esac
 }
 
-# Of several, the one that is no other's child.
+# The master among a server's processes: the one its pid file names, if that one is ours. Children that
+# outlive a killed master are no server.
 main_pid() {
-    local pid all parent
-    all=" $(server_pids "$1" | tr '\n' ' ')"
-    for pid in $all; do
-        parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null || true)
-        case $all in *" $parent "*) ;; *) echo "$pid"; return 0 ;; esac
-    done
-    return 1
+    local all pid=''
+    all=$(server_pids "$1")
+    case $1 in
+        postgresql) pid=$(head -n 1 "$pg/postmaster.pid" 2>/dev/null || true) ;;
+        nginx) pid=$(cat "$run/nginx.pid" 2>/dev/null || true) ;;
+        *) pid=${all%%$'\n'*} ;;
+    esac
+    [ -n "$pid" ] && [[ $'\n'$all$'\n' == *$'\n'"$pid"$'\n'* ]] && echo "$pid"
 }
 
 # signal NAME SERVER: to all of its processes
@@ -68,9 +70,8 @@ stop_nginx() {
 }
 
 stop_postgres() {
-    local master
     [ -n "$(postgres_pids)" ] || return 0
-    if master=$(main_pid postgresql) && [ "$(head -n 1 "$pg/postmaster.pid" 2>/dev/null || true)" = "$master" ]; then
+    if main_pid postgresql >/dev/null; then
         as_server "$pgbin/pg_ctl" -D "$pg" -m fast -t 60 -s stop >/dev/null 2>&1 ||
             as_server "$pgbin/pg_ctl" -D "$pg" -m immediate -t 30 -s stop >/dev/null 2>&1 || true
     fi

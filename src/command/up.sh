@@ -61,7 +61,7 @@ make_demo() {
     [ -s "$keys" ] || {
         step "making the workspace demo"
         (umask 077 && : >"$keys.new")
-        sql -1 -f "$source_dir/src/command/demo.sql" >"$keys.new" 2>"$logs/demo.log" ||
+        sql -1 -F " " -f "$source_dir/src/command/demo.sql" >"$keys.new" 2>"$logs/demo.log" ||
             fail "the demo workspace cannot be made" "log: $logs/demo.log" "$(tail -n 3 "$logs/demo.log")"
         mv -f -- "$keys.new" "$keys"
     }
@@ -82,10 +82,10 @@ greet() {
     say ''
     say 'Send an event, ask a question:'
     say "  curl -s $base/api/v1/track -H 'Authorization: Bearer $(key sdk)' -H 'Content-Type: application/json' \\"
-    say "    -d '{\"type\":\"pageview\",\"url\":\"https://demo.example/pricing\",\"visitor_id\":\"me\"}'"
+    say "    -d '{\"event_name\":\"page_view\",\"visitor_id\":\"me\",\"event_data\":{\"url\":\"https://demo.example/pricing\"}}'"
     say "  curl -s $base/analytics/overview -H 'Authorization: Bearer $(key admin)'"
     say ''
-    say "SQL:   $self psql$where -c \"SELECT leadanalytics.overview(1)\""
+    say "SQL:   $self psql$where -c \"SELECT leadanalytics.overview((SELECT id FROM leadanalytics.workspace WHERE slug = 'demo'))\""
     say "Logs:  $logs"
     say "Stop:  $self down$where"
 }

@@ -62,6 +62,7 @@ COMMENT ON TABLE leadanalytics.home IS 'where leadanalytics.start() was called: 
 
 -- What leadanalytics.status() asks: each room adds a function returning SETOF leadanalytics.status_line.
 CREATE TYPE leadanalytics.status_line AS (part text, state text, hint text);
+COMMENT ON TYPE leadanalytics.status_line IS 'a part of leadanalytics, how it is, and what to do about it';
 CREATE TABLE leadanalytics.status_source (
     name text COLLATE "C" PRIMARY KEY,
     function text NOT NULL
@@ -114,7 +115,7 @@ CREATE TABLE leadanalytics.route_param (
     method text COLLATE "C" NOT NULL,
     path text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,
-    place text NOT NULL DEFAULT 'query' CHECK (place IN ('path', 'query', 'body', 'document')),
+    place text COLLATE "C" NOT NULL DEFAULT 'query' CHECK (place IN ('path', 'query', 'body', 'document')),
     arg text NOT NULL,
     type text NOT NULL DEFAULT 'text'
         CHECK (type IN ('text', 'int', 'bigint', 'number', 'boolean', 'date', 'timestamp', 'uuid', 'ip', 'json', 'workspace')),

@@ -5,6 +5,7 @@
 
 #include "utils/builtins.h"
 
+#include "core/core.h"
 #include "core/query.h"
 
 uint64
@@ -13,6 +14,7 @@ la_query_run(LaQuery *query, Datum *values, const char *nulls, bool read_only, l
 	MemoryContext caller = CurrentMemoryContext; /* SPI would leave us in its own */
 	int result;
 
+	la_require_version();
 	if (query->plan == NULL)
 	{
 		SPIPlanPtr plan = SPI_prepare(query->sql, query->nargs, query->types);

@@ -38,6 +38,17 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.sandbox(int) IS 'the workspace that sandbox keys of a workspace see; made at the first need';
 
+CREATE FUNCTION leadanalytics.drop_sandbox()
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM leadanalytics.workspace WHERE sandbox_of = OLD.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.drop_sandbox() IS 'a sandbox goes with its workspace';
+CREATE TRIGGER drop_sandbox AFTER DELETE ON leadanalytics.workspace
+    FOR EACH ROW EXECUTE FUNCTION leadanalytics.drop_sandbox();
+
 CREATE FUNCTION leadanalytics.create_key(
     workspace int,
     role text,
@@ -112,6 +123,7 @@ RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_
 DECLARE
     old leadanalytics.key;
 BEGIN
+    PERFORM leadanalytics.permitted(rotate_key.workspace);
     -- A revoked key has no successor: whoever revoked it would find it open again.
     IF NOT leadanalytics.revoke_key(rotate_key.workspace, rotate_key.key) THEN
         RAISE EXCEPTION 'Key not found' USING ERRCODE = 'LA404', HINT = 'It is revoked; leadanalytics.create_key() makes another.';

@@ -10,7 +10,7 @@ CREATE TABLE leadanalytics.workspace (
     currency text NOT NULL DEFAULT 'USD' CHECK (currency ~ '^[A-Z]{3}$'),
     is_default boolean NOT NULL DEFAULT false,
     allowed_origins text[] NOT NULL DEFAULT '{}',
-    sandbox_of int UNIQUE REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
+    sandbox_of int UNIQUE,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX workspace_default ON leadanalytics.workspace (is_default) WHERE is_default;
@@ -18,7 +18,7 @@ COMMENT ON TABLE leadanalytics.workspace IS 'one row a tenant: every other row o
 COMMENT ON COLUMN leadanalytics.workspace.slug IS 'its name in URLs and answers (workspaceId, tenantId)';
 COMMENT ON COLUMN leadanalytics.workspace.is_default IS 'takes public posts that nothing else assigns; at most one';
 COMMENT ON COLUMN leadanalytics.workspace.allowed_origins IS 'origins whose pages may post to it, beside its sites'' domains; empty: any';
-COMMENT ON COLUMN leadanalytics.workspace.sandbox_of IS 'the workspace whose sandbox keys see this one''s data';
+COMMENT ON COLUMN leadanalytics.workspace.sandbox_of IS 'the workspace whose sandbox keys see this one''s data; no foreign key, pg_dump warns of a table that refers to itself; see leadanalytics.drop_sandbox()';
 
 CREATE TABLE leadanalytics.site (
     workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
@@ -59,7 +59,7 @@ COMMENT ON TABLE leadanalytics.member IS 'a person who belongs to a workspace';
 -- Keys. The text is shown once, by create_key; what is kept is its SHA-256 and the first characters it
 -- is found by. Revoking is an UPDATE that the next request already sees.
 CREATE TABLE leadanalytics.key_role (
-    role text PRIMARY KEY,
+    role text COLLATE "C" PRIMARY KEY,
     prefix text COLLATE "C" NOT NULL UNIQUE,
     opens text NOT NULL
 );

@@ -5,11 +5,15 @@
  * it cannot on a partitioned table; no other index of a leaf is unique, so nothing else can conflict. A
  * second delivery carries the same timestamp and meets the first in the same leaf. Only where a time was
  * not taken from the client, or hardly any longer is, can two deliveries lie on both sides of a month's
- * edge: those are looked up before. Events are added sorted by event_id, so that two batches with the same
- * ids wait for each other in one order.
+ * edge: those are looked up before.
+ *
+ * Events are added in the order of their own time, then of event_id: two batches with the same events meet
+ * them in one order and do not deadlock, and indexes by time and id grow at their right edge. What has
+ * only the receipt's time comes last, by event_id.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -17,6 +21,7 @@
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "core/query.h"
@@ -24,6 +29,7 @@
 #include "track/rows.h"
 #include "track/track.h"
 
+#define WORTH_A_SAVEPOINT 32            /* events */
 #define REMEMBERED (6 * USECS_PER_HOUR) /* how long an event_id is remembered at the least (D-70) */
 
 static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('event', $1)", 1, {DATEOID}};
@@ -32,16 +38,19 @@ static LaQuery draw_block = {"SELECT nextval('leadanalytics.event_block') << 10"
 
 static LaQuery known_events = {"SELECT u.n::int FROM unnest($2) WITH ORDINALITY AS u (event_id, n) "
                                "WHERE EXISTS (SELECT FROM leadanalytics.event e WHERE e.workspace = $1 "
-                               "AND e.event_id = u.event_id AND e.at >= $3 AND e.at < $4)",
+                               "AND e.event_id = u.event_id AND e.at >= $3 AND e.at < $4 OFFSET 0)",
                                4,
                                {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-static LaQuery add_events = {
-    "INSERT INTO leadanalytics.event (at, received_at, id, visitor, session, event_id, workspace, name, "
-    "page, title, "
-    "referrer, utm_source, utm_medium, utm_campaign, source, kind, data) "
-    "SELECT at, received_at, id, visitor, session, event_id, workspace, name, page, title, "
-    "referrer, utm_source, utm_medium, utm_campaign, source, kind, data FROM fresh ON CONFLICT DO NOTHING"};
+#define ADD_EVENTS                                                                                           \
+	"INSERT INTO leadanalytics.event (at, received_at, id, visitor, session, event_id, workspace, name, "    \
+	"page, title, "                                                                                          \
+	"referrer, utm_source, utm_medium, utm_campaign, source, kind, data) "                                   \
+	"SELECT at, received_at, id, visitor, session, event_id, workspace, name, page, title, "                 \
+	"referrer, utm_source, utm_medium, utm_campaign, source, kind, data FROM fresh"
+
+static LaQuery add_events = {ADD_EVENTS};
+static LaQuery add_new_events = {ADD_EVENTS " ON CONFLICT DO NOTHING"};
 
 static LaQuery added_events = {
     "SELECT id FROM leadanalytics.event WHERE id >= $1 AND id < $1 + 1024 AND at >= $2 AND at <= $3",
@@ -219,10 +228,25 @@ draw_ids(LaBatch *batch)
 	return block;
 }
 
-static uint64
-write_events(LaBatch *batch)
+static int
+in_writing_order(const void *a, const void *b)
+{
+	const LaEvent *left = *(LaEvent *const *) a;
+	const LaEvent *right = *(LaEvent *const *) b;
+
+	if (left->at_receipt != right->at_receipt)
+		return left->at_receipt ? 1 : -1;
+	if (left->at != right->at)
+		return left->at > right->at ? 1 : -1;
+	return by_event_id(a, b);
+}
+
+static LaRows *
+rows_of(LaBatch *batch)
 {
 	LaRows *rows = track_rows("fresh", event_columns, lengthof(event_columns));
+
+	qsort(batch->events, batch->n, sizeof(LaEvent *), in_writing_order);
 
 	for (int i = 0; i < batch->n; i++)
 	{
@@ -252,7 +276,45 @@ write_events(LaBatch *batch)
 		values[at] = PointerGetDatum(event->data);
 		track_rows_add(rows, values, nulls);
 	}
-	return track_rows_run(rows, &add_events);
+	return rows;
+}
+
+/*
+ * ON CONFLICT looks every event up before it adds it, which is a tenth of a batch's time; a batch is
+ * hardly ever a second delivery. So a large one is added without, under a savepoint, and with it once
+ * a duplicate was met.
+ */
+static uint64
+write_events(LaBatch *batch)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile uint64 added = 0;
+	volatile bool met = false;
+
+	if (batch->n < WORTH_A_SAVEPOINT)
+		return track_rows_run(rows_of(batch), &add_new_events);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		added = track_rows_run(rows_of(batch), &add_events);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		SPI_unregister_relation("fresh");
+		met = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(memory);
+	CurrentResourceOwner = owner;
+	return met ? track_rows_run(rows_of(batch), &add_new_events) : added;
 }
 
 /* Which of them went in, when not all did. */

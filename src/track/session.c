@@ -28,23 +28,22 @@
 #include "core/settings.h"
 #include "track/track.h"
 
-#define SESSION_COLUMNS                                                                                      \
-	"s.number, s.session_id, s.started_at, s.last_seen, s.ended_at, s.last_page, s.events, s.pageviews, "    \
-	"s.clicks, "                                                                                             \
-	"s.scroll_percent::float8 "
+#define STORED "(SELECT s.*, s.ctid AS place FROM leadanalytics.session s WHERE s.workspace = $1 AND "
+#define STORED_COLUMNS                                                                                       \
+	"SELECT s.number, s.session_id, s.started_at, s.last_seen, s.ended_at, s.last_page, s.events, "          \
+	"s.pageviews, "                                                                                          \
+	"s.clicks, s.scroll_percent::float8, s.place "
 
-static LaQuery load_by_number = {"SELECT " SESSION_COLUMNS "FROM unnest($2) AS u (number) "
-                                 "JOIN leadanalytics.session s ON s.workspace = $1 AND s.number = u.number "
-                                 "ORDER BY u.number FOR NO KEY UPDATE OF s",
+/* The arrays are sorted: that is the order in which the rows are locked. */
+static LaQuery load_by_number = {STORED_COLUMNS "FROM unnest($2) AS u (number) CROSS JOIN LATERAL " STORED
+                                                "s.number = u.number FOR NO KEY UPDATE) AS s",
                                  2,
                                  {INT4OID, INT8ARRAYOID}};
 
-static LaQuery load_by_name = {
-    "SELECT " SESSION_COLUMNS "FROM unnest($2) AS u (session_id) "
-    "JOIN leadanalytics.session s ON s.workspace = $1 AND s.session_id = u.session_id "
-    "ORDER BY s.number FOR NO KEY UPDATE OF s",
-    2,
-    {INT4OID, TEXTARRAYOID}};
+static LaQuery load_by_name = {STORED_COLUMNS "FROM unnest($2) AS u (session_id) CROSS JOIN LATERAL " STORED
+                                              "s.session_id = u.session_id FOR NO KEY UPDATE) AS s",
+                               2,
+                               {INT4OID, TEXTARRAYOID}};
 
 int64
 la_session_limit(bool named)
@@ -93,6 +92,7 @@ take_loaded(LaSession *session, uint64 row)
 	session->before.pageviews = DatumGetInt32(la_query_value(row, 8, &isnull));
 	session->before.clicks = DatumGetInt32(la_query_value(row, 9, &isnull));
 	session->before.scroll_percent = DatumGetFloat8(la_query_value(row, 10, &isnull));
+	ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 11, &isnull)), &session->place);
 	session->reach_from = session->before.started_at;
 	session->reach_to = session->before.last_seen;
 }
@@ -194,7 +194,6 @@ give(LaBatch *batch, LaSession *session, LaEvent *event)
 	}
 	if (!session->loaded && session->reach_to == 0)
 		session->reach_from = session->reach_to = event->at;
-	session->reach_from = Min(session->reach_from, event->at);
 	session->reach_to = Max(session->reach_to, event->at);
 	event->session = session;
 }
@@ -206,8 +205,10 @@ fits(const LaBatch *batch, const LaSession *session, const LaEvent *event)
 	bool named = session->session_id != NULL;
 	int64 limit = la_session_limit(named);
 
-	if (session->loaded && la_session_end(named, session->before.last_seen, session->ended_at,
-	                                      batch->own_clock ? event->at : batch->now) != DT_NOEND)
+	/* On a log's own clock only its own gaps end a session, whatever the time is here. */
+	if (session->loaded &&
+	    la_session_end(named, session->before.last_seen, session->ended_at,
+	                   batch->own_clock ? session->before.last_seen : batch->now) != DT_NOEND)
 		return false;
 	return event->at - session->reach_to <= limit && (named || session->reach_from - event->at <= limit);
 }

@@ -31,7 +31,7 @@ static LaQuery open_sessions = {
 static LaQuery move_sessions = {
     "UPDATE leadanalytics.session s SET last_seen = m.last_seen, last_page = m.last_page, events = m.events, "
     "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent "
-    "FROM moved m WHERE s.workspace = m.workspace AND s.number = m.number"};
+    "FROM moved m WHERE s.ctid = m.place"};
 
 static LaQuery drop_sessions = {
     "DELETE FROM leadanalytics.session WHERE workspace = $1 AND number = ANY ($2)",
@@ -51,9 +51,8 @@ static const LaColumn opened_columns[] = {
 };
 
 static const LaColumn moved_columns[] = {
-    {"workspace", INT4OID}, {"number", INT8OID},           {"last_seen", TIMESTAMPTZOID},
-    {"last_page", INT4OID}, {"events", INT4OID},           {"pageviews", INT4OID},
-    {"clicks", INT4OID},    {"scroll_percent", FLOAT4OID},
+    {"place", TIDOID},      {"last_seen", TIMESTAMPTZOID}, {"last_page", INT4OID},        {"events", INT4OID},
+    {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID},
 };
 
 /* Set value and null of the next column: a term, where 0 is none. */
@@ -242,15 +241,14 @@ write_moved(LaBatch *batch)
 
 	for (int i = 0; i < batch->nsessions; i++)
 	{
-		const LaSession *session = batch->sessions[i];
+		LaSession *session = batch->sessions[i];
 		Datum values[lengthof(moved_columns)];
 		bool nulls[lengthof(moved_columns)];
 		int at = 0;
 
 		if (!session->loaded || session->first == NULL)
 			continue;
-		put(values, nulls, &at, Int32GetDatum(batch->workspace));
-		put(values, nulls, &at, Int64GetDatum(session->number));
+		put(values, nulls, &at, PointerGetDatum(&session->place));
 		put(values, nulls, &at, TimestampTzGetDatum(session->after.last_seen));
 		put_term(values, nulls, &at, session->after.last_page);
 		put(values, nulls, &at, Int32GetDatum(session->after.events));

@@ -28,7 +28,8 @@
 #define KEPT_BYTES (4 * 1024 * 1024) /* of its texts; beyond either it starts over */
 
 static LaQuery find_terms = {"SELECT u.n::int, t.id FROM unnest($2) WITH ORDINALITY AS u (digest, n) "
-                             "JOIN leadanalytics.term t ON t.workspace = $1 AND t.digest = u.digest",
+                             "CROSS JOIN LATERAL (SELECT t.id FROM leadanalytics.term t "
+                             "WHERE t.workspace = $1 AND t.digest = u.digest OFFSET 0) AS t",
                              2,
                              {INT4OID, UUIDARRAYOID}};
 

@@ -18,10 +18,12 @@
 
 static LaQuery permitted = {"SELECT leadanalytics.permitted($1)", 1, {INT4OID}};
 
-static LaQuery public_workspace = {"SELECT w.id, w.slug FROM leadanalytics.workspace w "
-                                   "WHERE w.id = leadanalytics.public_workspace($1, $2, $3, $4)",
-                                   4,
-                                   {TEXTOID, TEXTOID, TEXTOID, TEXTOID}};
+static LaQuery public_workspace = {
+    "SELECT w.id, w.slug "
+    "FROM (SELECT leadanalytics.public_workspace($1, $2, $3, $4) AS id OFFSET 0) AS p "
+    "JOIN leadanalytics.workspace w ON w.id = p.id",
+    4,
+    {TEXTOID, TEXTOID, TEXTOID, TEXTOID}};
 
 int
 track_permitted(int workspace)

@@ -17,6 +17,7 @@
 #define LA_TRACK_H
 
 #include "datatype/timestamp.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -41,6 +42,7 @@ typedef struct LaVisitor
 	const char *visitor_id;
 	const char *fingerprint; /* of the batch, NULL: none sent */
 	int64 number;
+	ItemPointerData place;       /* its row, which is locked */
 	int sessions;                /* opened so far */
 	int64 last_session;          /* server-made; 0: none */
 	int opening;                 /* by the batch, while they are written */
@@ -66,11 +68,12 @@ typedef struct LaSession
 {
 	int64 number;           /* 0: not drawn yet */
 	const char *session_id; /* NULL: made by the server */
+	ItemPointerData place;  /* of a loaded one: its row, which is locked */
 	bool loaded;            /* opened before this batch */
 	bool listed;            /* among the batch's */
 	TimestampTz ended_at;   /* of a loaded one; DT_NOEND: not ended */
 	LaSessionRow before;    /* of a loaded one */
-	TimestampTz reach_from; /* first and last moment while events are assigned; 0: none yet */
+	TimestampTz reach_from; /* started_at, and the last moment while events are assigned; 0: none yet */
 	TimestampTz reach_to;
 
 	/* made by counting the events that were added */

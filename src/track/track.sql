@@ -35,7 +35,8 @@ CREATE FUNCTION leadanalytics.track(
     now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
+SET plan_cache_mode = force_generic_plan
 AS 'MODULE_PATHNAME', 'la_track_track';
 COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) IS
     'store web events: one event or {"events": [...]} (at most 1 000) in the shapes of the web and server SDKs; each is taken or rejected by itself; '
@@ -120,3 +121,16 @@ COMMENT ON VIEW leadanalytics.events IS 'web events as text, of the workspaces t
 COMMENT ON COLUMN leadanalytics.events.session_id IS 'as the client named it, else the number of the session the server made';
 COMMENT ON COLUMN leadanalytics.events.event_data IS 'what has no column of its own';
 GRANT SELECT ON leadanalytics.events TO leadanalytics_read;
+
+-- Imports.
+CREATE FUNCTION leadanalytics.import_log(workspace int, source text, first_line bigint, lines text[])
+RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
+SET plan_cache_mode = force_generic_plan
+AS 'MODULE_PATHNAME', 'la_track_import_log';
+COMMENT ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) IS
+    'store lines of a web server''s log in combined format: pages with GET and 2xx or 304 are page_view, all else is request; '
+    'first_line is the number of the first of the lines in the file, source a name of the file: a line of the same source, number and text counts once. '
+    'Chunks may have any size, in the order of the file; import a file in one transaction: a session that close_idle() has closed between two chunks stays closed';
+GRANT EXECUTE ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) TO leadanalytics_write;

@@ -4,7 +4,12 @@
  * The rows of a batch's visitors stay locked until it commits, which is what puts the batches of one
  * visitor in a line: the next one sees the sessions this one made. New visitors are added first, then all
  * are locked, each step sorted by id. Who adds waits only for others who add, and who locks only for
- * others who lock, so no two batches ever wait for each other.
+ * others who lock, so no two batches ever wait for each other. What is locked stays where it is, so it is
+ * changed by its place in the table.
+ *
+ * Look-ups, here and in the other steps, are LATERAL sub-selects on purpose: a probe of the index for each
+ * element is all the planner can make of them. As a join, a plan made while the table was empty would go
+ * through the whole workspace for the rest of the session.
  */
 #include "postgres.h"
 
@@ -19,31 +24,27 @@
 static LaQuery add_visitors = {
     "INSERT INTO leadanalytics.visitor (workspace, number, visitor_id, fingerprint) "
     "SELECT $1, nextval('leadanalytics.visitor_number'), n.visitor_id, n.fingerprint "
-    "FROM (SELECT u.visitor_id, u.fingerprint FROM unnest($2, $3) WITH ORDINALITY AS u (visitor_id, "
-    "fingerprint, n) "
+    "FROM (SELECT u.visitor_id, u.fingerprint FROM unnest($2, $3) AS u (visitor_id, fingerprint) "
     "      WHERE NOT EXISTS (SELECT FROM leadanalytics.visitor v "
-    "                        WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id) "
-    "      ORDER BY u.n OFFSET 0) AS n "
+    "                        WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id OFFSET 0) OFFSET 0) AS n "
     "ON CONFLICT DO NOTHING",
     3,
     {INT4OID, TEXTARRAYOID, TEXTARRAYOID}};
 
 static LaQuery lock_visitors = {
-    "SELECT u.n::int, v.number, v.sessions, v.last_session, v.fingerprint IS NOT NULL "
+    "SELECT u.n::int, v.number, v.sessions, v.last_session, v.fingerprint IS NOT NULL, v.place "
     "FROM unnest($2) WITH ORDINALITY AS u (visitor_id, n) "
-    "JOIN leadanalytics.visitor v ON v.workspace = $1 AND v.visitor_id = u.visitor_id "
-    "ORDER BY u.n FOR NO KEY UPDATE OF v",
+    "CROSS JOIN LATERAL (SELECT v.*, v.ctid AS place FROM leadanalytics.visitor v "
+    "                    WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id FOR NO KEY UPDATE) AS v",
     2,
     {INT4OID, TEXTARRAYOID}};
 
 static LaQuery write_visitors = {
-    "UPDATE leadanalytics.visitor v "
-    "SET sessions = u.sessions, last_session = nullif(u.last_session, 0), fingerprint = "
-    "coalesce(v.fingerprint, u.fingerprint) "
-    "FROM unnest($2, $3, $4, $5) AS u (visitor_id, sessions, last_session, fingerprint) "
-    "WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id",
-    5,
-    {INT4OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}};
+    "UPDATE leadanalytics.visitor v SET sessions = u.sessions, last_session = nullif(u.last_session, 0), "
+    "fingerprint = coalesce(v.fingerprint, u.fingerprint) "
+    "FROM unnest($1, $2, $3, $4) AS u (place, sessions, last_session, fingerprint) WHERE v.ctid = u.place",
+    4,
+    {TIDARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}};
 
 static ArrayType *
 text_array(Datum *values, bool *nulls, int n)
@@ -141,6 +142,7 @@ track_visitors(LaBatch *batch)
 		if (isnull)
 			visitor->last_session = 0;
 		visitor->has_fingerprint = DatumGetBool(la_query_value(row, 5, &isnull));
+		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 6, &isnull)), &visitor->place);
 		visitor->changed = visitor->fingerprint != NULL && !visitor->has_fingerprint;
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -150,7 +152,7 @@ void
 track_visitors_write(LaBatch *batch)
 {
 	int room = Max(batch->nvisitors, 1);
-	Datum *ids = palloc(room * sizeof(Datum));
+	Datum *places = palloc(room * sizeof(Datum));
 	Datum *sessions = palloc(room * sizeof(Datum));
 	Datum *last = palloc(room * sizeof(Datum));
 	Datum *fingerprints = palloc(room * sizeof(Datum));
@@ -159,11 +161,11 @@ track_visitors_write(LaBatch *batch)
 
 	for (int i = 0; i < batch->nvisitors; i++)
 	{
-		const LaVisitor *visitor = &batch->visitors[i];
+		LaVisitor *visitor = &batch->visitors[i];
 
 		if (!visitor->changed)
 			continue;
-		ids[n] = CStringGetTextDatum(visitor->visitor_id);
+		places[n] = PointerGetDatum(&visitor->place);
 		sessions[n] = Int32GetDatum(visitor->sessions);
 		last[n] = Int64GetDatum(visitor->last_session);
 		fingerprints[n] = text_or_null(visitor->fingerprint, &nulls[n]);
@@ -172,8 +174,8 @@ track_visitors_write(LaBatch *batch)
 	if (n == 0)
 		return;
 	la_query_run(&write_visitors,
-	             (Datum[]){Int32GetDatum(batch->workspace),
-	                       PointerGetDatum(construct_array(ids, n, TEXTOID, -1, false, TYPALIGN_INT)),
+	             (Datum[]){PointerGetDatum(construct_array(places, n, TIDOID, sizeof(ItemPointerData), false,
+	                                                       TYPALIGN_SHORT)),
 	                       PointerGetDatum(construct_array(sessions, n, INT4OID, 4, true, TYPALIGN_INT)),
 	                       PointerGetDatum(construct_array(last, n, INT8OID, 8, true, TYPALIGN_DOUBLE)),
 	                       PointerGetDatum(text_array(fingerprints, nulls, n))},

@@ -225,7 +225,7 @@ at_end(XactEvent event, void *unused)
 		list_free(held);
 		held = NIL;
 	}
-	else if (poke_here && committed)
+	if (poke_here && committed)
 	{
 		LaSlot *slot;
 
@@ -253,13 +253,22 @@ la_worker_poke(void)
 	poke_here = la_board != NULL;
 }
 
-/* Trigger of leadanalytics.home: start() was called, so at commit a worker is wanted here. */
+LA_FUNCTION(la_worker_poke_call)
+{
+	la_worker_poke();
+	PG_RETURN_VOID();
+}
+
+/*
+ * Trigger of leadanalytics.home (start() was called) and leadanalytics.unit: at commit a worker is wanted
+ * here, and one that is here and sleeps for lack of work reads the units again.
+ */
 LA_FUNCTION(la_worker_look)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-		                errmsg("la_worker_look is the trigger of leadanalytics.home"),
+		                errmsg("la_worker_look is the trigger of leadanalytics.home and leadanalytics.unit"),
 		                errhint("Call leadanalytics.start().")));
-	look_here = la_board != NULL;
+	look_here = poke_here = la_board != NULL;
 	PG_RETURN_POINTER(NULL);
 }

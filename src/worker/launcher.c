@@ -114,8 +114,8 @@ connectable_databases(MemoryContext context)
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 		MemoryContext before;
 
-		if (!database->datallowconn || database->datistemplate)
-			continue;
+		if (!database->datallowconn || database->datistemplate || database_is_invalid_form(database))
+			continue; /* invalid: what an interrupted DROP DATABASE left */
 		before = MemoryContextSwitchTo(context);
 		databases = lappend_oid(databases, database->oid);
 		MemoryContextSwitchTo(before);

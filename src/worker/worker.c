@@ -284,8 +284,9 @@ tick(MemoryContext round)
 }
 
 /*
- * Sleep that long, or until a poke, but never less than MIN_SLEEP_MS. Quietly gone when told to: units
- * are over, nothing is interrupted, and the log need not say so each time a database is copied.
+ * Sleep that long, or until a poke, but never less than MIN_SLEEP_MS. When told to go it goes without a
+ * FATAL: no unit is interrupted, and the log need not say so each time a database is copied. The exit
+ * code decides nothing else, for the launcher starts us again, not the postmaster.
  */
 static void
 rest(long sleep)
@@ -306,7 +307,7 @@ rest(long sleep)
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		if (ProcDiePending)
-			proc_exit(1);
+			proc_exit(0);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{

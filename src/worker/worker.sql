@@ -143,9 +143,16 @@ VALUES ('make_leaves', 'leadanalytics.make_leaves', '1 hour', true, 'makes next 
 -- for a worker to do before, so CREATE EXTENSION itself wakes nobody.
 CREATE FUNCTION leadanalytics.worker_look()
 RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'la_worker_look';
-COMMENT ON FUNCTION leadanalytics.worker_look() IS 'have the launcher look into this database when the transaction commits';
+COMMENT ON FUNCTION leadanalytics.worker_look() IS 'when the transaction commits, have the launcher look into this database, and its worker read the units';
 CREATE TRIGGER look AFTER INSERT OR UPDATE ON leadanalytics.home
     FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.worker_look();
+CREATE TRIGGER look AFTER INSERT OR UPDATE ON leadanalytics.unit
+    FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.worker_look();
+
+CREATE FUNCTION leadanalytics.worker_poke()
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_poke_call';
+COMMENT ON FUNCTION leadanalytics.worker_poke() IS
+    'have the worker run the units marked on_poke soon after this transaction commits; for functions that leave work for them';
 
 CREATE FUNCTION leadanalytics.worker_slots()
 RETURNS TABLE (database oid, pid int, state text, unit text, failures int, start_at timestamptz, beat timestamptz)

@@ -29,8 +29,10 @@ SQL
 )
 key=$(psql "${database[@]}" -Atc "SELECT leadanalytics.create_key($workspace, 'admin', per_minute => 0)")
 
-# The two functions that stand for "no door" belong to the bench alone.
-psql "${database[@]}" <<'SQL'
+# The two functions that stand for "no door" belong to the bench alone; without the door, the role that
+# asks must be one that may.
+psql "${database[@]}" -o /dev/null -v workspace="$workspace" <<'SQL'
+SELECT leadanalytics.grant_workspace(:workspace, 'leadanalytics_anon');
 CREATE FUNCTION leadanalytics_door.nothing(bytea) RETURNS leadanalytics_door."*/*" LANGUAGE sql STABLE
     AS $$ SELECT '{}'::leadanalytics_door."*/*" $$;
 CREATE FUNCTION leadanalytics_door.overview(workspace int) RETURNS json LANGUAGE sql STABLE SECURITY DEFINER

@@ -120,6 +120,16 @@ subtest 'a database is noticed when start() commits, without a restart' => sub {
         qr/^leadanalytics worker$/, 'under its name');
 };
 
+subtest 'a unit added while the worker sleeps' => sub {
+    my $sleepy = fresh('sleepy');
+    sql($sleepy, 'CREATE EXTENSION leadanalytics', 'SELECT leadanalytics.start()');
+    ok(until_(10, sub { sql($sleepy, 'SELECT count(*) FROM leadanalytics.unit_state') }), 'its only units are done for an hour');
+    sql($sleepy, 'CREATE FUNCTION public.mine(now timestamptz) RETURNS void LANGUAGE sql AS $$ $$',
+        "INSERT INTO leadanalytics.unit (name, function, every) VALUES ('mine', 'public.mine', '1 hour')");
+    ok(until_(5, sub { sql($sleepy, "SELECT count(*) FROM leadanalytics.unit_state WHERE name = 'mine'") }), 'runs within 5 s');
+    sql('postgres', "DROP DATABASE $sleepy");
+};
+
 subtest 'before start() and after a rolled back start() nothing acts' => sub {
     my $idle = fresh('idle');
     sql($idle, 'CREATE EXTENSION leadanalytics', 'BEGIN', 'SELECT leadanalytics.start()', 'ROLLBACK');
@@ -182,6 +192,33 @@ SQL
     is(sql($main, "SELECT count(*) FROM fault.ran WHERE pid IS NOT NULL AND pid <> @{[pid($main)]} AND at > now() - interval '1 second'"),
         0, 'in the same process');
     sql($main, "DELETE FROM leadanalytics.unit WHERE name LIKE 'a\\_%'");
+};
+
+subtest 'a poke at commit' => sub {
+    defined sql($main, <<'SQL') or die $error;
+        CREATE FUNCTION fault.poked(now timestamptz) RETURNS void LANGUAGE sql AS
+            $$ INSERT INTO fault.ran VALUES ('poked', now, current_user) $$;
+        INSERT INTO leadanalytics.unit (name, function, every, on_poke) VALUES ('poked', 'fault.poked', '1 hour', true);
+SQL
+    my $count = sub { sql($main, "SELECT count(*) FROM fault.ran WHERE unit = 'poked'") };
+    ok(until_(10, sub { $count->() == 1 }), 'a new unit runs once');
+    sql($main, 'BEGIN', 'SELECT leadanalytics.worker_poke()', 'ROLLBACK');
+    ok(works($main, 10) && works($main, 10), 'two rounds after a poke rolled back');
+    is($count->(), 1, 'it has not run again');
+    sql($main, 'SELECT leadanalytics.worker_poke()');
+    ok(until_(5, sub { $count->() == 2 }), 'after one that committed it has');
+    sql($main, "DELETE FROM leadanalytics.unit WHERE name = 'poked'");
+};
+
+subtest 'SQL of another version' => sub {
+    my $version = sql($main, "SELECT extversion FROM pg_extension WHERE extname = 'leadanalytics'");
+    my $from = log_size();
+    sql($main, "UPDATE pg_extension SET extversion = '999' WHERE extname = 'leadanalytics'");
+    ok(until_(10, sub { pid($main) eq '' }), 'the worker leaves');
+    like(logged($from), qr/its SQL there is version 999.*HINT:  Run ALTER EXTENSION/s, 'and says why') if $log;
+    sql($main, "UPDATE pg_extension SET extversion = '$version' WHERE extname = 'leadanalytics'");
+    sql($main, 'ALTER EXTENSION leadanalytics UPDATE');
+    ok(works($main, 10), 'ALTER EXTENSION … UPDATE brings it back');
 };
 
 subtest 'CREATE DATABASE … TEMPLATE of a database at work' => sub {

@@ -1,0 +1,39 @@
+-- S1-01 overview, exact from rows.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SELECT leadanalytics.create_workspace('report', 'Report') AS w \gset
+SELECT leadanalytics.create_workspace('report-other', 'Other') AS other \gset
+-- S1-01 an empty workspace is zeros
+SELECT leadanalytics.overview(:w);
+-- two complete sessions, one open as seen at 12:00, a visitor with two, an event of nobody, another workspace's
+SELECT leadanalytics.track(:w, '{"events": [
+    {"event_name": "page_view", "visitor_id": "a", "fingerprint_id": "f1", "session_id": "s1", "timestamp": "2026-05-01T08:00:00Z"},
+    {"event_name": "scroll", "visitor_id": "a", "session_id": "s1", "timestamp": "2026-05-01T08:00:30Z", "event_data": {"scroll_percent": 50}},
+    {"event_name": "click", "visitor_id": "a", "session_id": "s1", "timestamp": "2026-05-01T08:00:40Z"},
+    {"event_name": "click", "visitor_id": "a", "session_id": "s1", "timestamp": "2026-05-01T08:00:50Z"},
+    {"event_name": "click", "visitor_id": "a", "session_id": "s1", "timestamp": "2026-05-01T08:01:00Z"},
+    {"event_name": "page_view", "visitor_id": "a", "session_id": "s2", "timestamp": "2026-05-01T09:30:00Z"},
+    {"event_name": "page_view", "visitor_id": "a", "session_id": "s2", "timestamp": "2026-05-01T09:30:11Z"},
+    {"event_name": "page_view", "visitor_id": "b", "fingerprint_id": "f1", "session_id": "s3", "timestamp": "2026-05-01T11:40:00Z"},
+    {"event_name": "page_view", "visitor_id": "b", "session_id": "s3", "timestamp": "2026-05-01T11:59:00Z"},
+    {"event_name": "payment"}
+]}', now => '2026-05-01 12:00:00Z') ->> 'accepted';
+SELECT leadanalytics.track(:other, '{"event_name": "page_view", "visitor_id": "a"}') ->> 'accepted';
+-- L5: 60 s, 50 %, 3 clicks: 24; 11 s, one return: 1 + 5; mean 15; (60 + 11) / 2 = 35.5 s rounds up
+SELECT leadanalytics.overview(:w, '2026-05-01 12:00:00Z');
+-- D-04 the third is complete once it is idle, with nobody having closed it: (24 + 6 + 35) / 3; (60 + 11 + 1140) / 3
+SELECT leadanalytics.overview(:w, '2026-05-01 12:59:00Z') ->> 'avg_session_duration_s' AS open,
+       leadanalytics.overview(:w, '2026-05-01 12:59:01Z') AS closed;
+SELECT leadanalytics.close_idle(:w, '2026-05-01 12:59:01Z');
+SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
+-- D-76 bots are left out
+INSERT INTO leadanalytics.visitor (workspace, number, visitor_id, fingerprint) VALUES (:w, 1000000, 'bot', 'f9');
+INSERT INTO leadanalytics.event (at, received_at, workspace, visitor, name, kind, is_bot) VALUES ('2026-05-01', '2026-05-01', :w, 1000000, 1, 'p', true);
+SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
+-- D-01 the same in every time zone
+SET timezone = 'Asia/Kolkata';
+SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
+SET timezone = 'America/New_York';
+SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
+-- another workspace's is not there
+SELECT * FROM leadanalytics.overview_rows(:w + 1000);

@@ -1,0 +1,14 @@
+-- Web events as text, then the answers of every built-in GET route whose function can be asked with a workspace alone, for every
+-- workspace, at a fixed "now" where it takes one.
+SELECT e.*, w.slug FROM leadanalytics.events e JOIN leadanalytics.workspaces w ON w.id = e.workspace ORDER BY e.workspace, e.id;
+SELECT format('SELECT %L || '' %s '' || %s(%s)::text', r.path, w.slug, r.function,
+              (SELECT string_agg(CASE name WHEN 'workspace' THEN 'workspace => ' || w.id
+                                           WHEN 'now' THEN 'now => ''2026-02-06Z''' WHEN 'as_role' THEN 'as_role => ''admin''' END, ', ')
+               FROM unnest(p.proargnames[1:p.pronargs]) AS name WHERE name IN ('workspace', 'now', 'as_role')))
+FROM leadanalytics.route r
+JOIN pg_proc p ON p.oid = to_regproc(r.function) AND 'workspace' = ANY (p.proargnames[1:p.pronargs])
+CROSS JOIN leadanalytics.workspace w
+WHERE r.method = 'GET' AND NOT r.writes AND r.builtin AND NOT p.proretset AND p.provolatile <> 'v'
+      AND NOT EXISTS (SELECT FROM unnest(p.proargnames[1:p.pronargs - p.pronargdefaults]) AS needed
+                      WHERE needed NOT IN ('workspace', 'now', 'as_role'))
+ORDER BY r.path, w.slug \gexec

@@ -1,0 +1,83 @@
+-- Something in every table that a dump carries, and every sequence moved: through the extension's own
+-- functions where they are, then three made-up rows for every table still empty. A table that takes no
+-- made-up row is an error here: give it one above.
+SELECT leadanalytics.start();
+CREATE ROLE bi;
+GRANT leadanalytics_read TO bi;
+SELECT leadanalytics.create_workspace('acme', 'Acme', 'Europe/Vienna', 'EUR', is_default => true) AS acme \gset
+SELECT leadanalytics.create_workspace('globex', allowed_origins => '{https://globex.example}') AS globex \gset
+SELECT leadanalytics.create_site(:acme, 'acme-shop', '{acme.example}');
+SELECT leadanalytics.create_form(:acme, 'acme-shop', 'enquiry');
+SELECT leadanalytics.create_member(:acme, 'ann@acme.example', 'owner') AS ann \gset
+SELECT leadanalytics.create_key(:acme, 'member', member => :ann);
+SELECT leadanalytics.create_key(:acme, 'marketing', pages => '{/a,/b}');
+SELECT leadanalytics.create_key(:acme, 'sandbox', per_minute => 0);
+SELECT leadanalytics.grant_workspace(:acme, 'bi', 'marketing');
+SELECT leadanalytics.track(:acme, '{"events": [
+    {"event_id": "e1", "event_name": "page_view", "visitor_id": "v1", "session_id": "s1", "timestamp": "2026-01-31T23:59:00Z",
+     "event_data": {"url": "https://acme.example/", "title": "Home", "referrer": "https://search.example/", "utm_source": "mail"}},
+    {"event_id": "e2", "event_name": "scroll", "visitor_id": "v1", "session_id": "s1", "timestamp": "2026-02-01T00:01:00Z",
+     "event_data": {"scroll_percent": 80}},
+    {"event_id": "e3", "event_name": "sign_up", "visitor_id": "v2", "timestamp": "2026-02-01T00:02:00Z", "event_data": {"plan": "pro"}}]}',
+    now => '2026-02-01T00:05:00Z');
+SELECT leadanalytics.track(:globex, '{"event_name": "page_view", "visitor_id": "v1", "event_data": {"url": "https://globex.example/"}}',
+    now => '2026-02-02T12:00:00Z');
+-- A user's own: an endpoint, a view, and grants on ours.
+CREATE FUNCTION public.hello(workspace int) RETURNS json STABLE LANGUAGE sql AS $$SELECT json_build_object('hello', workspace)$$;
+INSERT INTO leadanalytics.route (method, path, function, summary, roles) VALUES ('GET', '/hello/:who', 'public.hello', 'hello', '{public}');
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg) VALUES ('GET', '/hello/:who', 'who', 'path', 'who');
+CREATE VIEW public.mine AS SELECT slug FROM leadanalytics.workspaces;
+ALTER FUNCTION public.hello(int) OWNER TO bi;
+ALTER VIEW public.mine OWNER TO bi;
+GRANT SELECT ON leadanalytics.workspaces, public.mine TO bi;
+GRANT EXECUTE ON FUNCTION leadanalytics.origin_allowed(text, int) TO bi;
+
+SELECT leadanalytics.make_leaf(parent, month) FROM leadanalytics.partitioned, unnest('{2026-01-05,2026-02-05}'::date[]) AS month;
+
+DO $$
+DECLARE
+    wanted record;
+    n int;
+    names text;
+    made text;
+BEGIN
+    FOR wanted IN
+        SELECT c.oid, c.oid::regclass AS name, c.relkind
+        FROM pg_class c
+        WHERE c.relkind IN ('r', 'p', 'S') AND (c.oid IN (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'leadanalytics')
+              OR c.oid IN (SELECT ('leadanalytics.' || parent)::regclass FROM leadanalytics.partitioned))
+        ORDER BY c.oid
+    LOOP
+        IF wanted.relkind = 'S' THEN
+            PERFORM nextval(wanted.oid::regclass) FROM generate_series(1, 3);
+            CONTINUE;
+        END IF;
+        EXECUTE format('SELECT count(*) FROM %s', wanted.name) INTO n;
+        CONTINUE WHEN n > 0;
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),
+               string_agg(CASE
+                   WHEN attname = 'workspace' THEN '(SELECT min(id) FROM leadanalytics.workspace)'
+                   WHEN attname IN ('leaf', 'month') OR atttypid = 'date'::regtype THEN '(date ''2026-01-01'' + (i - 1) * 31)'
+                   WHEN atttypid = 'timestamptz'::regtype THEN '(timestamptz ''2026-01-05 12:00Z'' + (i - 1) * interval ''30 days'')'
+                   WHEN atttypid = 'uuid'::regtype THEN 'md5(i::text)::uuid'
+                   WHEN atttypid = 'text'::regtype THEN '(''made up '' || i)'
+                   WHEN atttypid = 'name'::regtype THEN '(''made_up_'' || i)::name'
+                   WHEN atttypid = '"char"'::regtype THEN '''p'''
+                   WHEN atttypid = 'boolean'::regtype THEN '(i = 1)'
+                   WHEN atttypid = 'bytea'::regtype THEN 'sha256(i::text::bytea)'
+                   WHEN atttypid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json_build_object(''i'', i)'
+                   WHEN atttypid = 'inet'::regtype THEN 'inet ''192.0.2.0'' + i'
+                   WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype, 'numeric'::regtype) THEN 'i'
+                   ELSE 'DEFAULT' END, ', ' ORDER BY attnum)
+        INTO names, made
+        FROM pg_attribute
+        WHERE attrelid = wanted.oid AND attnum > 0 AND NOT attisdropped
+              AND (attnotnull OR atttypid IN ('text'::regtype, 'jsonb'::regtype, 'timestamptz'::regtype));
+        BEGIN
+            EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM generate_series(1, 2) AS i', wanted.name, names, made);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE EXCEPTION 'test/update/fill.sql has no row for table %: %', wanted.name, SQLERRM;
+        END;
+    END LOOP;
+END
+$$;
