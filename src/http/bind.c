@@ -134,20 +134,10 @@ whole_number(const LaJson *node)
 static Outcome
 read_member(const LaParam *param, const LaJson *node, Datum *value)
 {
-	bool json = param->type->oid == JSONOID;
-
 	if (node == NULL || node->type == LA_JSON_NULL)
 		return ABSENT;
-	if (json)
-	{
-		const char *error;
-		Jsonb *tree = la_json_to_jsonb(node, &error);
-
-		if (tree == NULL)
-			return UNREADABLE;
-		*value = CStringGetTextDatum(JsonbToCString(NULL, &tree->root, VARSIZE(tree)));
-		return BOUND;
-	}
+	if (param->type->oid == JSONOID)
+		return la_value_json(node, value) ? BOUND : UNREADABLE;
 	if (node->type == LA_JSON_ARRAY || node->type == LA_JSON_OBJECT)
 		return param->lenient ? ABSENT : UNREADABLE;
 	if (param->type->oid == INT4OID || param->type->oid == INT8OID)
@@ -233,6 +223,28 @@ read_body(const LaRoute *route, const LaRequest *request, Body *body)
 	return why;
 }
 
+static bool
+is_workspace(const LaParam *param)
+{
+	return strcmp(param->type->name, "workspace") == 0;
+}
+
+/* The workspace in the path, which the door judges whatever is wrong with the rest. */
+static const char *
+workspace_of_path(const LaRoute *route, const LaRequest *request)
+{
+	ListCell *cell;
+
+	foreach (cell, route->params)
+	{
+		LaParam *param = lfirst(cell);
+
+		if (is_workspace(param))
+			return list_nth(request->segments, param->segment);
+	}
+	return NULL;
+}
+
 const LaProblem *
 la_bind(const LaRoute *route, const LaRequest *request, LaBound *bound)
 {
@@ -241,14 +253,18 @@ la_bind(const LaRoute *route, const LaRequest *request, LaBound *bound)
 	const char *why = read_body(route, request, &body);
 	ListCell *cell;
 
+	bound->workspace = workspace_of_path(route, request);
 	if (why != NULL)
 		return problem_with_body(route, why);
 	foreach (cell, route->params)
 	{
 		LaParam *param = lfirst(cell);
 		Datum value = (Datum) 0;
-		Outcome outcome = read_param(param, request, &body, &value);
+		Outcome outcome;
 
+		if (is_workspace(param))
+			continue;
+		outcome = read_param(param, request, &body, &value);
 		if (outcome == ABSENT && param->fallback != NULL && param->type->read(param->fallback, &value))
 			outcome = BOUND;
 		if (outcome == ABSENT && param->required && param->place == LA_PLACE_DOCUMENT)
@@ -256,11 +272,6 @@ la_bind(const LaRoute *route, const LaRequest *request, LaBound *bound)
 		if (outcome == UNREADABLE || (outcome == ABSENT && param->required))
 			add_fault(&faults, param, outcome == ABSENT);
 
-		if (strcmp(param->type->name, "workspace") == 0)
-		{
-			bound->workspace = outcome == BOUND ? TextDatumGetCString(value) : NULL;
-			continue;
-		}
 		bound->values[bound->count] = value;
 		bound->nulls[bound->count] = outcome == BOUND ? ' ' : 'n';
 		bound->types[bound->count] = param->type->oid;

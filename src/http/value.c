@@ -227,13 +227,26 @@ read_ip(const char *text, Datum *value)
 	return true;
 }
 
+/* Written anew: what a function may do with it, cast it to jsonb, cannot fail then. */
+bool
+la_value_json(const LaJson *node, Datum *value)
+{
+	const char *error;
+	Jsonb *tree = la_json_to_jsonb(node, &error);
+
+	if (tree == NULL)
+		return false;
+	*value = CStringGetTextDatum(JsonbToCString(NULL, &tree->root, VARSIZE(tree)));
+	return true;
+}
+
 static bool
 read_json(const char *text, Datum *value)
 {
 	const char *error;
-	char *healed = la_json_heal(text, strlen(text), &error);
+	LaJson *node = la_json_parse(text, strlen(text), &error);
 
-	return healed != NULL && read_text(healed, value);
+	return node != NULL && la_value_json(node, value);
 }
 
 static const LaValueType types[] = {

@@ -17,6 +17,9 @@ typedef struct LaValueType
 /* The type of that name; raises when there is none. */
 extern const LaValueType *la_value_type(const char *name);
 
+/* A tree as json; false when it holds a number that jsonb cannot. */
+extern bool la_value_json(const LaJson *node, Datum *value);
+
 /*
  * An integer as people write it: an optional sign and digits. Too large for int64: *value is its end.
  * false when it is no integer.

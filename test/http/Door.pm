@@ -360,15 +360,16 @@ sub log_since
 
 sub access_position { return position('access.log') }
 
-# nginx's access log since then, as objects: waits until it holds a request of this path, which is the last.
+# nginx's access log since then, as objects, once $there->(them) is true: each worker writes when its
+# buffer is a second old.
 sub access_since
 {
-    my ($position, $last) = @_;
+    my ($position, $there) = @_;
     my @lines;
-    for (1 .. 60)
+    for (1 .. 80)
     {
         @lines = map { JSON::PP->new->latin1->decode($_) } since('access.log', $position) =~ /^(.*)\n/mg;
-        last if grep { $_->{path} eq $last } @lines;
+        last if $there->(@lines);
         sleep 0.05;
     }
     return @lines;
