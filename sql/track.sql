@@ -194,6 +194,13 @@ INSERT INTO leadanalytics.event (at, received_at, workspace, name, kind)
 SELECT t, t, :blog, 1, 'c' FROM unnest(ARRAY['2026-05-01', '2026-05-31 23:59Z', '2026-06-01 00:00Z']::timestamptz[]) t;
 SELECT * FROM ledger_faults;
 SELECT sum(n) = (SELECT count(*) FROM leadanalytics.event) AS all_events FROM leadanalytics.ledger;
+-- ids that others cover are refused
+SELECT attempt(format('INSERT INTO leadanalytics.event (id, at, received_at, workspace, name, kind) SELECT %s, at, at, workspace, 1, ''c'' FROM leadanalytics.event WHERE id = %s', d, id_from))
+    ~ '^23505 events from id [0-9]+ on share' AS refused
+FROM (SELECT id_from, unnest(ARRAY[id_from, id_from]) AS d FROM leadanalytics.ledger WHERE n = 1 AND workspace = :shop ORDER BY id_from LIMIT 1) l LIMIT 1;
+SELECT attempt(format('INSERT INTO leadanalytics.event (id, at, received_at, workspace, name, kind) SELECT i, at, at, workspace, 1, ''c'' FROM leadanalytics.event, unnest(ARRAY[%s, %s]) i WHERE id = %s',
+                      id_from - 1, id_from + 1, id_from)) ~ '^23505' AS refused
+FROM (SELECT id_from + 1 AS id_from FROM leadanalytics.ledger WHERE n > 2 AND workspace = :shop ORDER BY id_from LIMIT 1) l;
 -- (the check can fail)
 BEGIN;
 DELETE FROM leadanalytics.ledger WHERE ctid = (SELECT min(ctid) FROM leadanalytics.ledger);

@@ -7,15 +7,29 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
     '(workspace, visitor, at) WHERE visitor IS NOT NULL'       -- a visitor's or session's history
 ]);
 
--- The ledger is written here and nowhere else, for our own INSERT and for anybody's.
+-- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
+-- may bring some that a ledger row covers, or did before it was folded: such events would count twice.
 CREATE FUNCTION leadanalytics.event_ledger()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    taken bigint;
 BEGIN
-    INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max)
-    SELECT f.workspace, date_trunc('month', f.at AT TIME ZONE 'UTC')::date AS leaf,
-           min(f.id), max(f.id), count(*), min(f.at), max(f.at)
-    FROM fresh f
-    GROUP BY f.workspace, leaf, f.id >> 10;
+    WITH written AS (
+        INSERT INTO leadanalytics.ledger AS l (workspace, leaf, id_from, id_to, n, at_min, at_max)
+        SELECT f.workspace, date_trunc('month', f.at AT TIME ZONE 'UTC')::date AS leaf,
+               min(f.id), max(f.id), count(*), min(f.at), max(f.at)
+        FROM fresh f
+        GROUP BY f.workspace, leaf, f.id >> 10
+        RETURNING l.*
+    )
+    SELECT w.id_from INTO taken
+    FROM written w
+    WHERE w.n <> (SELECT count(*) FROM leadanalytics.event e
+                  WHERE e.id BETWEEN w.id_from AND w.id_to AND e.at BETWEEN w.at_min AND w.at_max);
+    IF FOUND THEN
+        RAISE EXCEPTION 'events from id % on share their block of ids with others', taken
+            USING ERRCODE = 'unique_violation', HINT = 'Leave the column id to its default.';
+    END IF;
     RETURN NULL;
 END
 $$;
