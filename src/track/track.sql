@@ -113,6 +113,29 @@ COMMENT ON FUNCTION leadanalytics.close_idle(int, timestamptz) IS
     'write the end of sessions that are idle as seen at now, and return how many; answers are the same before and after';
 GRANT EXECUTE ON FUNCTION leadanalytics.close_idle(int, timestamptz) TO leadanalytics_write;
 
+CREATE FUNCTION leadanalytics.sweep_sessions(now timestamptz)
+RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    closed int;
+BEGIN
+    -- What ingestion holds is not idle, or will be seen next time.
+    WITH idle AS (
+        SELECT s.workspace, s.number FROM leadanalytics.session s
+        WHERE s.ended_at IS NULL
+          AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, sweep_sessions.now) IS NOT NULL
+        LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE leadanalytics.session s SET ended_at = s.last_seen
+    FROM idle WHERE s.workspace = idle.workspace AND s.number = idle.number;
+    GET DIAGNOSTICS closed = ROW_COUNT;
+    RETURN closed;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.sweep_sessions(timestamptz) IS
+    'leadanalytics.close_idle() for all workspaces, at most 10 000 sessions at a time: the worker''s unit';
+INSERT INTO leadanalytics.unit (name, function, every, builtin, summary) VALUES
+    ('sweep_sessions', 'leadanalytics.sweep_sessions', '1 minute', true, 'write the end of sessions that are idle');
+
 CREATE VIEW leadanalytics.events WITH (security_barrier) AS
 SELECT e.workspace, e.id, e.at, e.received_at, name.text AS event_name, e.kind, v.visitor_id,
        coalesce(s.session_id, s.number::text) AS session_id, e.event_id,
