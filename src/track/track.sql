@@ -4,7 +4,7 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
     'UNIQUE (workspace, event_id) WHERE event_id IS NOT NULL', -- dedupe; the only unique one: ON CONFLICT names none
     '(id)',                                                    -- the events of a ledger row
     '(workspace, at)',                                         -- ranges, lists
-    '(workspace, visitor, at) WHERE visitor IS NOT NULL'       -- a visitor's or session's history
+    '(visitor, at) WHERE visitor IS NOT NULL'                  -- a visitor's or session's history; no two workspaces share a number
 ]);
 
 -- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
