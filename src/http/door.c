@@ -11,7 +11,7 @@
  * - A GET of a route marked "writes" comes to handle_ro first, as every GET, and is sent on by nginx
  *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone.
  * - handle_ro is STABLE and its transaction read-only, so that it also answers on a standby.
- * - A statement timeout of its own for each route: the running one is armed anew.
+ * - A statement timeout of its own for each route, for all tries together: the running one is armed anew.
  * - Which side a request is on is nginx's choice by method; a route is called from any side.
  */
 #include "postgres.h"
@@ -265,7 +265,8 @@ call_function(const Visit *visit, LaBound *bound)
 		route->plan = plan;
 	}
 	disable_timeout(STATEMENT_TIMEOUT, false);
-	enable_timeout_after(STATEMENT_TIMEOUT, route->timeout_ms);
+	enable_timeout_at(STATEMENT_TIMEOUT,
+	                  TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(), route->timeout_ms));
 	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
 	la_tenant_leave();

@@ -1,7 +1,8 @@
 # Bad input, one kind after the other: a clear error in the family's shape or a plain correct answer, and nothing hurt.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 
@@ -253,7 +254,7 @@ framed('chunk-size-huge', 413, "$post${close}Transfer-Encoding: chunked\r\n\r\nf
 framed('chunk-size-overflow', 400, "$post${close}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n", html => 1);
 framed('te-and-cl', 400, "${post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n$smuggled");
 framed('cl-and-te', 400, "${post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$smuggled");
-framed('te-unknown', 405, "${post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n$smuggled");
+framed('te-unknown', 501, "${post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n$smuggled");
 framed('te-twice', 400, "${post}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n$smuggled");
 framed('te-blank', 400, "${post}Transfer-Encoding : chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n$smuggled");
 framed('te-http10', 400, "POST $at{plain} HTTP/1.0\r\n${key}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$smuggled");
