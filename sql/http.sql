@@ -10,6 +10,8 @@ SELECT leadanalytics.create_key(:acme, 'admin') AS admin, leadanalytics.create_k
 -- One request: status, the headers that are not always there, body (times and request ids masked).
 CREATE FUNCTION door_test.ask(method text, uri text, key text DEFAULT NULL, body bytea DEFAULT '', more jsonb DEFAULT '{}')
 RETURNS TABLE (status text, headers text, answer text) LANGUAGE plpgsql AS $$
+DECLARE
+    said text;
 BEGIN
     PERFORM set_config('request.headers',
         (jsonb_strip_nulls(jsonb_build_object('x-la-method', method, 'x-la-uri', uri, 'x-la-rid', 'r-1', 'x-la-ip', '192.0.2.1',
@@ -20,7 +22,11 @@ BEGIN
     SELECT string_agg(h.key || ': ' || h.value, E'\n' ORDER BY ordinality) INTO headers
     FROM json_array_elements(current_setting('response.headers')::json) WITH ORDINALITY AS one (header, ordinality),
          json_each_text(header) AS h
-    WHERE h.key <> 'X-LA' AND NOT (h.key = 'Content-Type' AND h.value IN ('application/json', ''));
+    WHERE h.key NOT IN ('X-LA', 'X-LA-Body') AND NOT (h.key = 'Content-Type' AND h.value IN ('application/json', ''));
+    -- The body of an error travels as a header.
+    SELECT header->>'X-LA-Body' INTO said FROM json_array_elements(current_setting('response.headers')::json) AS header
+    WHERE header->>'X-LA-Body' IS NOT NULL;
+    answer := coalesce(said, answer);
     answer := regexp_replace(answer, '\d{4}-\d\d-\d\dT[0-9:.]+Z', 'TIME');
     headers := regexp_replace(headers, '\d{4}-\d\d-\d\dT[0-9:.]+Z', 'TIME');
     RETURN NEXT;

@@ -170,6 +170,10 @@ FROM (VALUES (true, NULL, '2026-05-12 11:00Z'), (true, NULL, '2026-05-12 11:00:0
 SELECT leadanalytics.close_idle(:shop, '2026-05-12 10:21:00Z') > 0 AS closed;
 SELECT visitor_id, seen, ended FROM visits WHERE visitor_id IN ('frida', 'hans') ORDER BY 1, 2;
 SELECT leadanalytics.close_idle(:shop, '2026-05-12 10:21:00Z');
+-- the worker's unit does the same for all workspaces; the second time there is nothing to do
+SELECT count(*) > 0 AS open FROM leadanalytics.session WHERE workspace = :blog AND last_seen < '2026-05-12 09:21:00Z' AND ended_at IS NULL;
+SELECT leadanalytics.sweep_sessions('2026-05-12 10:21:00Z') > 0 AS closed, leadanalytics.sweep_sessions('2026-05-12 10:21:00Z') AS again;
+SELECT count(*) AS idle FROM leadanalytics.session WHERE ended_at IS NULL AND leadanalytics.session_end(session_id IS NOT NULL, last_seen, ended_at, '2026-05-12 10:21:00Z') IS NOT NULL;
 -- a closed one stays closed
 SELECT hit(:shop, 'hans', 'h1', '09:00:30', '09:00:31');
 SELECT session_id FROM seen WHERE visitor_id = 'hans' AND at::time = '09:00:30';
@@ -194,6 +198,13 @@ INSERT INTO leadanalytics.event (at, received_at, workspace, name, kind)
 SELECT t, t, :blog, 1, 'c' FROM unnest(ARRAY['2026-05-01', '2026-05-31 23:59Z', '2026-06-01 00:00Z']::timestamptz[]) t;
 SELECT * FROM ledger_faults;
 SELECT sum(n) = (SELECT count(*) FROM leadanalytics.event) AS all_events FROM leadanalytics.ledger;
+-- ids that others cover are refused
+SELECT attempt(format('INSERT INTO leadanalytics.event (id, at, received_at, workspace, name, kind) SELECT %s, at, at, workspace, 1, ''c'' FROM leadanalytics.event WHERE id = %s', d, id_from))
+    ~ '^23505 events from id [0-9]+ on share' AS refused
+FROM (SELECT id_from, unnest(ARRAY[id_from, id_from]) AS d FROM leadanalytics.ledger WHERE n = 1 AND workspace = :shop ORDER BY id_from LIMIT 1) l LIMIT 1;
+SELECT attempt(format('INSERT INTO leadanalytics.event (id, at, received_at, workspace, name, kind) SELECT i, at, at, workspace, 1, ''c'' FROM leadanalytics.event, unnest(ARRAY[%s, %s]) i WHERE id = %s',
+                      id_from - 1, id_from + 1, id_from)) ~ '^23505' AS refused
+FROM (SELECT id_from + 1 AS id_from FROM leadanalytics.ledger WHERE n > 2 AND workspace = :shop ORDER BY id_from LIMIT 1) l;
 -- (the check can fail)
 BEGIN;
 DELETE FROM leadanalytics.ledger WHERE ctid = (SELECT min(ctid) FROM leadanalytics.ledger);

@@ -7,7 +7,7 @@
 extern void la_core_init(void);
 
 /*
- * Raise 0A000 with a hint unless the extension's SQL in this database is of the library's version.
+ * Raise 55000 with a hint unless the extension's SQL in this database is of the library's version.
  * Looked up once a session, and again when functions changed; cheap otherwise. la_query_run calls it:
  * only C code that reads no table needs to.
  */

@@ -4,9 +4,10 @@
  * PostgREST reads response.status and response.headers after the transaction has committed: a value it
  * cannot read becomes a 500 for work that was done. So both are made here only, from checked parts.
  *
- * A 503 makes PostgREST drop its connections and reload its schema, whoever said it; and nginx cannot
- * tell PostgREST's own 500 from ours. So a 503 travels as 590 and a 500 as 591, with the body in the
- * header X-LA-Body, and nginx turns them into what they mean (nginx.conf).
+ * Every error travels with its body in the header X-LA-Body, and nginx puts it back (nginx.conf): so an
+ * answer that PostgREST made up itself, which has no such header, is never taken for ours. A 503 also
+ * makes PostgREST drop its connections and reload its schema, whoever said it, so it leaves as 590; and a
+ * 500 as 591.
  */
 #include "postgres.h"
 
@@ -16,9 +17,9 @@
 #include "core/json.h"
 #include "http/answer.h"
 
-/* nginx gives up on an answer whose head is larger than its proxy_buffer_size, 16 kB. */
+/* nginx gives up on an answer whose head is larger than its proxy_buffer_size, 64 kB. */
 #define MAX_VALUE 4096
-#define MAX_TRAVELLING_BODY 8192
+#define MAX_TRAVELLING_BODY 32768
 
 LaAnswer *
 la_answer_make(int status)
@@ -112,9 +113,10 @@ la_answer_send(LaAnswer *answer)
 	initStringInfo(&list);
 	appendStringInfoChar(&list, '[');
 	append_header(&list, "X-LA", "1");
-	if (status == 503 || status == 500)
+	if (status >= 400)
 	{
-		status = status == 503 ? 590 : 591;
+		if (status == 503 || status == 500)
+			status = status == 503 ? 590 : 591;
 		if (answer->body.len <= MAX_TRAVELLING_BODY) /* else nginx says the family's usual text */
 			append_header(&list, "X-LA-Body", answer->body.data);
 		resetStringInfo(&answer->body);

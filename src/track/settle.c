@@ -214,24 +214,19 @@ numbers_of(LaSession **sessions, int n)
 void
 track_sessions_open(LaBatch *batch)
 {
-	LaSession **opened;
-	int n;
-
-	opened = tally(batch, &n);
-	if (n == 0)
+	batch->opened = tally(batch, &batch->nopened);
+	if (batch->nopened == 0)
 		return;
-	la_query_run(&draw_numbers, (Datum[]){Int32GetDatum(n)}, NULL, false, 0);
-	for (int i = 0; i < n; i++)
+	la_query_run(&draw_numbers, (Datum[]){Int32GetDatum(batch->nopened)}, NULL, false, 0);
+	for (int i = 0; i < batch->nopened; i++)
 	{
 		bool isnull;
 
-		opened[i]->number = DatumGetInt64(la_query_value(i, 1, &isnull));
+		batch->opened[i]->number = DatumGetInt64(la_query_value(i, 1, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
-	if (write_opened(batch, opened, n) < n)
-		opened = yield_names(batch, opened, &n);
-	batch->opened = opened;
-	batch->nopened = n;
+	if (write_opened(batch, batch->opened, batch->nopened) < batch->nopened)
+		batch->opened = yield_names(batch, batch->opened, &batch->nopened);
 }
 
 static void

@@ -7,15 +7,29 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
     '(workspace, visitor, at) WHERE visitor IS NOT NULL'       -- a visitor's or session's history
 ]);
 
--- The ledger is written here and nowhere else, for our own INSERT and for anybody's.
+-- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
+-- may bring some that a ledger row covers, or did before it was folded: such events would count twice.
 CREATE FUNCTION leadanalytics.event_ledger()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    taken bigint;
 BEGIN
-    INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max)
-    SELECT f.workspace, date_trunc('month', f.at AT TIME ZONE 'UTC')::date AS leaf,
-           min(f.id), max(f.id), count(*), min(f.at), max(f.at)
-    FROM fresh f
-    GROUP BY f.workspace, leaf, f.id >> 10;
+    WITH written AS (
+        INSERT INTO leadanalytics.ledger AS l (workspace, leaf, id_from, id_to, n, at_min, at_max)
+        SELECT f.workspace, date_trunc('month', f.at AT TIME ZONE 'UTC')::date AS leaf,
+               min(f.id), max(f.id), count(*), min(f.at), max(f.at)
+        FROM fresh f
+        GROUP BY f.workspace, leaf, f.id >> 10
+        RETURNING l.*
+    )
+    SELECT w.id_from INTO taken
+    FROM written w
+    WHERE w.n <> (SELECT count(*) FROM leadanalytics.event e
+                  WHERE e.id BETWEEN w.id_from AND w.id_to AND e.at BETWEEN w.at_min AND w.at_max);
+    IF FOUND THEN
+        RAISE EXCEPTION 'events from id % on share their block of ids with others', taken
+            USING ERRCODE = 'unique_violation', HINT = 'Leave the column id to its default.';
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -98,6 +112,29 @@ $$;
 COMMENT ON FUNCTION leadanalytics.close_idle(int, timestamptz) IS
     'write the end of sessions that are idle as seen at now, and return how many; answers are the same before and after';
 GRANT EXECUTE ON FUNCTION leadanalytics.close_idle(int, timestamptz) TO leadanalytics_write;
+
+CREATE FUNCTION leadanalytics.sweep_sessions(now timestamptz)
+RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    closed int;
+BEGIN
+    -- What ingestion holds is not idle, or will be seen next time.
+    WITH idle AS (
+        SELECT s.workspace, s.number FROM leadanalytics.session s
+        WHERE s.ended_at IS NULL
+          AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, sweep_sessions.now) IS NOT NULL
+        LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE leadanalytics.session s SET ended_at = s.last_seen
+    FROM idle WHERE s.workspace = idle.workspace AND s.number = idle.number;
+    GET DIAGNOSTICS closed = ROW_COUNT;
+    RETURN closed;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.sweep_sessions(timestamptz) IS
+    'leadanalytics.close_idle() for all workspaces, at most 10 000 sessions at a time: the worker''s unit';
+INSERT INTO leadanalytics.unit (name, function, every, builtin, summary) VALUES
+    ('sweep_sessions', 'leadanalytics.sweep_sessions', '1 minute', true, 'write the end of sessions that are idle');
 
 CREATE VIEW leadanalytics.events WITH (security_barrier) AS
 SELECT e.workspace, e.id, e.at, e.received_at, name.text AS event_name, e.kind, v.visitor_id,

@@ -111,8 +111,8 @@ CREATE TABLE leadanalytics.ledger (
 CREATE INDEX ledger_by_workspace ON leadanalytics.ledger (workspace, id_from);
 COMMENT ON TABLE leadanalytics.ledger IS
     'what is not folded yet: one row per statement that added events, workspace, leaf and block of ids. '
-    'Invariant: the events of its leaf whose id is from id_from to id_to are n, all of its workspace, their at is from at_min to at_max, '
-    'and no other row, then or later, names any of them (ids between may be missing: duplicates draw an id too)';
+    'Invariant: the events with id from id_from to id_to and at from at_min to at_max are n, all of this workspace and leaf, '
+    'and no other row, earlier or later, names any of them (ids between may be missing: duplicates draw an id too)';
 COMMENT ON COLUMN leadanalytics.ledger.leaf IS 'the first day of the leaf''s month (UTC)';
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term_id', '');

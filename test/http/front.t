@@ -6,8 +6,8 @@ use Test::More;
 
 my $port = $ENV{LA_PORT};
 
-# One connection, one request as given; (status, headers by lower-case name, body).
-sub ask {
+# One connection, one request as given, all that comes back.
+sub raw {
     my ($request) = @_;
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 5) or die "nobody answers on $port";
     local $SIG{PIPE} = 'IGNORE';
@@ -20,7 +20,12 @@ sub ask {
         last if $answer =~ m{\A.*?\r\nContent-Length: (\d+)\r\n.*?\r\n\r\n(.*)\z}s && length $2 >= $1;
     }
     alarm 0;
-    my ($head, $body) = split /\r\n\r\n/, $answer, 2;
+    return $answer;
+}
+
+# The same as (status, headers by lower-case name, body).
+sub ask {
+    my ($head, $body) = split /\r\n\r\n/, raw(@_), 2;
     my ($line, @headers) = split /\r\n/, $head // '';
     my %headers = map { my ($name, $value) = split /: ?/, $_, 2; (lc $name => $value) } @headers;
     if (($headers{'transfer-encoding'} // '') eq 'chunked') {
@@ -79,6 +84,7 @@ is_error('NUL in the path', '/', 400, 'Bad request', '', request('GET', '/v1/a%0
 is_error('transfer coding', '/v1/x', 501, 'Not implemented', '', request('POST', '/v1/x', 'Transfer-Encoding' => 'zip'));
 is_error('two lengths', '/v1/x', 400, 'Bad request', '', ask("POST /v1/x HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"));
 is_error('length and chunks', '/v1/x', 400, 'Bad request', '', ask("POST /v1/x HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"));
+is_error('broken chunks', '/v1/x', 400, 'Bad request', '', ask("POST /v1/x HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"));
 is_error('header line', '/v1/x', 431, 'Request header too large', '', request('GET', '/v1/x', X => 'a' x 20_000));
 is_error('17 000 bytes of URI', '/', 414, 'URI too long', '', request('GET', '/v1/' . 'a' x 17_000));
 is_error('CONNECT', '/', 400, 'Bad request', '', ask("CONNECT x:80 HTTP/1.1\r\nHost: test\r\n\r\n"));
@@ -132,6 +138,70 @@ for my $header ([ 'X-API-Key' => "\xff" ], [ Authorization => "Bearer \xc3\xa4" 
     ($status, undef, $body) = request('GET', '/analytics/overview', @$header);
     is("$status $body", '401 {"error":"Invalid API key"}', "$header->[0] with a key that cannot be");
 }
+
+# Routes of our own, for what the door can say.
+sub sql { local $ENV{PGOPTIONS} = '-c client_min_messages=warning'; system('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-c', $_[0]) == 0 or die "psql" }
+sql(<<'SQL');
+CREATE SCHEMA front;
+GRANT USAGE ON SCHEMA front TO leadanalytics_owner;
+CREATE FUNCTION front.fail(status int DEFAULT 400, word text DEFAULT '') RETURNS json LANGUAGE plpgsql AS $$
+BEGIN PERFORM leadanalytics.fail(fail.status, fail.word); RETURN NULL; END $$;
+CREATE FUNCTION front.part() RETURNS leadanalytics.reply LANGUAGE sql AS $$
+SELECT leadanalytics.reply(206, '{"Content-Range": "bytes 0-1/9", "Cache-Control": "max-age=60", "ETag": "\"x\""}', 'text/csv', 'ab') $$;
+CREATE TABLE front.seen (n int);
+CREATE FUNCTION front.see() RETURNS json LANGUAGE sql SECURITY DEFINER AS $$
+INSERT INTO front.seen VALUES (1); SELECT json_build_object('seen', (SELECT count(*) FROM front.seen)) $$;
+INSERT INTO leadanalytics.route (method, path, function, family, roles, writes, summary) VALUES
+    ('GET', '/front/fail', 'front.fail', 'plain', '{public}', false, 'fail'), ('GET', '/v1/front-fail', 'front.fail', 'engagement', '{public}', false, 'fail'),
+    ('POST', '/front/fail', 'front.fail', 'plain', '{public}', false, 'fail'),
+    ('GET', '/front/part', 'front.part', 'plain', '{public}', false, 'part'), ('GET', '/front/see', 'front.see', 'plain', '{public}', true, 'see');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type)
+SELECT method, path, name, name, CASE name WHEN 'status' THEN 'int' ELSE 'text' END
+FROM leadanalytics.route, unnest('{status,word}'::text[]) AS name WHERE function = 'front.fail';
+SQL
+
+# The door's own errors: status, bytes and headers as it said them.
+for my $wanted (400, 401, 402, 403, 404, 405, 409, 410, 422, 429, 500, 503) {
+    for my $method (qw(GET POST)) {
+        my $text = "caf\xc3\xa9 1/2";
+        ($status, $headers, $body) = request($method, "/front/fail?status=$wanted&word=caf%C3%A9%201/2");
+        is("$status $body", "$wanted {\"error\":\"$text\"}", "$method: the door's own $wanted, byte for byte");
+        is($headers->{$_}, undef, "no $_") for qw(x-la x-la-body);
+    }
+}
+($status, $headers, $body) = request('GET', '/v1/front-fail?status=503&word=Later');
+like("$status $body", qr/^503 \{"success":false,"status":503,"message":"Later",/, 'a 503 in its envelope');
+($status, $headers) = request('DELETE', '/healthz');
+is("$status $headers->{allow}", '405 GET, HEAD, OPTIONS', '405 with Allow');
+my $raw = raw("GET /analytics/overview HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+is(() = $raw =~ /^WWW-Authenticate: Bearer\r$/mg, 1, '401 with WWW-Authenticate, once');
+for my $name ('X-Request-Id', 'Cache-Control', 'X-Content-Type-Options', 'Content-Type') {
+    is(() = $raw =~ /^$name:/mg, 1, "$name once");
+}
+
+($status, $headers, $body) = request('GET', '/front/part');
+is("$status $body", '206 ab', 'a reply of its own');
+is($headers->{'content-range'}, 'bytes 0-1/9', 'with its range');
+is($headers->{'cache-control'}, 'max-age=60', 'its caching');
+is($headers->{'content-type'},  'text/csv', 'its type');
+($status, $headers, $body) = request('GET', '/front/see');
+is("$status $body", '200 {"seen":1}', 'a GET that writes is sent on to the writing side');
+is($headers->{'x-accel-redirect'}, undef, 'and nobody sees how');
+($status, $headers, $body) = request('GET', '/front/see');
+is("$status $body", '200 {"seen":2}', 'and it stays written');
+
+# What PostgREST says on its own never gets out: here it may not call the function, or finds none.
+for my $break ([ 'REVOKE EXECUTE ON FUNCTION leadanalytics_door.handle_ro(bytea) FROM leadanalytics_anon', 'GRANT EXECUTE ON FUNCTION leadanalytics_door.handle_ro(bytea) TO leadanalytics_anon' ],
+    [ 'ALTER FUNCTION leadanalytics_door.handle_ro(bytea) RENAME TO away', 'ALTER FUNCTION leadanalytics_door.away(bytea) RENAME TO handle_ro' ])
+{
+    sql($break->[0]);
+    for my $uri ('/analytics/overview', '/v1/x', '/api/v1/workspaces/x', '/healthz') {
+        is_error("$uri while $break->[0]", $uri, 500, $uri =~ /analytics/ ? 'Analytics query failed' : 'Internal server error', 'INTERNAL_ERROR', request('GET', $uri));
+    }
+    sql($break->[1]);
+}
+is((request('GET', '/healthz'))[0], 200, 'mended');
+sql('DELETE FROM leadanalytics.route WHERE function LIKE $$front.%$$; DROP SCHEMA front CASCADE');
 
 # PostgREST away: 503 with a family's shape, and back again.
 my $run = $ENV{LA_SOCKET};

@@ -99,12 +99,12 @@ my $answers_before = $one->ask('old', $answers);
 $pg->install($new);
 my $ask = q{SELECT leadanalytics.find_key('x') IS NULL;};
 my $r = $one->psql('bare', $ask);
-like($r->{err}, qr/0A000: the leadanalytics library is version \Q$next\E, its SQL in this database is version \Q$version\E\n/, 'a newer library refuses older SQL');
+like($r->{err}, qr/55000: the leadanalytics library is version \Q$next\E, its SQL in this database is version \Q$version\E\n/, 'a newer library refuses older SQL');
 like($r->{err}, qr/HINT:  ALTER EXTENSION leadanalytics UPDATE;/, '… and says what to do');
 is($two->ask('bare', $ask), 't', 'what is preloaded goes on working until the SQL changes');
 $r = $two->psql('bare', "$ask\n\\! psql -X -q -d bare -c 'ALTER EXTENSION leadanalytics UPDATE'\n$ask");
 like($r->{out}, qr/^t\n$/, 'a session of before the update …');
-like($r->{err}, qr/0A000: the leadanalytics library is version \Q$version\E, its SQL in this database is version \Q$next\E\n/, '… refuses after it, though another session updated');
+like($r->{err}, qr/55000: the leadanalytics library is version \Q$version\E, its SQL in this database is version \Q$next\E\n/, '… refuses after it, though another session updated');
 like($r->{err}, qr/HINT:  Install the library of version \Q$next\E and restart PostgreSQL/, '… and says what to do');
 $two->stop;
 $two->start;
@@ -145,7 +145,7 @@ same($one->ask('restored', $answers), $one->ask('old', $answers), '… and the s
 # Back to the old library: the new SQL is not for it.
 $pg->install($old);
 $r = $one->psql('old', $ask);
-like($r->{err}, qr/0A000: the leadanalytics library is version \Q$version\E, its SQL in this database is version \Q$next\E\n/, 'an older library refuses newer SQL');
+like($r->{err}, qr/55000: the leadanalytics library is version \Q$version\E, its SQL in this database is version \Q$next\E\n/, 'an older library refuses newer SQL');
 like($r->{err}, qr/HINT:  Install the library of version \Q$next\E/, '… and says what to do');
 
 # Versions that were released: their install scripts, kept beside this file, still lead here (see README.md).
