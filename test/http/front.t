@@ -80,17 +80,17 @@ for my $prefix (sort keys %prefix) {
 }
 is_error('TRACE',   '/v1/x', 405, 'Method not allowed', 'VALIDATION_ERROR', request('TRACE', '/v1/x'));
 is_error('no Host', '/api/v1/workspaces/x', 400, 'Bad request', 'VALIDATION_ERROR', ask("GET /api/v1/workspaces/x HTTP/1.1\r\n\r\n"));
-is_error('NUL in the path', '/', 400, 'Bad request', '', request('GET', '/v1/a%00b'));
+is_error('NUL in the path', '/v1/x', 400, 'Bad request', '', request('GET', '/v1/a%00b'));
 is_error('transfer coding', '/v1/x', 501, 'Not implemented', '', request('POST', '/v1/x', 'Transfer-Encoding' => 'zip'));
 is_error('two lengths', '/v1/x', 400, 'Bad request', '', ask("POST /v1/x HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"));
 is_error('length and chunks', '/v1/x', 400, 'Bad request', '', ask("POST /v1/x HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"));
 is_error('broken chunks', '/v1/x', 400, 'Bad request', '', ask("POST /v1/x HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"));
 is_error('header line', '/v1/x', 431, 'Request header too large', '', request('GET', '/v1/x', X => 'a' x 20_000));
-is_error('17 000 bytes of URI', '/', 414, 'URI too long', '', request('GET', '/v1/' . 'a' x 17_000));
+is_error('17 000 bytes of URI', '/v1/x', 414, 'URI too long', '', request('GET', '/v1/' . 'a' x 17_000));
 is_error('CONNECT', '/', 400, 'Bad request', '', ask("CONNECT x:80 HTTP/1.1\r\nHost: test\r\n\r\n"));
 is_error('lower-case method', '/', 400, 'Bad request', '', ask("get /x HTTP/1.1\r\nHost: test\r\n\r\n"));
 is_error('HTTP/9.1', '/', 400, 'Bad request', '', ask("GET /x HTTP/9.1\r\nHost: test\r\n\r\n"));
-is_error('a space in the URI', '/', 400, 'Bad request', '', ask("GET /v1/a b HTTP/1.1\r\nHost: test\r\n\r\n"));
+is_error('a space in the URI', '/v1/x', 400, 'Bad request', '', ask("GET /v1/a b HTTP/1.1\r\nHost: test\r\n\r\n"));
 is_error('no HTTP', '/', 400, 'Bad request', '', ask("\x16\x03\x01\x02\x00\r\n\r\n"));
 is_error("nginx's own pages", '/', 404, 'Not found', '', request('GET', '/.leadanalytics/500'));
 
@@ -217,7 +217,7 @@ for (1 .. 100) {
 for my $uri ('/analytics/x', '/v1/x', '/api/v1/workspaces/x', '/x') {
     for my $method (qw(GET POST)) {
         @answer = request($method, $uri);
-        is_error("$method $uri without PostgREST", $uri, 503, 'Service temporarily unavailable', 'INTERNAL_ERROR', @answer);
+        is_error("$method $uri without PostgREST", $uri, 503, 'Service temporarily unavailable', 'SERVICE_UNAVAILABLE', @answer);
         is($answer[1]{'retry-after'}, '1', 'and when to come back');
     }
 }
