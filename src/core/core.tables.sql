@@ -131,6 +131,8 @@ CREATE TABLE leadanalytics.route_param (
     summary text,
     PRIMARY KEY (path, method, place, name),
     FOREIGN KEY (path, method) REFERENCES leadanalytics.route (path, method) ON UPDATE CASCADE ON DELETE CASCADE,
+    CONSTRAINT path_has_it CHECK (place <> 'path' OR position('/:' || name || '/' IN path || '/') > 0),
+    CONSTRAINT workspace_is_in_the_path CHECK (type <> 'workspace' OR place = 'path'),
     CONSTRAINT context_is_not_a_requests_to_say CHECK (arg NOT IN
         ('workspace', 'as_role', 'actor_key', 'client_ip', 'user_agent', 'origin', 'referer', 'request_id', 'idempotency_key', 'now'))
 );

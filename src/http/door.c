@@ -11,7 +11,7 @@
  * - A GET of a route marked "writes" comes to handle_ro first, as every GET, and is sent on by nginx
  *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone.
  * - handle_ro is STABLE and its transaction read-only, so that it also answers on a standby.
- * - A statement timeout of its own for each route: the running one is armed anew.
+ * - A statement timeout of its own for each route, for all tries together: the running one is armed anew.
  * - Which side a request is on is nginx's choice by method; a route is called from any side.
  */
 #include "postgres.h"
@@ -250,11 +250,6 @@ call_function(const Visit *visit, LaBound *bound)
 	MemoryContext outside = CurrentMemoryContext;
 	int result;
 
-	if (route->call == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-		                errmsg("function %s of route %s %s does not exist or is overloaded", route->function,
-		                       route->method, route->path),
-		                errhint("See leadanalytics.status().")));
 	if (route->plan == NULL)
 	{
 		SPIPlanPtr plan = SPI_prepare(route->call, bound->count, bound->types);
@@ -265,12 +260,13 @@ call_function(const Visit *visit, LaBound *bound)
 		route->plan = plan;
 	}
 	disable_timeout(STATEMENT_TIMEOUT, false);
-	enable_timeout_after(STATEMENT_TIMEOUT, route->timeout_ms);
+	enable_timeout_at(STATEMENT_TIMEOUT,
+	                  TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(), route->timeout_ms));
 	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
-	la_tenant_leave();
 	if (visit->writing)
 		check_deferred();
+	la_tenant_leave();
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	if (result != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "function %s answered no row", route->function);
@@ -327,6 +323,14 @@ pass(Visit *visit)
 	if (!may_call(visit))
 		return refuse(visit, 403, NULL);
 
+	if (visit->route->call == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+		                errmsg("route %s %s cannot call %s", visit->route->method, visit->route->path,
+		                       visit->route->function),
+		                errdetail("The function does not exist, is overloaded, or would get more than "
+		                          "%d arguments.",
+		                          LA_ROUTE_MAX_ARGS),
+		                errhint("See leadanalytics.status().")));
 	bind_context(visit, bound);
 	problem = la_bind(visit->route, request, bound);
 	if (visit->route->has_workspace && !is_own_workspace(visit, bound->workspace))

@@ -68,7 +68,7 @@ typedef struct LaRoute
 	bool cors;
 	int timeout_ms;
 	const char *message;
-	const char *call; /* NULL: the function is missing or overloaded */
+	const char *call; /* NULL: the function is missing or overloaded, or would get too many arguments */
 	const char *function;
 	bool replies;       /* returns leadanalytics.reply, not JSON */
 	List *params;       /* LaParam, in order */

@@ -1,7 +1,8 @@
 # Bad input, one kind after the other: a clear error in the family's shape or a plain correct answer, and nothing hurt.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 

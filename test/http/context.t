@@ -1,7 +1,8 @@
 # Who asks is said by the key and the connection, and by nothing in the request.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 

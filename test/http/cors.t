@@ -1,7 +1,8 @@
 # Pages of other origins (D-69): preflight without a key, the origin echoed, never "*".
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 

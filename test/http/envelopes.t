@@ -1,7 +1,8 @@
 # The families' shapes over the wire: every status, every header, byte for byte where the contract is.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 

@@ -1,7 +1,8 @@
 # Keys over the wire: what ends at once, what each role opens, and that nothing tells another workspace from none.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 

@@ -1,7 +1,8 @@
 # /openapi.json: valid by somebody else's validator, and the whole interface.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use File::Basename 'dirname';
 use JSON::PP ();

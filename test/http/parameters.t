@@ -1,7 +1,8 @@
 # Only what a route lists is bound, the last of repeated ones; no word or header of PostgREST's has a meaning.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 

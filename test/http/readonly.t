@@ -1,7 +1,8 @@
 # A GET cannot write, unless its route says so; then it runs on the writing side.
 use strict;
 use warnings;
-use lib 'test/http', '.';
+use FindBin;
+use lib $FindBin::Bin;
 use Door;
 use Test::More;
 
