@@ -2,8 +2,11 @@
 # of leadanalytics.import_log, all in one transaction. A line is COPY data with its number in front, so
 # none is ever read as SQL or as a command of psql. Answers in rows: rejected LINE ERROR · chunk LINES
 # ACCEPTED DUPLICATES · end, which comes after the COMMIT only.
+#
+# A log is known by its first line, not by its name: it may have grown or been rotated since last time.
 use strict;
 use warnings;
+use Digest::SHA 'sha256_hex';
 
 my ($file, $chunk) = @ARGV;
 my $open = 0;
@@ -31,6 +34,7 @@ if ($file ne '-') {
 print "BEGIN;\nCREATE TEMPORARY TABLE import_lines (n bigint, line text) ON COMMIT DROP;\n";
 while (my $line = <$log>) {
     $line =~ s/\r?\n\z//;
+    print "\\set source ", sha256_hex($line), "\n" if $. == 1;
 
     # A byte that is no UTF-8 is written as \xHH, as web servers do themselves.
     my $decoded = $line;

@@ -5,13 +5,11 @@
 import_chunk=10000
 
 cmd_import() {
-    local file=${arguments[0]} source id chunk=0 lines=0 accepted=0 duplicates=0 rejected=0 kind a b c begun=$SECONDS told=$SECONDS
+    local file=${arguments[0]} id chunk=0 lines=0 accepted=0 duplicates=0 rejected=0 kind a b c begun=$SECONDS told=$SECONDS
     [ -e "$mark" ] || fail "not set up: $state does not exist" "start it: leadanalytics up"
     postgres_answers || fail "PostgreSQL does not answer" "start it: leadanalytics up"
-    if [ "$file" = - ]; then source=stdin; else
+    if [ "$file" != - ]; then
         if [ ! -f "$file" ] || [ ! -r "$file" ]; then fail "cannot read $file" "name a log file, or - for standard input"; fi
-        source=${file##*/}
-        source=${source%.gz}
     fi
     id=$(sql -v slug="$workspace" <<<"SELECT id FROM leadanalytics.workspace WHERE slug = :'slug'")
     [ -n "$id" ] || fail "no workspace \"$workspace\"" "those there are: $(sql -c "SELECT string_agg(slug, ', ' ORDER BY slug) FROM leadanalytics.workspace")"
@@ -34,7 +32,7 @@ cmd_import() {
                 ;;
             end) chunk=end ;;
         esac
-    done < <(import_stream "$file" | sql -F $'\t' -v workspace="$id" -v source="$source" 2>>"$import_log")
+    done < <(import_stream "$file" | sql -F $'\t' -v workspace="$id" 2>>"$import_log")
     if [ "$chunk" != end ]; then
         fail "the import failed after $lines lines and nothing of it was kept: $(grep -m 1 . "$import_log" || true)" \
             "Mend that and start it again."

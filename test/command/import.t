@@ -48,6 +48,10 @@ is(sql("SELECT string_agg(page_url || ' ' || n, ', ' ORDER BY page_url) FROM (SE
     join(', ', map { my $page = $_; "/page-$page " . grep { $_ % 7 == $page } 1 .. 25_000 } 0 .. 6), 'pages as counted here');
 ($rc, $out) = la('import', $log, @into);
 is($out, "25000 lines: 0 accepted, 25000 duplicates, 0 rejected\n", 'again: all are known');
+my $rotated = write_file('a log.1', @lines, $lines[0]);
+($rc, $out) = la('import', $rotated, @into);
+is($out, "25001 lines: 1 accepted, 25000 duplicates, 0 rejected\n", 'rotated and grown: the one new line counts');
+sql("DELETE FROM leadanalytics.event WHERE workspace = $id AND id = (SELECT max(id) FROM leadanalytics.event WHERE workspace = $id)");
 system('gzip', '-k', '--', $log) == 0 or die;
 ($rc, $out) = la('import', "$log.gz", @into);
 is($out, "25000 lines: 0 accepted, 25000 duplicates, 0 rejected\n", 'compressed it is the same file');
