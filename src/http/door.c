@@ -46,6 +46,7 @@ static const char no_key[] = "API key required. Use Authorization: Bearer <key> 
 typedef struct Visit
 {
 	const LaRequest *request;
+	TimestampTz came_at;    /* all tries together have the route's time */
 	bool writing;           /* in handle_rw */
 	const LaFamily *family; /* the route's once it is known, before that the path's */
 	LaRoute *route;         /* NULL until found */
@@ -260,8 +261,7 @@ call_function(const Visit *visit, LaBound *bound)
 		route->plan = plan;
 	}
 	disable_timeout(STATEMENT_TIMEOUT, false);
-	enable_timeout_at(STATEMENT_TIMEOUT,
-	                  TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(), route->timeout_ms));
+	enable_timeout_at(STATEMENT_TIMEOUT, TimestampTzPlusMilliseconds(visit->came_at, route->timeout_ms));
 	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
 	if (visit->writing)
@@ -431,7 +431,7 @@ try_pass(Visit *visit, bool *again)
 static Datum
 handle(bytea *body, bool writing)
 {
-	Visit visit = {.writing = writing};
+	Visit visit = {.came_at = GetCurrentTimestamp(), .writing = writing};
 	LaAnswer *answer;
 	bool again = true;
 
