@@ -31,7 +31,8 @@ find_free_port() {
 remove_own_state() {
     [ -e "$mark" ] || return 0
     (stop_servers) || true
-    if [ "$failed" -gt 0 ] || [ -n "${keep_logs-}" ]; then
+    # Interrupted (run_undo has the status): nobody waits for the logs.
+    if [ "$failed" -gt 0 ] || { [ -n "${keep_logs-}" ] && [ "${status-0}" -le 128 ]; }; then
         find "$state" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf -- {} +
         say "logs: $logs"
     else

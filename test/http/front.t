@@ -203,17 +203,29 @@ for my $break ([ 'REVOKE EXECUTE ON FUNCTION leadanalytics_door.handle_ro(bytea)
 is((request('GET', '/healthz'))[0], 200, 'mended');
 sql('DELETE FROM leadanalytics.route WHERE function LIKE $$front.%$$; DROP SCHEMA front CASCADE');
 
+sub ppid {
+    open my $status, '<', "/proc/$_[0]/status" or return 0;
+    return (map { /^PPid:\s+(\d+)/ } <$status>)[0] // 0;
+}
+
+sub children {
+    my ($parent) = @_;
+    return grep { ppid($_) == $parent }
+        map { m{(\d+)} } glob '/proc/[0-9]*';
+}
+
 # PostgREST away: 503 with a family's shape, and back again.
 my $run = $ENV{LA_SOCKET};
 for my $side (qw(ro rw)) { rename "$run/$side.sock", "$run/$side.away" or die "$run/$side.sock: $!" }
 open my $file, '<', "$run/nginx.pid" or die;
-kill 'HUP', <$file> + 0; # lets go of kept connections
-my @answer;
-for (1 .. 100) {
-    @answer = request('GET', '/healthz');
-    last if $answer[0] == 503;
+my $master  = <$file> + 0;
+my @workers = children($master);
+kill 'HUP', $master; # new workers have no kept connections to PostgREST
+for (1 .. 400) {
+    last if !grep { kill 0, $_ } @workers;
     select undef, undef, undef, 0.05;
 }
+my @answer;
 for my $uri ('/analytics/x', '/v1/x', '/api/v1/workspaces/x', '/x') {
     for my $method (qw(GET POST)) {
         @answer = request($method, $uri);
