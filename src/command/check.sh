@@ -67,7 +67,7 @@ cmd_check() {
         part regress part_regress
         part isolation part_isolation
         part pgtap part_pgtap
-        for kind in http update fault command; do
+        for kind in $(perl_parts); do
             part "$kind" part_tap "$kind"
         done
     fi
@@ -178,6 +178,17 @@ part_pgtap() {
 }
 
 # Tests in Perl run as the caller: some start and stop servers with the command.
+# Every folder of test/ with Perl tests is a part. The last two kill and stop servers.
+perl_parts() {
+    local file kinds=()
+    for file in "$source_dir"/test/*/*.t; do
+        file=${file%/*}
+        kinds+=("${file##*/}")
+    done
+    printf '%s\n' "${kinds[@]}" | sort -u | grep -vx -e fault -e command || true
+    printf '%s\n' fault command
+}
+
 part_tap() {
     local file
     for file in "$source_dir/test/$1"/*.t; do
@@ -211,7 +222,7 @@ cmd_bench() {
     if ! [[ ${arguments[0]} =~ ^[A-Za-z0-9_-]+$ ]] || [ ! -f "$script" ]; then
         fail "no benchmark \"${arguments[0]}\"" "there are: $(cd -- "$source_dir/test/bench" 2>/dev/null && printf '%s ' *.sh | sed 's/\.sh\b//g')"
     fi
-    need_packages < <(packages_up)
+    need_packages < <(packages_up; packages_bench)
     make_own_state
     keep_logs=1
     self up >"$logs/bench-up.log" || fail "the servers for the benchmark do not start" "log: $logs/bench-up.log"

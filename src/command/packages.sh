@@ -22,6 +22,14 @@ packages_check() {
 perl prove
 postgresql-15-pgtap /usr/share/postgresql/15/extension/pgtap.control
 libtap-parser-sourcehandler-pgtap-perl pg_prove
+clang-format clang-format
+shellcheck shellcheck
+TABLE
+}
+
+packages_bench() {
+    cat <<TABLE
+wrk wrk
 TABLE
 }
 

@@ -16,7 +16,6 @@ connections=8
 front=$LA_STATE/bench-door
 database=(-h "$LA_SOCKET" -U postgres -d leadanalytics -X -q)
 
-command -v wrk >/dev/null || { echo "bench door needs wrk: apt-get install wrk" >&2; exit 1; }
 
 workspace=$(psql "${database[@]}" -At <<'SQL'
 SELECT leadanalytics.create_workspace('bench', 'bench') AS id \gset
