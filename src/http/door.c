@@ -47,6 +47,7 @@ typedef struct Visit
 {
 	const LaRequest *request;
 	bool writing;           /* in handle_rw */
+	TimestampTz begun;      /* the first try */
 	const LaFamily *family; /* the route's once it is known, before that the path's */
 	LaRoute *route;         /* NULL until found */
 	bool has_key;
@@ -260,8 +261,7 @@ call_function(const Visit *visit, LaBound *bound)
 		route->plan = plan;
 	}
 	disable_timeout(STATEMENT_TIMEOUT, false);
-	enable_timeout_at(STATEMENT_TIMEOUT,
-	                  TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(), route->timeout_ms));
+	enable_timeout_at(STATEMENT_TIMEOUT, TimestampTzPlusMilliseconds(visit->begun, route->timeout_ms));
 	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
 	if (visit->writing)
@@ -431,7 +431,7 @@ try_pass(Visit *visit, bool *again)
 static Datum
 handle(bytea *body, bool writing)
 {
-	Visit visit = {.writing = writing};
+	Visit visit = {.writing = writing, .begun = GetCurrentTimestamp()};
 	LaAnswer *answer;
 	bool again = true;
 
