@@ -192,7 +192,8 @@ CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE e.workspace = l
 WHERE (l.n, l.n, l.at_min, l.at_max) IS DISTINCT FROM (e.n, e.own, e.at_min, e.at_max)
 UNION ALL
 SELECT 'event', e.id FROM leadanalytics.event e
-WHERE 1 <> (SELECT count(*) FROM leadanalytics.ledger l WHERE l.workspace = e.workspace AND e.id BETWEEN l.id_from AND l.id_to AND e.at >= l.leaf AND e.at < l.leaf + interval '1 month');
+LEFT JOIN leadanalytics.ledger l ON l.id_from >> 10 = e.id >> 10 AND l.workspace = e.workspace AND e.id BETWEEN l.id_from AND l.id_to AND e.at BETWEEN l.at_min AND l.at_max
+GROUP BY e.id HAVING count(l.id_from) <> 1;
 SELECT count(*) > 20 AS rows, sum(n) = (SELECT count(*) FROM leadanalytics.event) AS all_events FROM leadanalytics.ledger;
 INSERT INTO leadanalytics.event (at, received_at, workspace, name, kind)
 SELECT t, t, :blog, 1, 'c' FROM unnest(ARRAY['2026-05-01', '2026-05-31 23:59Z', '2026-06-01 00:00Z']::timestamptz[]) t;
@@ -253,6 +254,55 @@ SELECT n, s, leadanalytics.import_log(:blog, s, n, ARRAY['192.0.2.1 - - [17/May/
 FROM (VALUES (7, 'log'), (8, 'log'), (7, 'other')) v (n, s);
 SELECT attempt('SELECT leadanalytics.import_log(4711, ''x'', 1, ARRAY[''y''])'), attempt('SELECT leadanalytics.import_log(NULL, ''x'', 1, ARRAY[''y''])');
 SELECT leadanalytics.import_log(:blog, 'log', 1, '{}');
+
+-- Random batches, late, repeated and mixed, with sweeps between: what sessions, visitors and ledger say is what the events say
+SELECT leadanalytics.create_workspace('chance', 'Chance') AS chance \gset
+SELECT setseed(0.3) IS NOT NULL AS seeded, set_config('chance.workspace', :'chance', false) IS NOT NULL AS told;
+CREATE TABLE public.sent (event json);
+DO $$
+DECLARE
+    chance int := current_setting('chance.workspace');
+    batch json;
+    clock timestamptz := '2026-05-31 20:00:00Z';
+BEGIN
+    FOR i IN 1 .. 300 LOOP
+        clock := clock + random() * interval '6 min';
+        SELECT json_build_object('events', json_agg(CASE WHEN random() < 0.2 AND i > 20 THEN (SELECT s.event FROM sent s OFFSET floor(random() * (SELECT count(*) FROM sent)) LIMIT 1)
+            ELSE json_build_object('event_name', (ARRAY['page_view', 'click', 'scroll', 'buy'])[1 + floor(random() * 4)::int],
+                'visitor_id', CASE WHEN random() < 0.9 THEN 'v' || floor(random() * 8) END,
+                'session_id', CASE WHEN random() < 0.5 THEN 's' || i / 40 || '-' || floor(random() * 6) END,
+                'event_id', CASE WHEN random() < 0.9 THEN 'e' || i || '-' || g END,
+                'timestamp', CASE WHEN random() < 0.8 THEN clock - power(random(), 4) * interval '3 hours' END,
+                'event_data', json_build_object('path', '/' || floor(random() * 20), 'scroll_percent', floor(random() * 100))) END)) INTO batch
+        FROM generate_series(1, 1 + floor(random() * CASE WHEN i % 10 = 0 THEN 60 ELSE 6 END)::int) g;
+        INSERT INTO sent SELECT e FROM json_array_elements(batch -> 'events') e WHERE random() < 0.3;
+        PERFORM leadanalytics.track(chance, batch, now => clock);
+        IF i % 50 = 0 THEN PERFORM leadanalytics.close_idle(chance, clock); END IF;
+    END LOOP;
+END
+$$;
+SELECT count(*) > 1000 AS many, count(DISTINCT event_id) = count(event_id) AS once FROM leadanalytics.event WHERE workspace = :chance;
+WITH told AS (
+    SELECT e.session, count(*) AS events, count(*) FILTER (WHERE e.kind = 'p') AS pageviews, count(*) FILTER (WHERE t.text = 'click') AS clicks,
+           max((e.data ->> 'scroll_percent')::real) AS scroll_percent, max(e.at) AS last_seen, min(e.at) AS started_at,
+           (array_agg(e.page ORDER BY e.at DESC, e.id DESC))[1] AS last_page
+    FROM leadanalytics.event e JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = e.name
+    WHERE e.workspace = :chance AND e.session IS NOT NULL GROUP BY 1
+)
+SELECT count(*) > 100 AS many, count(*) FILTER (WHERE s.ended_at IS NOT NULL) > 50 AS closed,
+       count(*) FILTER (WHERE (t.events, t.pageviews, t.clicks, t.scroll_percent, t.last_seen, t.last_page)
+                        IS DISTINCT FROM (s.events, s.pageviews, s.clicks, s.scroll_percent, s.last_seen, s.last_page)) AS faults,
+       count(*) FILTER (WHERE s.ended_at <> s.last_seen OR t.started_at > s.started_at) AS wrong_times
+FROM leadanalytics.session s FULL JOIN told t ON t.session = s.number WHERE s.workspace = :chance OR s.number IS NULL;
+SELECT count(*) AS gaps
+FROM (SELECT s.session_id, e.at - lag(e.at) OVER (PARTITION BY s.number ORDER BY e.at) AS gap
+      FROM leadanalytics.event e JOIN leadanalytics.session s ON s.workspace = e.workspace AND s.number = e.session WHERE e.workspace = :chance AND e.at >= s.started_at) g
+WHERE gap > CASE WHEN session_id IS NULL THEN interval '30 min' ELSE interval '60 min' END;
+SELECT count(*) AS faults FROM leadanalytics.visitor v
+WHERE workspace = :chance AND sessions <> (SELECT count(*) FROM leadanalytics.session s WHERE s.workspace = v.workspace AND s.visitor = v.number);
+SELECT count(*) AS faults FROM (SELECT returns, row_number() OVER (PARTITION BY visitor ORDER BY number) - 1 AS before
+                                FROM leadanalytics.session WHERE workspace = :chance AND visitor IS NOT NULL) s WHERE returns <> before;
+DROP TABLE sent;
 
 -- Who may do what
 CREATE ROLE test_track_stranger;

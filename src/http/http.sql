@@ -33,7 +33,7 @@ COMMENT ON FUNCTION leadanalytics.health() IS 'that the way from the client to t
 
 INSERT INTO leadanalytics.route (method, path, function, roles, summary, example, builtin) VALUES
     ('GET', '/healthz', 'leadanalytics.health', '{public}', 'Health of the service',
-     '{"status":"ok","version":"0.1.0"}', true),
+     '{"status":"ok","version":"1.0.0"}', true),
     ('GET', '/openapi.json', 'leadanalytics.openapi', '{public}', 'This interface as OpenAPI 3.1', NULL, true);
 
 NOTIFY pgrst, 'reload schema';

@@ -1,4 +1,5 @@
--- The dashboard's questions (S1), exact from rows.
+-- The dashboard's questions (S1), exact from rows. In PL/pgSQL, which keeps a statement's plan for the
+-- session: a function in SQL is planned anew at each call, which costs more than a small answer itself.
 
 CREATE FUNCTION leadanalytics.overview_rows(workspace int, now timestamptz DEFAULT now())
 RETURNS TABLE (
@@ -9,7 +10,9 @@ RETURNS TABLE (
     avg_engagement_score numeric,
     avg_session_duration_s int,
     vpn_suspected_count bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     WITH asked AS MATERIALIZED (SELECT leadanalytics.permitted(overview_rows.workspace) AS workspace),
     events AS (
         SELECT count(*) AS total, count(DISTINCT e.visitor) AS visitors
@@ -28,7 +31,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     sessions AS (
         SELECT count(*) AS total,
                avg(extract(epoch FROM ended.at - s.started_at)) AS duration_s,
-               avg(leadanalytics.engagement_score(extract(epoch FROM ended.at - s.started_at), s.scroll_percent::numeric,
+               avg(leadanalytics.engagement_score(extract(epoch FROM ended.at - s.started_at)::float8, s.scroll_percent,
                                                   s.clicks, s.returns)) FILTER (WHERE ended.at IS NOT NULL) AS score
         FROM asked a JOIN leadanalytics.session s ON s.workspace = a.workspace
         CROSS JOIN LATERAL (SELECT leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, s.ended_at,
@@ -40,14 +43,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
            -- be told without a database of networks (more than 10 sessions a day, 3; a bot's agent, 3), and 6 points
            -- are 25 of 100: as long as no networks are known, nobody is suspected, and this is that number.
            0::bigint
-    FROM sessions s, events e, fingerprints f
+    FROM sessions s, events e, fingerprints f;
+END
 $$;
 COMMENT ON FUNCTION leadanalytics.overview_rows(int, timestamptz) IS 'the one row leadanalytics.overview() shows, for SQL';
 GRANT EXECUTE ON FUNCTION leadanalytics.overview_rows(int, timestamptz) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.overview(workspace int, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT row_to_json(r) FROM leadanalytics.overview_rows(overview.workspace, overview.now) r
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT row_to_json(r) FROM leadanalytics.overview_rows(overview.workspace, overview.now) r);
+END
 $$;
 COMMENT ON FUNCTION leadanalytics.overview(int, timestamptz) IS
     'sessions, events, visitors and fingerprints of a workspace, and averages over its complete sessions; bots are left out';

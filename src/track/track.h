@@ -46,7 +46,6 @@ typedef struct LaVisitor
 	int sessions;                /* opened so far */
 	int64 last_session;          /* server-made; 0: none */
 	int opening;                 /* by the batch, while they are written */
-	bool has_fingerprint;        /* stored already */
 	bool changed;                /* its row must be written */
 	struct LaSession *candidate; /* its last_session, while an event may belong to it */
 	struct LaSession *opened;    /* the server-made one the batch opened last */

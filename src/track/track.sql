@@ -4,7 +4,7 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
     'UNIQUE (workspace, event_id) WHERE event_id IS NOT NULL', -- dedupe; the only unique one: ON CONFLICT names none
     '(id)',                                                    -- the events of a ledger row
     '(workspace, at)',                                         -- ranges, lists
-    '(workspace, visitor, at) WHERE visitor IS NOT NULL'       -- a visitor's or session's history
+    '(visitor, at) WHERE visitor IS NOT NULL'                  -- a visitor's or session's history; no two workspaces share a number
 ]);
 
 -- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
@@ -74,14 +74,14 @@ COMMENT ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz,
     'leadanalytics.session_idle_client (named by the client) or leadanalytics.session_idle_server';
 GRANT EXECUTE ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz, timestamptz) TO leadanalytics_read;
 
-CREATE FUNCTION leadanalytics.engagement_score(duration_s numeric, scroll_percent numeric, clicks int, returns int)
+CREATE FUNCTION leadanalytics.engagement_score(duration_s float8, scroll_percent float8, clicks int, returns int)
 RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT (least(35, floor(greatest(duration_s, 0) / 10)) + least(30, floor(greatest(scroll_percent, 0) * 0.3))
+    SELECT (least(35, floor(greatest(duration_s, 0) / 10)) + least(30, floor(greatest(scroll_percent, 0) * 3 / 10))
         + least(20, greatest(clicks, 0)) + least(15, 5 * least(greatest(returns, 0), 3)))::int
 $$;
-COMMENT ON FUNCTION leadanalytics.engagement_score(numeric, numeric, int, int) IS
+COMMENT ON FUNCTION leadanalytics.engagement_score(float8, float8, int, int) IS
     '0 to 100: a point per 10 s (at most 35), per 3.33 % of scrolling (30), per click (20), five per earlier session (15)';
-GRANT EXECUTE ON FUNCTION leadanalytics.engagement_score(numeric, numeric, int, int) TO leadanalytics_read;
+GRANT EXECUTE ON FUNCTION leadanalytics.engagement_score(float8, float8, int, int) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.engagement_label(score int)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -2,10 +2,12 @@
  * Visitors: ids → numbers.
  *
  * The rows of a batch's visitors stay locked until it commits, which is what puts the batches of one
- * visitor in a line: the next one sees the sessions this one made. New visitors are added first, then all
- * are locked, each step sorted by id. Who adds waits only for others who add, and who locks only for
- * others who lock, so no two batches ever wait for each other. What is locked stays where it is, so it is
- * changed by its place in the table.
+ * visitor in a line: the next one sees the sessions this one made. Those that are stored are locked, then
+ * the new ones are added, each step sorted by id: two batches wait for each other only when visitors that
+ * both know are added by a third while they run, which PostgreSQL ends as a deadlock. What is locked stays
+ * where it is, so it is changed by its place in the table.
+ *
+ * Numbers are drawn for the new ones only: a sequence has no way to give one back.
  *
  * Look-ups, here and in the other steps, are LATERAL sub-selects on purpose: a probe of the index for each
  * element is all the planner can make of them. As a join, a plan made while the table was empty would go
@@ -20,14 +22,11 @@
 #include "core/query.h"
 #include "track/track.h"
 
-/* The number is drawn behind the look-up: a sequence has no way to give one back. */
 static LaQuery add_visitors = {
-    "INSERT INTO leadanalytics.visitor (workspace, number, visitor_id, fingerprint) "
-    "SELECT $1, nextval('leadanalytics.visitor_number'), n.visitor_id, n.fingerprint "
-    "FROM (SELECT u.visitor_id, u.fingerprint FROM unnest($2, $3) AS u (visitor_id, fingerprint) "
-    "      WHERE NOT EXISTS (SELECT FROM leadanalytics.visitor v "
-    "                        WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id OFFSET 0) OFFSET 0) AS n "
-    "ON CONFLICT DO NOTHING",
+    "INSERT INTO leadanalytics.visitor AS v (workspace, number, visitor_id, fingerprint) "
+    "SELECT $1, nextval('leadanalytics.visitor_number'), u.visitor_id, u.fingerprint "
+    "FROM unnest($2, $3) AS u (visitor_id, fingerprint) ON CONFLICT DO NOTHING "
+    "RETURNING v.visitor_id, v.number, v.ctid",
     3,
     {INT4OID, TEXTARRAYOID, TEXTARRAYOID}};
 
@@ -99,53 +98,111 @@ collect(LaBatch *batch)
 	}
 }
 
-void
-track_visitors(LaBatch *batch)
+/* Lock those of the visitors, sorted by id, that have no number yet and are stored; returns how many are not.
+ */
+static int
+lock(int workspace, LaVisitor **visitors, int n)
 {
-	Datum *ids;
-	Datum *fingerprints;
-	bool *nulls;
-	Datum workspace = Int32GetDatum(batch->workspace);
-	Datum list;
-	int n;
+	LaVisitor **asked = palloc(n * sizeof(LaVisitor *));
+	Datum *ids = palloc(n * sizeof(Datum));
+	int missing = 0;
 	uint64 locked;
 
-	collect(batch);
-	n = batch->nvisitors;
-	if (n == 0)
-		return;
-	ids = palloc(n * sizeof(Datum));
-	fingerprints = palloc(n * sizeof(Datum));
-	nulls = palloc(n * sizeof(bool));
 	for (int i = 0; i < n; i++)
 	{
-		ids[i] = CStringGetTextDatum(batch->visitors[i].visitor_id);
-		fingerprints[i] = text_or_null(batch->visitors[i].fingerprint, &nulls[i]);
+		if (visitors[i]->number != 0)
+			continue;
+		asked[missing] = visitors[i];
+		ids[missing++] = CStringGetTextDatum(visitors[i]->visitor_id);
 	}
-	list = PointerGetDatum(construct_array(ids, n, TEXTOID, -1, false, TYPALIGN_INT));
-	la_query_run(&add_visitors,
-	             (Datum[]){workspace, list, PointerGetDatum(text_array(fingerprints, nulls, n))}, NULL, false,
-	             0);
-	locked = la_query_run(&lock_visitors, (Datum[]){workspace, list}, NULL, false, 0);
-	if (locked != n)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-		                errmsg("a visitor was added by another transaction that this one cannot see"),
-		                errhint("Try again.")));
+	if (missing == 0)
+		return 0;
+	locked = la_query_run(
+	    &lock_visitors,
+	    (Datum[]){Int32GetDatum(workspace),
+	              PointerGetDatum(construct_array(ids, missing, TEXTOID, -1, false, TYPALIGN_INT))},
+	    NULL, false, 0);
 	for (uint64 row = 0; row < locked; row++)
 	{
 		bool isnull;
-		LaVisitor *visitor = &batch->visitors[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
+		LaVisitor *visitor = asked[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
 
 		visitor->number = DatumGetInt64(la_query_value(row, 2, &isnull));
 		visitor->sessions = DatumGetInt32(la_query_value(row, 3, &isnull));
 		visitor->last_session = DatumGetInt64(la_query_value(row, 4, &isnull));
 		if (isnull)
 			visitor->last_session = 0;
-		visitor->has_fingerprint = DatumGetBool(la_query_value(row, 5, &isnull));
+		visitor->changed = visitor->fingerprint != NULL && !DatumGetBool(la_query_value(row, 5, &isnull));
 		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 6, &isnull)), &visitor->place);
-		visitor->changed = visitor->fingerprint != NULL && !visitor->has_fingerprint;
 	}
 	SPI_freetuptable(SPI_tuptable);
+	return missing - locked;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	return strcmp((*(LaVisitor *const *) a)->visitor_id, (*(LaVisitor *const *) b)->visitor_id);
+}
+
+/* Add those that have no number; one that another batch adds first is left without. */
+static void
+add(int workspace, LaVisitor **visitors, int n)
+{
+	LaVisitor **missing = palloc(n * sizeof(LaVisitor *));
+	Datum *ids = palloc(n * sizeof(Datum));
+	Datum *fingerprints = palloc(n * sizeof(Datum));
+	bool *nulls = palloc(n * sizeof(bool));
+	int nmissing = 0;
+	uint64 added;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (visitors[i]->number != 0)
+			continue;
+		ids[nmissing] = CStringGetTextDatum(visitors[i]->visitor_id);
+		fingerprints[nmissing] = text_or_null(visitors[i]->fingerprint, &nulls[nmissing]);
+		missing[nmissing++] = visitors[i];
+	}
+	added = la_query_run(
+	    &add_visitors,
+	    (Datum[]){Int32GetDatum(workspace),
+	              PointerGetDatum(construct_array(ids, nmissing, TEXTOID, -1, false, TYPALIGN_INT)),
+	              PointerGetDatum(text_array(fingerprints, nulls, nmissing))},
+	    NULL, false, 0);
+	for (uint64 row = 0; row < added; row++)
+	{
+		bool isnull;
+		LaVisitor wanted = {.visitor_id = TextDatumGetCString(la_query_value(row, 1, &isnull))};
+		LaVisitor *key = &wanted;
+		LaVisitor *visitor = *(LaVisitor **) bsearch(&key, missing, nmissing, sizeof(LaVisitor *), by_id);
+
+		visitor->number = DatumGetInt64(la_query_value(row, 2, &isnull));
+		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 3, &isnull)), &visitor->place);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+void
+track_visitors(LaBatch *batch)
+{
+	LaVisitor **visitors;
+	int n;
+
+	collect(batch);
+	n = batch->nvisitors;
+	if (n == 0)
+		return;
+	visitors = palloc(n * sizeof(LaVisitor *));
+	for (int i = 0; i < n; i++)
+		visitors[i] = &batch->visitors[i];
+	if (lock(batch->workspace, visitors, n) == 0)
+		return;
+	add(batch->workspace, visitors, n);
+	if (lock(batch->workspace, visitors, n) > 0)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+		                errmsg("a visitor was added by another transaction that this one cannot see"),
+		                errhint("Try again.")));
 }
 
 void

@@ -339,8 +339,8 @@ sub read_from
     return <$in> // '';
 }
 
-sub position { my ($pattern) = @_; return { map { $_ => -s $_ } glob "$state/log/$pattern" } }
-sub since { my ($pattern, $position) = @_; return join '', map { read_from($_, $position->{$_} || 0) } sort glob "$state/log/$pattern" }
+sub position { my ($pattern) = @_; return { map { $_ => -s $_ } glob qq("$state/log/$pattern") } }
+sub since { my ($pattern, $position) = @_; return join '', map { read_from($_, $position->{$_} || 0) } sort glob qq("$state/log/$pattern") }
 
 sub log_position { return position('postgresql-*.log') }
 

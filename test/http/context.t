@@ -127,7 +127,9 @@ sub anon
     return eval { sql_as('leadanalytics_authenticator', "BEGIN; SET ROLE leadanalytics_anon; $settings $call; COMMIT") } // $@;
 }
 my $headers = qq({"x-la-method":"GET","x-la-uri":"/http-context","x-la-rid":"r");
-my $call = "SELECT convert_from(leadanalytics_door.handle_ro(''), 'UTF8'); SELECT current_setting('response.headers')"; # where errors travel
+# The answer, and the body of an error, which travels as a header.
+my $call = "SELECT convert_from(leadanalytics_door.handle_ro(''), 'UTF8'); "
+    . "SELECT header->>'X-LA-Body' FROM json_array_elements(current_setting('response.headers')::json) AS header WHERE header->>'X-LA-Body' <> ''";
 sub asked { return "SELECT set_config('request.headers', '$headers$_[0]}', true);" }
 like(anon(asked(''), $call), qr/"workspace" : null|"workspace":null/, 'without a key: nobody');
 for my $claim ("SET request.jwt.claims = '{\"role\":\"postgres\",\"workspace\":$id}';", "SET la.workspace = '$id'; SET app.workspace = '$id';", 'SET search_path = pg_temp, public;',
@@ -135,7 +137,7 @@ for my $claim ("SET request.jwt.claims = '{\"role\":\"postgres\",\"workspace\":$
 {
     like(anon(asked('') . $claim, $call), qr/"workspace":null,"as_role":"public"/, 'nobody with: ' . substr $claim, 0, 60);
 }
-like(anon(asked(qq(,"x-la-key":"x","workspace":$id,"x-la-workspace":"$id")), $call), qr/Invalid API key/, 'a wrong key is refused');
+like(anon(asked(qq(,"x-la-key":"x","workspace":$id,"x-la-workspace":"$id")), $call), qr/"error":"Invalid API key"/, 'a wrong key is refused');
 like(anon(asked(qq(,"x-la-auth":"Bearer $text")), $call), qr/"workspace":$id,"as_role":"marketing"/, 'control: a key is needed, and does');
 like(anon('', $_), qr/permission denied|must be superuser|reserved prefix/, "refused: $_")
     for "SET leadanalytics.workspace = '$id'", "SET leadanalytics.as_role = 'admin'",

@@ -149,7 +149,7 @@ like($r->{err}, qr/55000: the leadanalytics library is version \Q$version\E, its
 like($r->{err}, qr/HINT:  Install the library of version \Q$next\E/, '… and says what to do');
 
 # Versions that were released: their install scripts, kept beside this file, still lead here (see README.md).
-for my $script (glob "$FindBin::Bin/leadanalytics--*.sql.gz")
+for my $script (glob qq("$FindBin::Bin/leadanalytics--*.sql.gz"))
 {
 	my ($released) = $script =~ /leadanalytics--(.*)\.sql\.gz$/;
 	next if $released eq $version;
