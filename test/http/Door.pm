@@ -114,7 +114,7 @@ sub family_path
 
 sub clean
 {
-    sql("DELETE FROM leadanalytics.route WHERE function LIKE '$schema.%';
+    sql("DELETE FROM leadanalytics.route WHERE function LIKE '$schema.%' OR path LIKE '%http-$name%';
          DROP SCHEMA IF EXISTS $schema CASCADE;
          DELETE FROM leadanalytics.workspace WHERE slug = 'http-$name' OR slug LIKE 'http-$name-%';");
 }

@@ -111,6 +111,19 @@ for my $sqlstate (qw(53300 57P03 08006 53100 XX000 P0001 42501 28000 PT503 54001
 }
 unhurt('so far');
 
+# --- PostgREST's own errors never get out ---------------------------------------------------------------------
+for (['REVOKE EXECUTE ON FUNCTION leadanalytics_door.handle_ro(bytea) FROM leadanalytics_anon', 'GRANT EXECUTE ON FUNCTION leadanalytics_door.handle_ro(bytea) TO leadanalytics_anon'],
+    ['ALTER FUNCTION leadanalytics_door.handle_ro(bytea) RENAME TO handle_none', 'ALTER FUNCTION leadanalytics_door.handle_none(bytea) RENAME TO handle_ro'])
+{
+    my ($harm, $mend) = @$_;
+    my ($what) = $harm =~ /^(\w+)/;
+    sql($harm);
+    my %r = eval { map { $_ => request('GET', at($_), [$key]) } @families };
+    sql($mend);
+    is_error($r{$_}, $_, 500, $_ eq 'dashboard' ? 'Analytics query failed' : 'Internal server error', "$what: $_") for @families;
+    is(request('GET', '/healthz')->{status}, 200, "$what: mended");
+}
+
 # --- All connections of one side busy --------------------------------------------------------------------------
 {
     my $pool = 8;
