@@ -178,6 +178,14 @@ SELECT * FROM door_test.ask('OPTIONS', '/none/at/all');
 
 -- A route without its function harms nobody else, and status() says so.
 DROP FUNCTION door_test.act(text);
+CREATE FUNCTION door_test.words(OUT words text) LANGUAGE sql AS $$ SELECT 'no JSON' $$;
+CREATE FUNCTION door_test.outs(OUT x json, w text DEFAULT 'default') LANGUAGE sql STABLE AS $$ SELECT to_json(w) $$;
+INSERT INTO leadanalytics.route (method, path, function, summary)
+VALUES ('GET', '/words', 'door_test.words', 'returns text'), ('GET', '/outs', 'door_test.outs', 'OUT arguments first');
+INSERT INTO leadanalytics.route_param (method, path, name, arg) VALUES ('GET', '/outs', 'w', 'w');
+SELECT status, answer FROM door_test.ask('GET', '/words', :'admin');
+SELECT status, answer FROM door_test.ask('GET', '/outs', :'admin');
+SELECT status, answer FROM door_test.ask('GET', '/outs?w=given', :'admin');
 SELECT status, answer FROM door_test.ask('POST', '/v1/act?what=302', :'admin');
 SELECT status FROM door_test.ask('GET', '/healthz');
 SELECT part, state FROM leadanalytics.status() WHERE part LIKE 'route %' ORDER BY part;

@@ -28,19 +28,47 @@ COMMENT ON FUNCTION leadanalytics.reply(int, json, text, bytea) IS
 
 -- Routes. A name that cannot be resolved must harm its own route only: to_regproc() would raise for a
 -- schema that the owner may not use, and take every other route with it.
-CREATE FUNCTION leadanalytics.function_oid(name text)
-RETURNS oid LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN count(*) = 1 THEN min(p.oid::bigint)::oid END
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname = split_part(name, '.', 1) AND p.proname = split_part(name, '.', 2)
+CREATE FUNCTION leadanalytics.route_function(
+    function text,
+    OUT id oid, OUT schema name, OUT name name, OUT arguments text[], OUT answers text, OUT problem text, OUT remedy text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH named AS (
+        SELECT p.*, n.nspname, n.oid AS namespace,
+               CASE WHEN p.prokind <> 'f' OR p.proretset THEN NULL
+                    WHEN p.prorettype IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
+                    WHEN p.prorettype = 'leadanalytics.reply'::regtype THEN 'reply' END AS answers
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = split_part(function, '.', 1) AND p.proname = split_part(function, '.', 2)
+    )
+    SELECT f.oid, f.nspname, f.proname,
+           CASE WHEN f.proargmodes IS NULL THEN f.proargnames
+                ELSE ARRAY(SELECT a.name FROM unnest(f.proargnames, f.proargmodes) WITH ORDINALITY AS a (name, mode, n)
+                           WHERE a.mode IN ('i', 'b', 'v') ORDER BY n) END,
+           f.answers, why.problem, why.remedy
+    FROM (SELECT count(*) FROM named) AS c (n)
+    LEFT JOIN named f ON c.n = 1
+    LEFT JOIN LATERAL (
+        SELECT * FROM (VALUES
+            (c.n = 0, function || ' does not exist', 'Create the function, or delete the route.'),
+            (c.n > 1, function || ' is overloaded', 'Give the route a function whose name is its own.'),
+            (c.n = 1 AND f.answers IS NULL,
+             function || ' returns no JSON', 'It must be a function that returns json, jsonb or leadanalytics.reply.'),
+            (NOT has_schema_privilege('leadanalytics_owner', f.namespace, 'USAGE'),
+             'leadanalytics_owner may not use schema ' || f.nspname, format('GRANT USAGE ON SCHEMA %I TO leadanalytics_owner;', f.nspname)),
+            (NOT has_function_privilege('leadanalytics_owner', f.oid, 'EXECUTE'),
+             'leadanalytics_owner may not execute ' || function, format('GRANT EXECUTE ON FUNCTION %s TO leadanalytics_owner;', f.oid::regprocedure))
+        ) AS v (applies, problem, remedy)
+        WHERE applies
+        LIMIT 1
+    ) AS why ON true
 $$;
-COMMENT ON FUNCTION leadanalytics.function_oid(text) IS
-    'the function "schema.name" of a route; null when there is none, or more than one of that name';
+COMMENT ON FUNCTION leadanalytics.route_function(text) IS
+    'the function "schema.name" of a route the names of its input arguments, and what it answers (json, reply); problem: why it cannot be called, null when it can';
 
 CREATE FUNCTION leadanalytics.argument_expression(function text, argument text)
 RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pg_get_function_arg_default(p.oid, array_position(p.proargnames[:p.pronargs], argument))
-    FROM pg_proc p WHERE p.oid = leadanalytics.function_oid(function)
+    SELECT pg_get_function_arg_default(p.oid, array_position(p.proargnames, argument))
+    FROM pg_proc p WHERE p.oid = (leadanalytics.route_function(function)).id
 $$;
 COMMENT ON FUNCTION leadanalytics.argument_expression(text, text) IS
     'the default of a function''s argument as an SQL expression: what an absent parameter of a route means; null without one';
@@ -156,16 +184,9 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE AS $$
            CASE WHEN NOT started THEN 'SELECT leadanalytics.start();' END
     FROM (SELECT leadanalytics.started()) AS s (started)
     UNION ALL
-    SELECT 'route ' || method || ' ' || path, 'its function ' || function || ' does not exist or is overloaded',
-           'Create the function, or delete the row of leadanalytics.route.'
-    FROM leadanalytics.route
-    WHERE leadanalytics.function_oid(function) IS NULL
-    UNION ALL
-    SELECT 'route ' || method || ' ' || path, 'leadanalytics_owner may not execute ' || function,
-           'GRANT USAGE ON SCHEMA ' || split_part(function, '.', 1) || ' TO leadanalytics_owner; and EXECUTE on the function.'
-    FROM leadanalytics.route, leadanalytics.function_oid(function) AS f (id)
-    WHERE NOT pg_catalog.has_function_privilege('leadanalytics_owner', f.id, 'EXECUTE')
-       OR NOT pg_catalog.has_schema_privilege('leadanalytics_owner', split_part(function, '.', 1), 'USAGE')
+    SELECT 'route ' || r.method || ' ' || r.path, f.problem, f.remedy
+    FROM leadanalytics.route r, leadanalytics.route_function(r.function) AS f
+    WHERE f.problem IS NOT NULL
 $$;
 COMMENT ON FUNCTION leadanalytics.core_status() IS 'version, preloading, home and broken routes, for leadanalytics.status()';
 INSERT INTO leadanalytics.status_source VALUES ('core', 'leadanalytics.core_status');

@@ -43,11 +43,9 @@ static Oid param_oid = InvalidOid;
 static LaQuery read_routes = {
     "SELECT r.method, r.path, r.family, r.roles, r.success, r.writes, r.cors, r.timeout_ms, r.message, "
     "r.function, "
-    "       n.nspname, p.proname, p.proargnames[:p.pronargs], p.prorettype = 'leadanalytics.reply'::regtype, "
+    "       f.schema, f.name, f.arguments, f.answers, "
     "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid "
-    "FROM leadanalytics.route r "
-    "LEFT JOIN pg_catalog.pg_proc p ON p.oid = leadanalytics.function_oid(r.function) "
-    "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
+    "FROM leadanalytics.route r, leadanalytics.route_function(r.function) f "
     "ORDER BY r.path, r.method"};
 
 static LaQuery read_params = {
@@ -235,6 +233,7 @@ static LaRoute *
 load_route(uint64 row, char **schema, char **name, List **arguments)
 {
 	LaRoute *route = palloc0(sizeof(LaRoute));
+	const char *answers;
 	ListCell *cell;
 
 	route->method = text_of(row, 1);
@@ -250,7 +249,10 @@ load_route(uint64 row, char **schema, char **name, List **arguments)
 	*schema = text_of(row, 11);
 	*name = text_of(row, 12);
 	*arguments = text_list(row, 13);
-	route->replies = is_true(row, 14);
+	answers = text_of(row, 14);
+	route->replies = answers != NULL && strcmp(answers, "reply") == 0;
+	if (answers == NULL)
+		*name = NULL; /* nothing we could send on */
 	(void) la_url_segments(route->path, strlen(route->path), &route->segments);
 	foreach (cell, route->roles)
 		if (strcmp(lfirst(cell), "public") == 0)

@@ -68,7 +68,7 @@ typedef struct LaRoute
 	bool cors;
 	int timeout_ms;
 	const char *message;
-	const char *call; /* NULL: the function is missing or overloaded, or would get too many arguments */
+	const char *call; /* NULL: there is no such function, or none that could be called */
 	const char *function;
 	bool replies;       /* returns leadanalytics.reply, not JSON */
 	List *params;       /* LaParam, in order */
