@@ -83,6 +83,7 @@ part() {
     shift
     log=$logs/check-$name.log
     : >"$log"
+    step "$name"
     "$@"
     took=$(((${EPOCHREALTIME/[.,]/} - ${begun/[.,]/}) / 100000))
     if [ "$passed$failed$skipped" = "$before_passed$before_failed$before_skipped" ]; then
