@@ -100,11 +100,12 @@ sub reckon
     return scalar @new;
 }
 
+my $made = 0;
 sub event
 {
     my ($now) = @_;
     my %e = (event_name => pick(qw(page_view page_view click scroll signup)));
-    $e{event_id} = 'e' . number_to(1 << 22) if chance(85);
+    $e{event_id} = 'e' . $made++ if chance(85);
     $e{visitor_id} = 'v' . number_to(8) if chance(90);
     $e{session_id} = 's' . number_to(30) if chance(45);
     $e{fingerprint_id} = 'f' . number_to(5) if chance(20);
@@ -141,8 +142,9 @@ for my $n (0 .. 119)
     my @batch = map { event($now) } 1 .. (chance(25) ? 32 + number_to(30) : 1 + number_to(12));
     @recent = grep { $_->[0] > $now - 3 * 3600 } @recent;
     for (1 .. 3) { splice @batch, number_to(@batch + 1), 0, pick(@recent)->[1] if @recent && chance(40) }
-    push @batch, { %{ event($now) }, event_id => $batch[0]{event_id} } if chance(30) && defined $batch[0]{event_id};
     push @recent, map { [ $now, $_ ] } grep { defined $_->{event_id} } @batch[ 0 .. min(5, $#batch) ];
+    # an id that two events of a batch have: the first is taken
+    push @batch, { %{ event($now) }, event_id => $batch[0]{event_id} } if chance(30) && defined $batch[0]{event_id};
     my $accepted = reckon($now, @batch);
     my $text = body(@batch);
     push @expected, qq({"success":true,"accepted":$accepted,"duplicates":@{[ @batch - $accepted ]},"rejected":[]});

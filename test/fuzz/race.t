@@ -47,7 +47,7 @@ for my $name (sort keys %script)
     close $file;
     push @with, '-f', "$dir/$name.sql@" . { batch => 20, sweep => 1, leaves => 3, routes => 3 }->{$name};
 }
-open my $out, '-|', join ' ', 'pgbench -n -c 6 -j 2 -T', $ENV{LA_SECONDS} // 3, @with, '2>&1' or die;
+open my $out, '-|', join ' ', 'pgbench -n -c 6 -j 2 -T', $ENV{LA_SECONDS} // 2, @with, '2>&1' or die;
 my $said = do { local $/; <$out> };
 close $out;
 my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
