@@ -115,7 +115,8 @@ BEGIN
     END IF;
     -- Two first events of a month may come at once: the second waits here and finds the leaf made. By the
     -- table's row: to_regclass() still remembers that there was none, for an advisory lock is no news of tables.
-    PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.make_leaf ' || leaf, 0));
+    -- One lock for all leaves of a parent: who makes several holds the parent's from the first ATTACH on.
+    PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.make_leaf ' || parent, 0));
     IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'leadanalytics'::regnamespace AND c.relname = leaf) THEN
         RETURN false;
     END IF;

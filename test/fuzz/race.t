@@ -11,11 +11,12 @@ use Test::More;
 
 fresh_database('la_fuzz_race');
 run_sql(q{SELECT leadanalytics.create_workspace('race')},
-    # everybody who comes in the same 20 ms sends the same names, each in an order of his own
+    # Everybody who comes in the same 20 ms sends the same names, each in an order of his own. Who waits for
+    # another's new text waits for all of him, so that only some moments bring texts, and some visitors.
     q{CREATE FUNCTION public.batch(client int) RETURNS json LANGUAGE sql VOLATILE AS $$
         SELECT leadanalytics.track(1, json_build_object('events', json_agg(json_build_object(
-            'event_name', 'name' || (tick % 50) || n, 'event_data', json_build_object('url', '/p' || tick || n),
-            'visitor_id', CASE n % 3 WHEN 0 THEN 'v' || client WHEN 1 THEN 'shared' || tick || n END,
+            'event_name', 'name' || n, 'event_data', json_build_object('url', '/p' || CASE WHEN tick % 3 = 0 THEN tick || 'x' || n ELSE '' || n END),
+            'visitor_id', CASE n % 3 WHEN 0 THEN 'v' || client WHEN 1 THEN CASE WHEN tick % 3 = 1 THEN 'shared' || tick || 'x' || n ELSE 'w' || client END END,
             'session_id', CASE WHEN n % 4 > 0 THEN tick || 's' || n END,
             'event_id', CASE WHEN n % 2 = 0 THEN tick || 'e' || n END,
             'timestamp', CASE WHEN n % 2 = 0 THEN to_timestamp(tick / 50 + n) ELSE to_timestamp(tick / 50 + (random() * 20)::int) END) ORDER BY random())),
