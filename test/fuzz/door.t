@@ -136,7 +136,7 @@ sub headers
 }
 
 my (@statements, @cases);
-for my $n (0 .. 2499)
+for my $n (0 .. 1999)
 {
     my $headers = headers();
     $headers->{'x-la-method'} = $headers->{'x-la-uri'} =~ m{track|doc|body} ? 'POST' : 'GET' if chance(70);
