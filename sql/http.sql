@@ -182,10 +182,17 @@ SELECT * FROM door_test.ask('OPTIONS', '/none/at/all');
 DROP FUNCTION door_test.act(text);
 CREATE FUNCTION door_test.words(OUT words text) LANGUAGE sql AS $$ SELECT 'no JSON' $$;
 CREATE FUNCTION door_test.outs(OUT x json, w text DEFAULT 'default') LANGUAGE sql STABLE AS $$ SELECT to_json(w) $$;
+CREATE ROLE door_test_stranger;
+CREATE FUNCTION door_test.foreign_one() RETURNS json LANGUAGE sql AS $$ SELECT '{}'::json $$;
+ALTER FUNCTION door_test.foreign_one() OWNER TO door_test_stranger;
 INSERT INTO leadanalytics.route (method, path, function, summary)
-VALUES ('GET', '/words', 'door_test.words', 'returns text'), ('GET', '/outs', 'door_test.outs', 'OUT arguments first');
+VALUES ('GET', '/foreign', 'door_test.foreign_one', 'a stranger''s'), ('GET', '/words', 'door_test.words', 'returns text'), ('GET', '/outs', 'door_test.outs', 'OUT arguments first');
 INSERT INTO leadanalytics.route_param (method, path, name, arg) VALUES ('GET', '/outs', 'w', 'w');
 SELECT status, answer FROM door_test.ask('GET', '/words', :'admin');
+SELECT status, answer FROM door_test.ask('GET', '/foreign', :'admin');
+ALTER FUNCTION door_test.foreign_one() OWNER TO leadanalytics_owner;
+SELECT status, answer FROM door_test.ask('GET', '/foreign', :'admin');
+ALTER FUNCTION door_test.foreign_one() OWNER TO door_test_stranger;
 SELECT status, answer FROM door_test.ask('GET', '/outs', :'admin');
 SELECT status, answer FROM door_test.ask('GET', '/outs?w=given', :'admin');
 SELECT status, answer FROM door_test.ask('POST', '/v1/act?what=302', :'admin');
@@ -201,4 +208,5 @@ SELECT leadanalytics_door.handle_ro('') FROM set_config('request.headers', '{}',
 
 DELETE FROM leadanalytics.route WHERE NOT builtin;
 DROP SCHEMA door_test CASCADE;
+DROP ROLE door_test_stranger;
 DELETE FROM leadanalytics.workspace;

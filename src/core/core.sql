@@ -34,23 +34,28 @@ CREATE FUNCTION leadanalytics.route_function(
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH named AS (
         SELECT p.*, n.nspname, n.oid AS namespace,
+               o.rolname AS owner,
+               -- It runs with the rights of leadanalytics_owner: whoever may replace it could use them.
+               o.rolsuper OR o.rolname = 'leadanalytics_owner' AS trusted,
                CASE WHEN p.prokind <> 'f' OR p.proretset THEN NULL
                     WHEN p.prorettype IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
                     WHEN p.prorettype = 'leadanalytics.reply'::regtype THEN 'reply' END AS answers
-        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_roles o ON o.oid = p.proowner
         WHERE n.nspname = split_part(function, '.', 1) AND p.proname = split_part(function, '.', 2)
     )
     SELECT f.oid, f.nspname, f.proname,
            CASE WHEN f.proargmodes IS NULL THEN f.proargnames
                 ELSE ARRAY(SELECT a.name FROM unnest(f.proargnames, f.proargmodes) WITH ORDINALITY AS a (name, mode, n)
                            WHERE a.mode IN ('i', 'b', 'v') ORDER BY n) END,
-           f.answers, why.problem, why.remedy
+           CASE WHEN f.trusted THEN f.answers END, why.problem, why.remedy
     FROM (SELECT count(*) FROM named) AS c (n)
     LEFT JOIN named f ON c.n = 1
     LEFT JOIN LATERAL (
         SELECT * FROM (VALUES
             (c.n = 0, function || ' does not exist', 'Create the function, or delete the route.'),
             (c.n > 1, function || ' is overloaded', 'Give the route a function whose name is its own.'),
+            (NOT f.trusted, function || ' belongs to role ' || quote_ident(f.owner),
+             format('ALTER FUNCTION %s OWNER TO leadanalytics_owner;', f.oid::regprocedure)),
             (c.n = 1 AND f.answers IS NULL,
              function || ' returns no JSON', 'It must be a function that returns json, jsonb or leadanalytics.reply.'),
             (NOT has_schema_privilege('leadanalytics_owner', f.namespace, 'USAGE'),
@@ -63,7 +68,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ) AS why ON true
 $$;
 COMMENT ON FUNCTION leadanalytics.route_function(text) IS
-    'the function "schema.name" of a route the names of its input arguments, and what it answers (json, reply); problem: why it cannot be called, null when it can';
+    'the function "schema.name" of a route the names of its input arguments, and what it answers (json, reply; null when it must not be called); problem: why it cannot be called, null when it can';
 
 CREATE FUNCTION leadanalytics.argument_expression(function text, argument text)
 RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

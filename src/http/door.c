@@ -324,15 +324,14 @@ pass(Visit *visit)
 		return refuse(visit, 403, NULL);
 
 	if (visit->route->call == NULL)
-		ereport(
-		    ERROR,
-		    (errcode(ERRCODE_UNDEFINED_FUNCTION),
-		     errmsg("route %s %s cannot call %s", visit->route->method, visit->route->path,
-		            visit->route->function),
-		     errdetail("The function does not exist, is overloaded, returns no JSON, or would get more than "
-		               "%d arguments.",
-		               LA_ROUTE_MAX_ARGS),
-		     errhint("See leadanalytics.status().")));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+		                errmsg("route %s %s cannot call %s", visit->route->method, visit->route->path,
+		                       visit->route->function),
+		                errdetail("The function does not exist, is overloaded, is not ours, returns no JSON, "
+		                          "or would get more than "
+		                          "%d arguments.",
+		                          LA_ROUTE_MAX_ARGS),
+		                errhint("See leadanalytics.status().")));
 	bind_context(visit, bound);
 	problem = la_bind(visit->route, request, bound);
 	if (visit->route->has_workspace && !is_own_workspace(visit, bound->workspace))

@@ -111,7 +111,7 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.close_idle(int, timestamptz) IS
     'write the end of sessions that are idle as seen at now, and return how many; answers are the same before and after';
-GRANT EXECUTE ON FUNCTION leadanalytics.close_idle(int, timestamptz) TO leadanalytics_write;
+GRANT EXECUTE ON FUNCTION leadanalytics.close_idle(int, timestamptz) TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.sweep_sessions(now timestamptz)
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
