@@ -269,6 +269,9 @@ LA_FUNCTION(la_worker_look)
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("la_worker_look is the trigger of leadanalytics.home and leadanalytics.unit"),
 		                errhint("Call leadanalytics.start().")));
-	look_here = poke_here = la_board != NULL;
+	/* A script of the extension's starts nothing: a fresh one is not started, and an update looks by itself.
+	 */
+	if (!creating_extension)
+		look_here = poke_here = la_board != NULL;
 	PG_RETURN_POINTER(NULL);
 }
