@@ -159,13 +159,16 @@ look(LaGeoFile *file)
 		file->warned[0] = '\0';
 	}
 	close_file(file);
-	if (S_ISREG(now.st_mode))
-		open_file(file);
-	else
+	if (S_ISREG(now.st_mode) && now.st_size > 0)
 	{
-		trouble(file, file->wanted, "%s is no regular file", file->path);
-		warn(file);
+		open_file(file);
+		return;
 	}
+	if (S_ISREG(now.st_mode))
+		trouble(file, FETCH_AGAIN, "%s is empty", file->path);
+	else
+		trouble(file, file->wanted, "%s is no regular file", file->path);
+	warn(file);
 }
 
 MMDB_s *
