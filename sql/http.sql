@@ -115,6 +115,8 @@ SELECT status, answer FROM door_test.ask('POST', '/analytics/t', :'admin', conve
 
 -- A context name cannot become a parameter.
 INSERT INTO leadanalytics.route_param (method, path, name, arg) VALUES ('GET', '/v1/t', 'w', 'workspace');
+-- a body taken whole is JSON: bound as another type, its bytes would be taken for that type's
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type) VALUES ('GET', '/v1/t', 'w', 'document', 'w', 'uuid');
 
 -- Answers and errors of functions
 CREATE SEQUENCE door_test.tries;

@@ -79,6 +79,9 @@ SELECT a ->> 'accepted' AS accepted, a -> 'rejected' AS rejected
 FROM (SELECT leadanalytics.track(:blog, json_build_object('events', json_agg(json_build_object('event_name', 'many'))),
                                  now => '2026-05-01 10:03:00Z') FROM generate_series(1, 1002)) t (a);
 SELECT leadanalytics.track(:shop, '{"events": []}'), leadanalytics.track(:shop, '{"events": 5}');
+-- so many that the answer would be a burden
+SELECT attempt('SELECT leadanalytics.track(1, (''{"events":['' || repeat(''0,'', 10000) || ''0]}'')::json)');
+SELECT n, attempt(format('SELECT leadanalytics.track(%s, ''{"event_name": "n"}'', now => %L)', :shop, n)) FROM unnest('{infinity,-infinity,0044-01-01 BC,0044-01-01,12026-01-01}'::text[]) n;
 -- 400 only when the body is no object
 SELECT body, attempt(format('SELECT leadanalytics.track(%s, %L)', :shop, body)) FROM unnest(ARRAY['[]', '5', 'null', '"x"', NULL]) body;
 SELECT attempt('SELECT leadanalytics.track(4711, ''{"event_name": "n"}'')');
@@ -95,6 +98,19 @@ FROM (VALUES
     ('{"workspace_id": "nobody", "event_name": "public10"}', NULL)
 ) v (body, origin);
 SELECT workspace = :blog AS blog, event_name FROM seen WHERE event_name LIKE 'public%' ORDER BY length(event_name), event_name;
+-- a database role writes where it may, whatever it names
+CREATE ROLE track_writer IN ROLE leadanalytics_write;
+GRANT EXECUTE ON FUNCTION public.attempt TO track_writer;
+SELECT leadanalytics.grant_workspace(:shop, 'track_writer');
+SET ROLE track_writer;
+SELECT attempt('SELECT leadanalytics.track(NULL, ''{"workspace_id": "blog", "event_name": "foreign"}'', now => ''2026-05-01 10:04:00Z'')');
+SELECT attempt('SELECT leadanalytics.track(NULL, ''{"siteKey": "blog-site", "event_name": "foreign"}'', now => ''2026-05-01 10:04:00Z'')');
+SELECT attempt('SELECT leadanalytics.track(NULL, ''{"workspace_id": "shop", "event_name": "granted"}'', now => ''2026-05-01 10:04:00Z'')');
+RESET ROLE;
+SELECT workspace = :shop AS shop, event_name FROM seen WHERE event_name IN ('foreign', 'granted');
+SELECT leadanalytics.revoke_workspace(:shop, 'track_writer');
+REVOKE EXECUTE ON FUNCTION public.attempt FROM track_writer;
+DROP ROLE track_writer;
 -- a key decides, whatever the event says
 SELECT leadanalytics.track(:shop, '{"workspace_id": "blog", "event_name": "keyed"}', now => '2026-05-01 10:04:00Z');
 SELECT workspace = :shop AS shop FROM seen WHERE event_name = 'keyed';
@@ -119,6 +135,10 @@ SELECT leadanalytics.track(:shop, '{"event_name": "edge", "event_id": "e4", "tim
        leadanalytics.track(:shop, '{"event_name": "edge", "event_id": "e4", "timestamp": "2026-06-01T00:10:00Z"}', now => '2026-06-01 00:06:00Z');
 SELECT leadanalytics.track(:shop, '{"event_name": "edge", "event_id": "e5", "timestamp": "2026-05-28T00:00:00Z"}', now => '2026-06-03 23:00:00Z'),
        leadanalytics.track(:shop, '{"event_name": "edge", "event_id": "e5", "timestamp": "2026-05-28T00:00:00Z"}', now => '2026-06-04 01:00:00Z');
+
+-- a clock that is ahead: too far to be believed at first, believed when it comes again before the month's end
+SELECT leadanalytics.track(:shop, '{"event_name": "edge", "event_id": "e6", "timestamp": "2026-07-01T00:00:30Z"}', now => '2026-06-30 23:52:00Z'),
+       leadanalytics.track(:shop, '{"event_name": "edge", "event_id": "e6", "timestamp": "2026-07-01T00:00:30Z"}', now => '2026-06-30 23:58:00Z');
 
 -- D-63 kinds
 SELECT leadanalytics.track(:blog, json_build_object('events', json_agg(json_build_object('event_name', n, 'visitor_id', 'kind'))), now => '2026-05-11 10:00:00Z') ->> 'accepted'

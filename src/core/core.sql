@@ -113,9 +113,10 @@ BEGIN
     IF to_regclass(format('leadanalytics.%I', leaf)) IS NOT NULL THEN
         RETURN false;
     END IF;
-    -- Two first events of a month may come at once: the second waits here and finds the leaf made.
+    -- Two first events of a month may come at once: the second waits here and finds the leaf made. By the
+    -- table's row: to_regclass() still remembers that there was none, for an advisory lock is no news of tables.
     PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.make_leaf ' || leaf, 0));
-    IF to_regclass(format('leadanalytics.%I', leaf)) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'leadanalytics'::regnamespace AND c.relname = leaf) THEN
         RETURN false;
     END IF;
     -- ATTACH of a finished table waits for no reader; CREATE … PARTITION OF would wait for all of them.

@@ -130,6 +130,7 @@ CREATE TABLE leadanalytics.route_param (
     example text,
     summary text,
     PRIMARY KEY (path, method, place, name),
+    CONSTRAINT document_is_json CHECK (place <> 'document' OR type = 'json'),
     FOREIGN KEY (path, method) REFERENCES leadanalytics.route (path, method) ON UPDATE CASCADE ON DELETE CASCADE,
     CONSTRAINT path_has_it CHECK (place <> 'path' OR position('/:' || name || '/' IN path || '/') > 0),
     CONSTRAINT workspace_is_in_the_path CHECK (type <> 'workspace' OR place = 'path'),

@@ -56,6 +56,12 @@ is_host_char(char c, bool bracketed)
 	       (bracketed ? c == ':' : c == '_');
 }
 
+static bool
+is_scheme_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '.' || c == '-';
+}
+
 /*
  * The host of a URL, in lower case and without a final dot, or NULL when it has none. With whole, the
  * URL must end after host and port, as an Origin does.
@@ -63,15 +69,19 @@ is_host_char(char c, bool bracketed)
 static char *
 host_of(const char *url, bool whole)
 {
-	char *at = asc_tolower(url, strlen(url));
+	char *lower = asc_tolower(url, strlen(url));
+	char *at;
 	char *host;
 	char *end;
 	bool bracketed;
 	bool more;
 
-	at = strstr(at, "://");
-	if (at == NULL)
+	at = strstr(lower, "://");
+	if (at == NULL || at == lower)
 		return NULL;
+	for (const char *c = lower; c < at; c++)
+		if (!is_scheme_char(*c))
+			return NULL;
 	host = at + 3;
 	bracketed = *host == '[';
 	end = host + (bracketed ? 1 : 0);

@@ -4,8 +4,8 @@
  * Dedupe: the leaf's UNIQUE (workspace, event_id) decides, and ON CONFLICT DO NOTHING names no index, as
  * it cannot on a partitioned table; no other index of a leaf is unique, so nothing else can conflict. A
  * second delivery carries the same timestamp and meets the first in the same leaf. Only where a time was
- * not taken from the client, or hardly any longer is, can two deliveries lie on both sides of a month's
- * edge: those are looked up before.
+ * not taken from the client, hardly any longer is, or hardly is yet, can two deliveries lie on both sides
+ * of a month's edge: those are looked up before.
  *
  * Events are added in the order of their own time, then of event_id: two batches with the same events meet
  * them in one order and do not deadlock, and indexes by time and id grow at their right edge. What has
@@ -121,21 +121,34 @@ month_of(TimestampTz at)
 	return date2j(year, month, 1) - POSTGRES_EPOCH_JDATE;
 }
 
+static int
+by_date(const void *a, const void *b)
+{
+	const DateADT left = *(const DateADT *) a;
+	const DateADT right = *(const DateADT *) b;
+
+	return (left > right) - (left < right);
+}
+
+/* The earliest first: two batches with the same new months wait for each other in one order. */
 static void
 make_leaves(LaBatch *batch)
 {
-	DateADT made = 0;
+	DateADT *months = palloc(batch->n * sizeof(DateADT));
 	Oid schema = get_namespace_oid("leadanalytics", false);
 
 	for (int i = 0; i < batch->n; i++)
+		months[i] = month_of(batch->events[i]->at);
+	qsort(months, batch->n, sizeof(DateADT), by_date);
+	for (int i = 0; i < batch->n; i++)
 	{
-		DateADT month = month_of(batch->events[i]->at);
+		DateADT month = months[i];
 		char name[NAMEDATALEN];
 		int year;
 		int number;
 		int day;
 
-		if (i > 0 && month == made)
+		if (i > 0 && month == months[i - 1])
 			continue;
 		j2date(month + POSTGRES_EPOCH_JDATE, &year, &number, &day);
 		snprintf(name, sizeof(name), "event_%04d_%02d", year, number);
@@ -144,7 +157,6 @@ make_leaves(LaBatch *batch)
 			la_query_run(&make_leaf, (Datum[]){DateADTGetDatum(month)}, NULL, false, 1);
 			SPI_freetuptable(SPI_tuptable);
 		}
-		made = month;
 	}
 }
 
@@ -159,6 +171,7 @@ drop_known(LaBatch *batch)
 	int *place = palloc(Max(batch->n, 1) * sizeof(int));
 	TimestampTz from = batch->now - la_track_past_s * USECS_PER_SEC - REMEMBERED;
 	TimestampTz edge = month_of(batch->now) * USECS_PER_DAY;
+	TimestampTz next_edge = month_of(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
 	TimestampTz to = edge;
 	bool near = batch->now < edge + REMEMBERED;
 	int asked = 0;
@@ -167,14 +180,19 @@ drop_known(LaBatch *batch)
 
 	if (batch->own_clock)
 		from = DT_NOEND;
-	else if (from >= edge)
-		return;
 	for (int i = 0; i < batch->n; i++)
 	{
 		const LaEvent *event = batch->events[i];
 
-		if (!event->has_event_id || !(batch->own_clock || near || event->at_receipt))
+		/* a clock that is ahead: the first delivery was too far ahead to be believed, and lies in this month
+		 */
+		bool ahead = !batch->own_clock && event->at >= next_edge;
+
+		if (!event->has_event_id ||
+		    !(batch->own_clock || ahead || (from < edge && (near || event->at_receipt))))
 			continue;
+		if (ahead)
+			to = next_edge;
 		if (batch->own_clock)
 		{
 			from = Min(from, event->at);

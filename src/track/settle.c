@@ -134,7 +134,10 @@ tally(LaBatch *batch, int *n)
 	return opened;
 }
 
-/* Write new sessions; returns how many were written. */
+/*
+ * Write new sessions, given in the order they were opened; returns how many were written. They are written
+ * in the order of the batch, named ones by name: batches that take the same names wait for each other.
+ */
 static uint64
 write_opened(LaBatch *batch, LaSession **opened, int n)
 {
@@ -144,12 +147,20 @@ write_opened(LaBatch *batch, LaSession **opened, int n)
 		batch->visitors[i].opening = 0;
 	for (int i = 0; i < n; i++)
 	{
-		LaSession *session = opened[i];
+		LaVisitor *visitor = opened[i]->first->visitor;
+
+		opened[i]->returns = visitor ? visitor->sessions + visitor->opening++ : 0;
+	}
+	for (int i = 0; i < batch->nsessions; i++)
+	{
+		LaSession *session = batch->sessions[i];
 		const LaEvent *first = session->first;
 		Datum values[lengthof(opened_columns)];
 		bool nulls[lengthof(opened_columns)];
 		int at = 0;
 
+		if (session->loaded || first == NULL)
+			continue;
 		put(values, nulls, &at, Int32GetDatum(batch->workspace));
 		put(values, nulls, &at, Int64GetDatum(session->number));
 		values[at] = Int64GetDatum(first->visitor ? first->visitor->number : 0);
@@ -162,8 +173,7 @@ write_opened(LaBatch *batch, LaSession **opened, int n)
 		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_SOURCE]);
 		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_MEDIUM]);
 		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_CAMPAIGN]);
-		put(values, nulls, &at,
-		    Int32GetDatum(first->visitor ? first->visitor->sessions + first->visitor->opening++ : 0));
+		put(values, nulls, &at, Int32GetDatum(session->returns));
 		put(values, nulls, &at, TimestampTzGetDatum(session->after.last_seen));
 		put_term(values, nulls, &at, session->after.last_page);
 		put(values, nulls, &at, Int32GetDatum(session->after.events));
@@ -211,6 +221,18 @@ numbers_of(LaSession **sessions, int n)
 	return PointerGetDatum(construct_array(numbers, n, INT8OID, 8, true, TYPALIGN_DOUBLE));
 }
 
+static void
+rewrite_opened(LaBatch *batch)
+{
+	if (batch->nopened > 0)
+		la_query_run(&drop_sessions,
+		             (Datum[]){Int32GetDatum(batch->workspace), numbers_of(batch->opened, batch->nopened)},
+		             NULL, false, 0);
+	batch->opened = tally(batch, &batch->nopened);
+	if (batch->nopened > 0)
+		write_opened(batch, batch->opened, batch->nopened);
+}
+
 void
 track_sessions_open(LaBatch *batch)
 {
@@ -226,7 +248,10 @@ track_sessions_open(LaBatch *batch)
 	}
 	SPI_freetuptable(SPI_tuptable);
 	if (write_opened(batch, batch->opened, batch->nopened) < batch->nopened)
+	{
 		batch->opened = yield_names(batch, batch->opened, &batch->nopened);
+		rewrite_opened(batch); /* those that are left are returns of fewer */
+	}
 }
 
 static void
@@ -260,16 +285,7 @@ void
 track_sessions_write(LaBatch *batch, bool all_added)
 {
 	if (!all_added)
-	{
-		if (batch->nopened > 0)
-			la_query_run(
-			    &drop_sessions,
-			    (Datum[]){Int32GetDatum(batch->workspace), numbers_of(batch->opened, batch->nopened)}, NULL,
-			    false, 0);
-		batch->opened = tally(batch, &batch->nopened);
-		if (batch->nopened > 0)
-			write_opened(batch, batch->opened, batch->nopened);
-	}
+		rewrite_opened(batch);
 	write_moved(batch);
 
 	for (int i = 0; i < batch->nopened; i++)

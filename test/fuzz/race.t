@@ -1,0 +1,68 @@
+# Batches that collide: the same new sessions, visitors, texts and events, at the same moments, in any
+# order, while sessions are swept, routes and keys change and leaves are made. Nobody deadlocks, and what is
+# stored adds up.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use File::Temp;
+use Fuzz;
+use Test::More;
+
+fresh_database('la_fuzz_race');
+run_sql(q{SELECT leadanalytics.create_workspace('race')},
+    # everybody who comes in the same 20 ms sends the same names, each in an order of his own
+    q{CREATE FUNCTION public.batch(client int) RETURNS json LANGUAGE sql VOLATILE AS $$
+        SELECT leadanalytics.track(1, json_build_object('events', json_agg(json_build_object(
+            'event_name', 'name' || (tick % 50) || n, 'event_data', json_build_object('url', '/p' || tick || n),
+            'visitor_id', CASE n % 3 WHEN 0 THEN 'v' || client WHEN 1 THEN 'shared' || tick || n END,
+            'session_id', CASE WHEN n % 4 > 0 THEN tick || 's' || n END,
+            'event_id', CASE WHEN n % 2 = 0 THEN tick || 'e' || n END,
+            'timestamp', CASE WHEN n % 2 = 0 THEN to_timestamp(tick / 50 + n) ELSE to_timestamp(tick / 50 + (random() * 20)::int) END) ORDER BY random())),
+            now => to_timestamp(tick / 50 + 30))
+        FROM (SELECT (extract(epoch FROM clock_timestamp()) * 50)::bigint AS tick OFFSET 0) t, generate_series(1, 12) n
+        GROUP BY tick $$});
+
+my %script = (
+    batch => 'SELECT public.batch(:client_id);',
+    sweep => "SELECT leadanalytics.sweep_sessions(now() + interval '2 hours');\n\\sleep 20 ms",
+    # two months of which neither has a leaf, in a batch that names the later one first or last
+    leaves => q{\set y random(2023, 2025)
+\set m random(1, 11)
+SELECT leadanalytics.track(1, json_build_object('events', json_agg(json_build_object('event_name', 'l', 'event_id', random()::text, 'timestamp', t))), now => max(t) + interval '1 minute')
+FROM (SELECT make_timestamptz(:y, :m, 1, 0, 0, 0) + interval '1 month' + o AS t FROM unnest('{-1 day,1 day,-2 days,2 days}'::interval[]) o) x;},
+    routes => q{SELECT leadanalytics.create_key(1, 'sdk') AS key \gset
+SELECT set_config('request.headers', json_build_object('x-la-method', 'POST', 'x-la-uri', '/api/v1/track', 'x-la-key', ':key')::text, false);
+SELECT 1 / (convert_from(leadanalytics_door.handle_rw('{"event_name": "door", "visitor_id": "door"}'), 'UTF8') LIKE '%"accepted":1,%')::int;
+UPDATE leadanalytics.route SET timeout_ms = timeout_ms WHERE path = '/healthz';
+SELECT leadanalytics.revoke_key(1, max(id)) FROM leadanalytics.key WHERE prefix = left(':key', -52);
+SELECT 1 / (length(leadanalytics_door.handle_rw('{"event_name": "door", "visitor_id": "door"}')) = 0)::int;},
+);
+my $dir = File::Temp->newdir;
+my @with;
+for my $name (sort keys %script)
+{
+    open my $file, '>', "$dir/$name.sql" or die;
+    print {$file} $script{$name}, "\n";
+    close $file;
+    push @with, '-f', "$dir/$name.sql@" . { batch => 20, sweep => 1, leaves => 3, routes => 3 }->{$name};
+}
+open my $out, '-|', join ' ', 'pgbench -n -c 6 -j 2 -T', $ENV{LA_SECONDS} // 2, @with, '2>&1' or die;
+my $said = do { local $/; <$out> };
+close $out;
+my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
+cmp_ok($done // 0, '>', 100, 'batches were sent') or diag $said;
+is_deeply([ $said =~ /^(?:pgbench: )?error: .*|^.*ERROR:.*$|^number of failed transactions: [^0].*/mg ], [], 'none failed');
+
+is_deeply([ run_sql(
+    q{SELECT 'ledger', l.* FROM leadanalytics.ledger l WHERE n <> (SELECT count(*) FROM leadanalytics.event e WHERE e.id BETWEEN l.id_from AND l.id_to AND e.at BETWEEN l.at_min AND l.at_max AND e.workspace = l.workspace AND date_trunc('month', e.at AT TIME ZONE 'UTC') = l.leaf)},
+    q{SELECT 'sum of the ledger', a, b FROM (SELECT sum(n) FROM leadanalytics.ledger) x (a), (SELECT count(*) FROM leadanalytics.event) y (b) WHERE a <> b},
+    q{SELECT 'session', s.number, s.events, count(e.id) FROM leadanalytics.session s LEFT JOIN leadanalytics.event e ON (e.workspace, e.session) = (s.workspace, s.number) GROUP BY s.number, s.events HAVING s.events <> count(e.id)},
+    q{SELECT 'event without its session', e.id FROM leadanalytics.event e LEFT JOIN leadanalytics.session s ON (e.workspace, e.session) = (s.workspace, s.number) WHERE e.session IS NOT NULL AND s.number IS NULL},
+    q{SELECT 'visitor', v.visitor_id, v.sessions, count(s.number) FROM leadanalytics.visitor v LEFT JOIN leadanalytics.session s ON (s.workspace, s.visitor) = (v.workspace, v.number) GROUP BY v.visitor_id, v.sessions HAVING v.sessions <> count(s.number)},
+    q{SELECT 'returns', s.visitor, string_agg(s.returns::text, ',') FROM leadanalytics.session s WHERE visitor IS NOT NULL GROUP BY visitor HAVING max(s.returns) <> count(*) - 1 OR count(DISTINCT s.returns) <> count(*)},
+    q{SELECT 'event_id', event_id FROM leadanalytics.event WHERE event_id IS NOT NULL GROUP BY workspace, event_id HAVING count(*) > 1},
+    q{SELECT 'term', e.id FROM leadanalytics.event e LEFT JOIN leadanalytics.term t ON (t.workspace, t.id) = (e.workspace, e.name) WHERE t.id IS NULL},
+    q{SELECT 'leaf without events', 1 WHERE (SELECT count(*) FROM leadanalytics.event) = 0}) ],
+    [], 'what is stored adds up');
+done_testing;
