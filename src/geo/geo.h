@@ -31,7 +31,7 @@ typedef struct LaGeo
  * What is known of an address (its netmask does not matter; ::ffff:192.0.2.1 is 192.0.2.1). Fills *geo
  * and returns whether anything is known: for private and reserved addresses nothing is. Texts are
  * palloc'd, verified UTF-8. Never raises for what is in a file or wrong with it: WARNING at most, once
- * per version of a file. It costs a microsecond or two; it may run outside a transaction.
+ * per version of a file. It costs microseconds; it may run outside a transaction.
  */
 extern bool la_geo_find(const inet *address, LaGeo *geo);
 
