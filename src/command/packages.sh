@@ -11,6 +11,7 @@ postgresql-15 $pgbin/postgres
 postgresql-server-dev-15 /usr/lib/postgresql/15/lib/pgxs/src/makefiles/pgxs.mk
 gcc gcc
 libc6-dev /usr/include/stdio.h
+libmaxminddb-dev /usr/share/doc/libmaxminddb-dev/copyright
 make make
 nginx nginx
 curl curl
@@ -22,6 +23,8 @@ packages_check() {
 perl prove
 postgresql-15-pgtap /usr/share/postgresql/15/extension/pgtap.control
 libtap-parser-sourcehandler-pgtap-perl pg_prove
+libmaxmind-db-writer-perl /usr/share/doc/libmaxmind-db-writer-perl/copyright
+libmaxmind-db-reader-perl /usr/share/perl5/MaxMind/DB/Reader/PP.pm
 clang-format clang-format
 shellcheck shellcheck
 TABLE

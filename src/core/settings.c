@@ -10,6 +10,9 @@
 #include "core/settings.h"
 
 bool la_exact = false;
+char *la_geo_city = NULL;
+char *la_geo_asn = NULL;
+char *la_geo_anonymous = NULL;
 int la_track_past_s = 7 * 24 * 3600;
 int la_track_future_s = 5 * 60;
 int la_session_server_s = 30 * 60;
@@ -37,6 +40,14 @@ typedef struct IntSetting
 	int unit;
 } IntSetting;
 
+typedef struct FileSetting
+{
+	const char *name;
+	const char *what;
+	char **value;
+	GucContext context;
+} FileSetting;
+
 static const BoolSetting bools[] = {
     {"leadanalytics.exact", "Answers from raw rows in plain SQL, without the engine.", &la_exact, false,
      PGC_USERSET},
@@ -55,6 +66,23 @@ static const IntSetting ints[] = {
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
 };
 
+/* No secrets: leadanalytics.status() shows them to whoever may ask it. */
+static const FileSetting paths[] = {
+    {"leadanalytics.geo_city", "MaxMind DB file of cities or countries.", &la_geo_city, PGC_SUSET},
+    {"leadanalytics.geo_asn", "MaxMind DB file of networks (ASN or ISP).", &la_geo_asn, PGC_SUSET},
+    {"leadanalytics.geo_anonymous", "MaxMind DB file of anonymous addresses.", &la_geo_anonymous, PGC_SUSET},
+};
+
+/* A relative one would mean something in the data directory, which nobody means. */
+static bool
+check_path(char **value, void **extra, GucSource source)
+{
+	if ((*value)[0] == '\0' || is_absolute_path(*value))
+		return true;
+	GUC_check_errdetail("It must be an absolute path.");
+	return false;
+}
+
 void
 la_settings_define(void)
 {
@@ -64,5 +92,8 @@ la_settings_define(void)
 	for (int i = 0; i < lengthof(ints); i++)
 		DefineCustomIntVariable(ints[i].name, ints[i].what, NULL, ints[i].value, ints[i].standard,
 		                        ints[i].min, ints[i].max, ints[i].context, ints[i].unit, NULL, NULL, NULL);
+	for (int i = 0; i < lengthof(paths); i++)
+		DefineCustomStringVariable(paths[i].name, paths[i].what, NULL, paths[i].value, "", paths[i].context,
+		                           0, check_path, NULL, NULL);
 	MarkGUCPrefixReserved("leadanalytics");
 }
