@@ -15,6 +15,7 @@ int la_track_future_s = 5 * 60;
 int la_session_server_s = 30 * 60;
 int la_session_client_s = 60 * 60;
 int la_worker_restart_s = 5;
+char *la_agent_regexes = NULL;
 
 typedef struct BoolSetting
 {
@@ -37,6 +38,28 @@ typedef struct IntSetting
 	int unit;
 } IntSetting;
 
+typedef struct StringSetting
+{
+	const char *name;
+	const char *what;
+	char **value;
+	const char *standard;
+	GucContext context;
+	int flags;
+	GucStringCheckHook check;
+} StringSetting;
+
+/* A path of our own must be absolute: the server's working directory is its data directory. */
+static bool
+check_path(char **value, void **extra, GucSource source)
+{
+	if (*value == NULL || **value == '\0' || is_absolute_path(*value))
+		return true;
+	GUC_check_errdetail("The path must be absolute.");
+	GUC_check_errhint("Write it from / on, or leave it empty for none.");
+	return false;
+}
+
 static const BoolSetting bools[] = {
     {"leadanalytics.exact", "Answers from raw rows in plain SQL, without the engine.", &la_exact, false,
      PGC_USERSET},
@@ -55,6 +78,11 @@ static const IntSetting ints[] = {
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
 };
 
+static const StringSetting strings[] = {
+    {"leadanalytics.agent_regexes", "The regexes.yaml of uap-core that tells browsers and bots apart.",
+     &la_agent_regexes, "/usr/share/uap-core/regexes.yaml", PGC_SUSET, GUC_SUPERUSER_ONLY, check_path},
+};
+
 void
 la_settings_define(void)
 {
@@ -64,5 +92,9 @@ la_settings_define(void)
 	for (int i = 0; i < lengthof(ints); i++)
 		DefineCustomIntVariable(ints[i].name, ints[i].what, NULL, ints[i].value, ints[i].standard,
 		                        ints[i].min, ints[i].max, ints[i].context, ints[i].unit, NULL, NULL, NULL);
+	for (int i = 0; i < lengthof(strings); i++)
+		DefineCustomStringVariable(strings[i].name, strings[i].what, NULL, strings[i].value,
+		                           strings[i].standard, strings[i].context, strings[i].flags,
+		                           strings[i].check, NULL, NULL);
 	MarkGUCPrefixReserved("leadanalytics");
 }
