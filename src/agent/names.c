@@ -94,6 +94,7 @@ static const TypeRule rules[] = {
     {"desktop", OS, IS, "Mac OS X"},
     {"desktop", OS, IS, "Mac OS"},
     {"desktop", OS, IS, "Chrome OS"},
+    {"desktop", DEVICE, IS, "Mac"}, /* of Mac OS before X, whose name is not read */
 
     /* Android: Google asks phones to say Mobile and tablets not to; Firefox says Tablet. Opera Mini and
      * apps' own agents (Dalvik, okhttp) say neither, and there are many more phones. */
