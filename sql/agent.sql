@@ -56,12 +56,42 @@ FROM sample, leadanalytics.agent(agent) AS a ORDER BY n;
 SELECT what, a.device, a.device_brand AS brand, a.device_model AS model
 FROM sample, leadanalytics.agent(agent) AS a WHERE a.device IS NOT NULL ORDER BY n;
 
--- Every row of the table of types that the sample does not reach, by what it says.
-SELECT agent, (leadanalytics.agent(agent)).device_type
-FROM unnest(ARRAY['Opera/9.80 (X11; Linux x86_64) HbbTV/1.1.1 (;;;;;)', 'Mozilla/5.0 (Linux; NetCast; U)', 'x BRAVIA x',
-                  'Mozilla/5.0 (hp-tablet; Linux; hpwOS/3.0.5; U; en-US) wOSBrowser/234.83 Safari/534.6 TouchPad/1.0',
-                  'Mozilla/5.0 (Macintosh; U; PPC Mac OS; en)', 'BlackBerry9700/5.0.0.862', 'SymbianOS/9.4',
-                  'Mozilla/5.0 (Linux; Tizen 2.3; SAMSUNG SM-Z130H) SamsungBrowser/1.0', 'SunOS i86pc Solaris']) AS agent;
+-- The rows of the table of types that the sample does not reach.
+SELECT (leadanalytics.agent(agent)).device_type, left(agent, 100) AS agent
+FROM unnest(ARRAY[
+    'HbbTV/1.1.1 (;Samsung;SmartTV2013;T-FXPDEUC-1102.2;;) WebKit',
+    'Mozilla/5.0 (LG smartTV)',
+    'Mozilla/5.0 (X11; Linux) AppleWebKit/534 (KHTML, like Gecko) Smart TV Safari/534',
+    'Mozilla/5.0 (SmartTV; Linux)',
+    'Mozilla/5.0 (Linux; NetCast; U) AppleWebKit/537.31',
+    'Mozilla/5.0 (Web0S; Linux) AppleWebKit/538.2',
+    'Mozilla/5.0 (Linux; Android 9; Android TV) AppleWebKit/537.36 Chrome/90.0.4430.210 Safari/537.36',
+    'Mozilla/5.0 (Linux; Android 10; BRAVIA 4K UR2) AppleWebKit/537.36 Chrome/90.0.4430.210 Safari/537.36',
+    'Mozilla/5.0 (Fuchsia) AppleWebKit/537.36 Chrome/90.0.4430.210 Safari/537.36 CrKey/1.56',
+    'Mozilla/5.0 (Linux; GoogleTV 3.2; NSZ-GS7/GX70 Build/MASTER) AppleWebKit/534.24 (KHTML, like Gecko) Chrome/11.0.696.77 Safari/534.24',
+    'Mozilla/4.0 WebTV/2.6 (compatible; MSIE 4.0)',
+    'MyApp/1.0 tvOS/17.2',
+    'AppleTV11,1/11.1',
+    'Mozilla/5.0 (PLAYSTATION 3; 3.55)',
+    'Mozilla/4.0 (PSP (PlayStation Portable); 2.00)',
+    'Opera/9.30 (Nintendo Wii; U; ; 3642; en)',
+    'Mozilla/5.0 (hp-tablet; Linux; hpwOS/3.0.5; U; en-US) wOSBrowser/234.83 Safari/534.6 TouchPad/1.0',
+    'Mozilla/5.0 (Linux; U; Android 3.2; en-us; GT-P7510 Build/HTJ85B) AppleWebKit/534.13 (KHTML, like Gecko) Version/4.0 Safari/534.13',
+    'Mozilla/5.0 (Linux; U; Android 2.3.4; en-us; Kindle Fire Build/GINGERBREAD) AppleWebKit/533.1 (KHTML, like Gecko) Version/4.0 Mobile Safari/533.1',
+    'Mozilla/5.0 (Macintosh; U; PPC Mac OS; en)',
+    'Mozilla/4.0 (compatible; MSIE 5.22; Mac_PowerPC)',
+    'MyApp/3.1 (Android 12)',
+    'MyApp/3.1;Android/12',
+    'MyApp/3.1 iOS/17.2',
+    'Mozilla/4.0 (compatible; MSIE 4.01; Windows CE; PPC; 240x320)',
+    'MyApp/1.0 (Windows Phone 8.1)',
+    'MyApp/3.1 Android 12',
+    'BlackBerry9700/5.0.0.862',
+    'SymbianOS/9.4',
+    'Mozilla/4.0 (Brew MP 1.0.2; U; en-us)',
+    'Mozilla/5.0 (Linux; Tizen 2.3) AppleWebKit/537.3',
+    'SonyEricssonW995/R1EA',
+    'SunOS i86pc Solaris']) AS agent;
 
 -- 512 bytes count, cut before a character.
 SELECT (leadanalytics.agent(repeat('x', 500) || 'Chrome/120.0')).browser, (leadanalytics.agent(repeat('x', 501) || 'Chrome/120.0')).browser_version;

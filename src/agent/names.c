@@ -37,7 +37,7 @@ typedef enum How
 {
 	IS,
 	BEGINS,
-	CONTAINS,
+	CONTAINS, /* in capitals or not: SMART-TV, SmartTV, smartTV */
 	KNOWN,
 } How;
 
@@ -56,20 +56,13 @@ static const TypeRule rules[] = {
 
     /* Televisions and consoles run Android, Linux, Windows or Tizen: they are told by what they say besides.
      */
-    {"console", DEVICE, BEGINS, "PlayStation"},
-    {"console", DEVICE, BEGINS, "Nintendo"},
     {"console", TEXT, CONTAINS, "Nintendo"},
-    {"console", TEXT, CONTAINS, "PLAYSTATION"},
     {"console", TEXT, CONTAINS, "PlayStation"},
     {"console", TEXT, CONTAINS, "Xbox"},
-    {"tv", BRAND, IS, "Generic_Inettv"},
+    {"tv", BRAND, IS, "Generic_Inettv"}, /* Roku, GoogleTV and others */
     {"tv", DEVICE, IS, "AppleTV"},
     {"tv", OS, IS, "tvOS"},
-    {"tv", OS, IS, "ATV OS X"},
     {"tv", OS, IS, "Chromecast"},
-    {"tv", OS, IS, "GoogleTV"},
-    {"tv", OS, IS, "Roku"},
-    {"tv", OS, IS, "WebTV"},
     {"tv", TEXT, CONTAINS, "HbbTV"},
     {"tv", TEXT, CONTAINS, "SMART-TV"},
     {"tv", TEXT, CONTAINS, "SmartTV"},
@@ -78,9 +71,7 @@ static const TypeRule rules[] = {
     {"tv", TEXT, CONTAINS, "Web0S"}, /* with a zero: LG's televisions; webOS is Palm's phones */
     {"tv", TEXT, CONTAINS, "Android TV"},
     {"tv", TEXT, CONTAINS, "BRAVIA"},
-    {"tv", TEXT, CONTAINS, "CrKey"}, /* Chromecast */
     {"tv", TEXT, CONTAINS, "; AFT"}, /* Amazon's Fire TV: AFTB, AFTS, … */
-    {"tv", TEXT, CONTAINS, "Roku/"},
 
     /* Before phones: an iPad says Mobile too. One with "desktop website" on is a Mac, word by word. */
     {"tablet", DEVICE, BEGINS, "iPad"},
@@ -88,6 +79,8 @@ static const TypeRule rules[] = {
     {"tablet", DEVICE, IS, "HP TouchPad"},
     {"tablet", OS, IS, "BlackBerry Tablet OS"},
     {"tablet", BRAND, IS, "Generic_Android_Tablet"},
+
+    {"mobile", TEXT, CONTAINS, "Windows CE"}, /* whose family is Windows */
 
     /* Before "Tablet": Internet Explorer lists "Tablet PC 2.0" among what is installed on a PC. */
     {"desktop", OS, IS, "Windows"},
@@ -102,32 +95,34 @@ static const TypeRule rules[] = {
     {"mobile", TEXT, CONTAINS, "Mobile"},
     {"mobile", TEXT, CONTAINS, "Opera M"}, /* Mini, Mobi */
     {"mobile", TEXT, BEGINS, "Dalvik/"},
-    {"tablet", TEXT, CONTAINS, " Android"},
+    {"tablet", TEXT, CONTAINS, "; Android "}, /* (Linux; Android 12; SM-T870) */
     {"mobile", OS, IS, "Android"},
 
     /* Other systems, and devices of a known maker on no system that uap-core knows: phones, old ones mostly.
      */
     {"mobile", OS, IS, "iOS"},
-    {"mobile", OS, IS, "watchOS"},
     {"mobile", OS, IS, "WatchOS"},
-    {"mobile", OS, BEGINS, "Windows "}, /* Phone, Mobile, CE */
+    {"mobile", OS, BEGINS, "Windows "}, /* Phone, Mobile */
     {"mobile", OS, BEGINS, "BlackBerry"},
     {"mobile", OS, BEGINS, "Symbian"},
-    {"mobile", OS, BEGINS, "Nokia"},
-    {"mobile", OS, IS, "Firefox OS"},
-    {"mobile", OS, IS, "KaiOS"},
-    {"mobile", OS, IS, "Bada"},
-    {"mobile", OS, IS, "Sailfish"},
     {"mobile", OS, IS, "Brew MP"},
-    {"mobile", OS, IS, "webOS"},
     {"mobile", OS, IS, "Tizen"},
-    {"mobile", OS, IS, "Maemo"},
-    {"mobile", OS, IS, "MeeGo"},
     {"mobile", BRAND, KNOWN, NULL},
 
     /* What is left with a system: Linux and its distributions, the BSDs, Solaris. */
     {"desktop", OS, KNOWN, NULL},
 };
+
+static bool
+contains(const char *text, const char *what)
+{
+	size_t length = strlen(what);
+
+	for (; *text != '\0'; text++)
+		if (pg_strncasecmp(text, what, length) == 0)
+			return true;
+	return false;
+}
 
 static bool
 holds(const TypeRule *rule, const char *value)
@@ -141,7 +136,7 @@ holds(const TypeRule *rule, const char *value)
 		case BEGINS:
 			return strncmp(value, rule->what, strlen(rule->what)) == 0;
 		case CONTAINS:
-			return strstr(value, rule->what) != NULL;
+			return contains(value, rule->what);
 		case KNOWN:
 			return true;
 	}
