@@ -12,6 +12,9 @@ postgresql-server-dev-15 /usr/lib/postgresql/15/lib/pgxs/src/makefiles/pgxs.mk
 gcc gcc
 libc6-dev /usr/include/stdio.h
 libmaxminddb-dev /usr/share/doc/libmaxminddb-dev/copyright
+libyaml-dev /usr/include/yaml.h
+libpcre2-dev /usr/include/pcre2.h
+uap-core /usr/share/uap-core/regexes.yaml
 make make
 nginx nginx
 curl curl
@@ -21,6 +24,7 @@ TABLE
 packages_check() {
     cat <<TABLE
 perl prove
+python3-ua-parser /usr/lib/python3/dist-packages/ua_parser/user_agent_parser.py
 postgresql-15-pgtap /usr/share/postgresql/15/extension/pgtap.control
 libtap-parser-sourcehandler-pgtap-perl pg_prove
 libmaxmind-db-writer-perl /usr/share/doc/libmaxmind-db-writer-perl/copyright

@@ -18,6 +18,7 @@ int la_track_future_s = 5 * 60;
 int la_session_server_s = 30 * 60;
 int la_session_client_s = 60 * 60;
 int la_worker_restart_s = 5;
+char *la_agent_regexes = NULL;
 
 typedef struct BoolSetting
 {
@@ -40,13 +41,25 @@ typedef struct IntSetting
 	int unit;
 } IntSetting;
 
-typedef struct FileSetting
+typedef struct PathSetting
 {
 	const char *name;
 	const char *what;
 	char **value;
+	const char *standard;
 	GucContext context;
-} FileSetting;
+} PathSetting;
+
+/* A relative one would mean something in the data directory, which nobody means. */
+static bool
+check_path(char **value, void **extra, GucSource source)
+{
+	if (*value == NULL || **value == '\0' || is_absolute_path(*value))
+		return true;
+	GUC_check_errdetail("The path must be absolute.");
+	GUC_check_errhint("Write it from / on, or leave it empty for none.");
+	return false;
+}
 
 static const BoolSetting bools[] = {
     {"leadanalytics.exact", "Answers from raw rows in plain SQL, without the engine.", &la_exact, false,
@@ -67,21 +80,14 @@ static const IntSetting ints[] = {
 };
 
 /* No secrets: leadanalytics.status() shows them to whoever may ask it. */
-static const FileSetting paths[] = {
-    {"leadanalytics.geo_city", "MaxMind DB file of cities or countries.", &la_geo_city, PGC_SUSET},
-    {"leadanalytics.geo_asn", "MaxMind DB file of networks (ASN or ISP).", &la_geo_asn, PGC_SUSET},
-    {"leadanalytics.geo_anonymous", "MaxMind DB file of anonymous addresses.", &la_geo_anonymous, PGC_SUSET},
+static const PathSetting paths[] = {
+    {"leadanalytics.geo_city", "MaxMind DB file of cities or countries.", &la_geo_city, "", PGC_SUSET},
+    {"leadanalytics.geo_asn", "MaxMind DB file of networks (ASN or ISP).", &la_geo_asn, "", PGC_SUSET},
+    {"leadanalytics.geo_anonymous", "MaxMind DB file of anonymous addresses.", &la_geo_anonymous, "",
+     PGC_SUSET},
+    {"leadanalytics.agent_regexes", "The regexes.yaml of uap-core that tells browsers and bots apart.",
+     &la_agent_regexes, "/usr/share/uap-core/regexes.yaml", PGC_SUSET},
 };
-
-/* A relative one would mean something in the data directory, which nobody means. */
-static bool
-check_path(char **value, void **extra, GucSource source)
-{
-	if ((*value)[0] == '\0' || is_absolute_path(*value))
-		return true;
-	GUC_check_errdetail("It must be an absolute path.");
-	return false;
-}
 
 void
 la_settings_define(void)
@@ -93,7 +99,7 @@ la_settings_define(void)
 		DefineCustomIntVariable(ints[i].name, ints[i].what, NULL, ints[i].value, ints[i].standard,
 		                        ints[i].min, ints[i].max, ints[i].context, ints[i].unit, NULL, NULL, NULL);
 	for (int i = 0; i < lengthof(paths); i++)
-		DefineCustomStringVariable(paths[i].name, paths[i].what, NULL, paths[i].value, "", paths[i].context,
-		                           0, check_path, NULL, NULL);
+		DefineCustomStringVariable(paths[i].name, paths[i].what, NULL, paths[i].value, paths[i].standard,
+		                           paths[i].context, 0, check_path, NULL, NULL);
 	MarkGUCPrefixReserved("leadanalytics");
 }

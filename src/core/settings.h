@@ -13,6 +13,7 @@ extern int la_track_future_s;   /* how far ahead it may be, s */
 extern int la_session_server_s; /* idle limit of sessions made by the server, s */
 extern int la_session_client_s; /* idle limit of sessions the client named, s */
 extern int la_worker_restart_s; /* pause before a failed worker starts again, s */
+extern char *la_agent_regexes;  /* path of uap-core's regexes.yaml, "": none */
 
 extern void la_settings_define(void);
 
