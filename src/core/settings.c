@@ -56,8 +56,7 @@ check_path(char **value, void **extra, GucSource source)
 {
 	if (*value == NULL || **value == '\0' || is_absolute_path(*value))
 		return true;
-	GUC_check_errdetail("The path must be absolute.");
-	GUC_check_errhint("Write it from / on, or leave it empty for none.");
+	GUC_check_errdetail("It must be an absolute path, or empty for none.");
 	return false;
 }
 
