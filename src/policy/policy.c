@@ -1,12 +1,11 @@
 /*
  * Looking addresses up; the contract is in policy.h.
  *
- * inet sorts as a walk through a tree of networks: a network comes before all that lies in it, and what
- * lies in it comes before its next neighbour. So the last listed network at or before an address is the
- * answer when it contains the address. When it does not, every network that contains the address contains
- * that one too, hence is no longer than what the two have in common: the next probe asks for the last one
- * at or before the address cut to that length. Each probe cuts at least a bit off, and mostly many, however
- * many networks there are. Single addresses are asked for first and are not walked over.
+ * Two probes: the address itself, in the primary key, and the networks that contain it, in an index of
+ * networks alone (most workspaces list none). That one is an SP-GiST trie of inet. A trie has one column,
+ * so workspace and address are one value of 128 bits there, see key_of(): the branches of a workspace hang
+ * together and another's are never visited. Measured against it with 10⁶ networks: a B-tree asked for all
+ * 33 lengths takes three times as long, walked backwards up to three times, GiST five times.
  */
 #include "postgres.h"
 
@@ -33,13 +32,13 @@ static const char *const names[] = {
 static LaQuery listed = {
     "SELECT ip, policy FROM leadanalytics.listed_ip WHERE workspace = $1 AND ip = $2", 2, {INT4OID, INETOID}};
 
-/* Ordered by both columns: no other plan than the index backwards gives the first row without sorting. */
-static LaQuery last_network_before = {
-    "SELECT ip, policy FROM leadanalytics.listed_ip "
-    "WHERE workspace = $1 AND ip <= $2 AND masklen(ip) < CASE family(ip) WHEN 4 THEN 32 ELSE 128 END "
-    "ORDER BY workspace DESC, ip DESC LIMIT 1",
-    2,
-    {INT4OID, INETOID}};
+/* The keys leave the end of long IPv6 networks out, so ip itself is compared too. */
+static LaQuery networks_around = {"SELECT ip, policy FROM leadanalytics.listed_ip "
+                                  "WHERE leadanalytics.ip_key(workspace, ip) >>= leadanalytics.ip_key($1, "
+                                  "$2) AND workspace = $1 AND ip >>= $2 "
+                                  "AND masklen(ip) < CASE family(ip) WHEN 4 THEN 32 ELSE 128 END",
+                                  2,
+                                  {INT4OID, INETOID}};
 
 static bool
 is_network(const inet *ip)
@@ -79,8 +78,24 @@ canonical(const inet *ip)
 	return cut(v4, ip_bits(v4));
 }
 
+/* 32 bits for workspace and family, then the first 96 of the address. */
+static inet *
+key_of(int workspace, const inet *ip)
+{
+	inet *key = palloc0(sizeof(inet));
+	uint32 branch = (uint32) workspace << 1 | (ip_family(ip) != PGSQL_AF_INET);
+
+	ip_family(key) = PGSQL_AF_INET6;
+	ip_bits(key) = 32 + Min(ip_bits(ip), 96);
+	for (int i = 0; i < 4; i++)
+		ip_addr(key)[i] = branch >> (24 - 8 * i);
+	memcpy(ip_addr(key) + 4, ip_addr(ip), Min(ip_addrsize(ip), 12));
+	SET_INET_VARSIZE(key);
+	return key;
+}
+
 static LaPolicy
-policy_named(char *name)
+policy_named(const char *name)
 {
 	for (int i = 0; i < lengthof(names); i++)
 		if (names[i] != NULL && strcmp(names[i], name) == 0)
@@ -88,51 +103,44 @@ policy_named(char *name)
 	elog(ERROR, "unknown policy \"%s\"", name);
 }
 
-/* Run it for (workspace, ip); with a row: its address and policy. Leaves nothing behind: batches ask often.
+/*
+ * Run it for (workspace, ip); of the networks it finds, all of which contain ip, the longest decides.
+ * Leaves nothing in SPI's memory: batches ask often.
  */
-static bool
-probe(LaQuery *query, int workspace, inet *ip, inet *found, LaPolicy *policy)
+static LaPolicy
+ask(LaQuery *query, int workspace, const inet *ip)
 {
 	Datum values[] = {Int32GetDatum(workspace), InetPGetDatum(ip)};
-	bool isnull;
-	inet *row;
+	uint64 rows = la_query_run(query, values, NULL, true, 0);
+	LaPolicy policy = LA_POLICY_NONE;
+	int longest = -1;
 
-	if (la_query_run(query, values, NULL, true, 1) == 0)
-		return false;
-	row = DatumGetInetPP(la_query_value(0, 1, &isnull));
-	memset(found, 0, sizeof(inet));
-	memcpy(VARDATA(found), VARDATA_ANY(row), VARSIZE_ANY_EXHDR(row));
-	SET_INET_VARSIZE(found);
-	*policy = policy_named(TextDatumGetCString(la_query_value(0, 2, &isnull)));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool isnull;
+		inet *network = DatumGetInetPP(la_query_value(row, 1, &isnull));
+
+		if (ip_bits(network) <= longest)
+			continue;
+		longest = ip_bits(network);
+		policy = policy_named(TextDatumGetCString(la_query_value(row, 2, &isnull)));
+	}
 	SPI_freetuptable(SPI_tuptable);
-	return true;
+	return policy;
 }
 
 LaPolicy
 la_policy_find(int workspace, Datum ip)
 {
 	inet *address = canonical(DatumGetInetPP(ip));
-	inet *last = address;
-	inet found;
-	LaPolicy policy;
+	LaPolicy policy = ask(&listed, workspace, address);
 
-	if (probe(&listed, workspace, address, &found, &policy))
-		return policy;
-	while (probe(&last_network_before, workspace, last, &found, &policy) &&
-	       ip_family(&found) == ip_family(address))
-	{
-		int common = bitncommon(ip_addr(&found), ip_addr(address), Min(ip_bits(&found), ip_bits(address)));
-
-		if (common == ip_bits(&found))
-			return policy;
-		last = cut(address, common);
-	}
-	return LA_POLICY_NONE;
+	return policy != LA_POLICY_NONE ? policy : ask(&networks_around, workspace, address);
 }
 
 /* What the three functions for SQL callers share: arguments workspace, ip. */
 static LaPolicy
-ask(FunctionCallInfo fcinfo)
+policy_for_caller(FunctionCallInfo fcinfo)
 {
 	LaPolicy policy = LA_POLICY_NONE;
 
@@ -146,7 +154,7 @@ ask(FunctionCallInfo fcinfo)
 
 LA_FUNCTION(la_policy_ip_policy)
 {
-	LaPolicy policy = ask(fcinfo);
+	LaPolicy policy = policy_for_caller(fcinfo);
 
 	if (policy == LA_POLICY_NONE)
 		PG_RETURN_NULL();
@@ -155,12 +163,12 @@ LA_FUNCTION(la_policy_ip_policy)
 
 LA_FUNCTION(la_policy_is_blocked)
 {
-	PG_RETURN_BOOL(ask(fcinfo) == LA_POLICY_BLOCKED);
+	PG_RETURN_BOOL(policy_for_caller(fcinfo) == LA_POLICY_BLOCKED);
 }
 
 LA_FUNCTION(la_policy_is_whitelisted)
 {
-	LaPolicy policy = ask(fcinfo);
+	LaPolicy policy = policy_for_caller(fcinfo);
 
 	PG_RETURN_BOOL(policy == LA_POLICY_TEST || policy == LA_POLICY_INTERNAL);
 }
@@ -175,6 +183,11 @@ LA_FUNCTION(la_policy_listed_ip_policy)
 	if (policy == LA_POLICY_NONE)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(names[policy]));
+}
+
+LA_FUNCTION(la_policy_ip_key)
+{
+	PG_RETURN_INET_P(key_of(PG_GETARG_INT32(0), PG_GETARG_INET_PP(1)));
 }
 
 LA_FUNCTION(la_policy_canonical_ip)

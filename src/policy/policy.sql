@@ -156,7 +156,7 @@ BEGIN
     WHERE l.workspace = listed_ips.workspace AND (l.policy = 'blocked') = listed_ips.blocked
       AND (coalesce(filter, '') = '' OR strpos(abbrev(l.ip), lower(filter)) > 0)
     ORDER BY l.listed_at DESC, l.ip
-    LIMIT greatest("limit", 0) OFFSET greatest("offset", 0);
+    LIMIT CASE WHEN "limit" IS NOT NULL THEN greatest("limit", 0) END OFFSET greatest("offset", 0);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.listed_ips(int, boolean, text, int, int) IS

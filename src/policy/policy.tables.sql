@@ -16,8 +16,14 @@ COMMENT ON COLUMN leadanalytics.listed_ip.ip IS 'as leadanalytics.canonical_ip()
 COMMENT ON COLUMN leadanalytics.listed_ip.policy IS 'blocked, or the usage of a whitelisted one: test or internal';
 COMMENT ON COLUMN leadanalytics.listed_ip.listed_at IS 'when it was last put on its list';
 
--- Networks alone: what an address that is not listed itself is looked up in, see policy.c.
-CREATE INDEX listed_ip_network ON leadanalytics.listed_ip (workspace, ip) INCLUDE (policy)
+-- Networks alone: what an address that is not listed itself is looked up in. An index on an expression needs
+-- its function before: it stands here.
+CREATE FUNCTION leadanalytics.ip_key(workspace int, ip inet)
+RETURNS inet LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_policy_ip_key';
+COMMENT ON FUNCTION leadanalytics.ip_key(int, inet) IS
+    'workspace, family and the first 96 bits of a canonical address as one value: it contains another''s when the workspace is the same and the network does';
+CREATE INDEX listed_ip_network ON leadanalytics.listed_ip
+    USING spgist (leadanalytics.ip_key(workspace, ip)) INCLUDE (workspace, ip, policy)
     WHERE masklen(ip) < CASE family(ip) WHEN 4 THEN 32 ELSE 128 END;
 -- A list, newest first.
 CREATE INDEX listed_ip_newest ON leadanalytics.listed_ip (workspace, (policy = 'blocked'), listed_at DESC, ip);
