@@ -41,7 +41,7 @@ for (['blocked', 'S1-20', 'S1-21', 'S1-22', '"reason":null,"country":null,"refer
     says('GET', $path, undef, 200, $page->(0), "$get empty");
     says('POST', $path, '{"ip":"198.51.100.20"}', 201, qq({"$done":true}), "$post an address");
     my $at = json(ask('GET', $path))->{"${list}_ips"}[0]{"${list}_at"};
-    is(sql('SELECT $1::timestamp BETWEEN now() AT TIME ZONE \'UTC\' - interval \'1 minute\' AND now() AT TIME ZONE \'UTC\'', $at), 't', "D-68 $get now, in UTC");
+    is(sql('SELECT now() - $1::timestamp AT TIME ZONE \'UTC\' BETWEEN \'0\' AND \'1 minute\'', $at), 't', "D-68 $get now, in UTC");
     like($at, qr/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/, "D-68 $get its form");
     dated('198.51.100.20', '2026-02-24 09:30:00.9Z');
     says('GET', $path, undef, 200, $page->(1, $entry->('198.51.100.20', '2026-02-24 09:30:00')), "$get the whole body");
@@ -70,7 +70,7 @@ for (['blocked', 'S1-20', 'S1-21', 'S1-22', '"reason":null,"country":null,"refer
     says('DELETE', "$path/%3A%3A1", undef, 200, qq({"$undone":true}), "$delete URL-encoded");
     says('DELETE', "$path/%3A%3A1", undef, 200, qq({"$undone":true}), "D-17 $delete what is not there");
     says('DELETE', "$path/10.0.0.0%2F8", undef, 200, qq({"$undone":true}), "$delete a network that is not there");
-    says('DELETE', "$path/$_", undef, 400, '{"error":"Invalid ip"}', "$delete $_: no address") for qw(x 1.2.3 %3A%3A1%00 1.2.3.4%20);
+    says('DELETE', "$path/$_", undef, 400, '{"error":"Invalid ip"}', "$delete $_: no address") for qw(x 1.2.3 %3A%3A1%250 1.2.3.4%20);
     says('GET', $path, undef, 200, $page->(2, @all[0, 1]), "$delete the rest is there");
     says('DELETE', "$path/::ffff:203.0.113.9", undef, 200, qq({"$undone":true}), "D-17 $delete IPv4 in IPv6");
     says('DELETE', "$path/198.51.100.20", undef, 200, qq({"$undone":true}), "$delete IPv4");
