@@ -9,10 +9,10 @@
 
 #include "core/settings.h"
 
-bool la_exact = false;
 char *la_geo_city = NULL;
 char *la_geo_asn = NULL;
 char *la_geo_anonymous = NULL;
+bool la_policy_cidr = false;
 int la_track_past_s = 7 * 24 * 3600;
 int la_track_future_s = 5 * 60;
 int la_session_server_s = 30 * 60;
@@ -61,8 +61,8 @@ check_path(char **value, void **extra, GucSource source)
 }
 
 static const BoolSetting bools[] = {
-    {"leadanalytics.exact", "Answers from raw rows in plain SQL, without the engine.", &la_exact, false,
-     PGC_USERSET},
+    {"leadanalytics.policy_cidr", "Networks may be blocked and whitelisted, not only addresses.",
+     &la_policy_cidr, false, PGC_SUSET},
 };
 
 static const IntSetting ints[] = {

@@ -4,10 +4,10 @@
 #ifndef LA_SETTINGS_H
 #define LA_SETTINGS_H
 
-extern bool la_exact;     /* leadanalytics.exact: answer from raw rows */
 extern char *la_geo_city; /* leadanalytics.geo_city: an absolute path, or "" */
 extern char *la_geo_asn;
 extern char *la_geo_anonymous;
+extern bool la_policy_cidr;     /* leadanalytics.policy_cidr: networks may be listed */
 extern int la_track_past_s;     /* how old a client's timestamp may be, s */
 extern int la_track_future_s;   /* how far ahead it may be, s */
 extern int la_session_server_s; /* idle limit of sessions made by the server, s */

@@ -108,22 +108,22 @@ LA_FUNCTION(la_tenant_may)
 	PG_RETURN_BOOL(answer);
 }
 
-LA_FUNCTION(la_tenant_permitted)
+void
+la_tenant_require(int workspace)
 {
-	bool answer = false;
+	Datum id = Int32GetDatum(workspace);
 
-	if (!PG_ARGISNULL(0))
-	{
-		Datum workspace = PG_GETARG_DATUM(0);
-
-		SPI_connect();
-		answer = may(DatumGetInt32(workspace)) && la_query_run(&exists, &workspace, NULL, true, 1) == 1;
-		SPI_finish();
-	}
 	/* One text for a workspace that is not there and for one that is another's: the answer tells neither. */
-	if (!answer)
+	if (!may(workspace) || la_query_run(&exists, &id, NULL, true, 1) == 0)
 		ereport(ERROR, (errcode(LA_NOT_FOUND), errmsg("Workspace not found"),
 		                errhint("See leadanalytics.workspaces for those you may ask about; "
 		                        "leadanalytics.grant_workspace() adds one.")));
+}
+
+LA_FUNCTION(la_tenant_permitted)
+{
+	SPI_connect();
+	la_tenant_require(PG_ARGISNULL(0) ? LA_TENANT_NOBODY : PG_GETARG_INT32(0)); /* no workspace has that id */
+	SPI_finish();
 	PG_RETURN_INT32(PG_GETARG_INT32(0));
 }

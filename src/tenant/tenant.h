@@ -39,4 +39,10 @@ extern void la_tenant_leave(void);
 /* The workspace entered: its id, LA_TENANT_PUBLIC or LA_TENANT_NOBODY. */
 extern int la_tenant_current(void);
 
+/*
+ * What leadanalytics.permitted() does: raise 404 "Workspace not found" unless the caller may ask about the
+ * workspace and it exists. Connected to SPI.
+ */
+extern void la_tenant_require(int workspace);
+
 #endif

@@ -22,6 +22,11 @@ SELECT leadanalytics.track(:acme, '{"events": [
     now => '2026-02-01T00:05:00Z');
 SELECT leadanalytics.track(:globex, '{"event_name": "page_view", "visitor_id": "v1", "event_data": {"url": "https://globex.example/"}}',
     now => '2026-02-02T12:00:00Z');
+SELECT leadanalytics.block_ip(:acme, '198.51.100.20', 'Spam', 'US', 'https://acme.example/', now => '2026-02-03T12:00:00Z');
+SELECT leadanalytics.whitelist_ip(:acme, '2001:db8::10', 'Office', 'test', now => '2026-02-03T12:00:00Z');
+SET leadanalytics.policy_cidr = on;
+SELECT leadanalytics.block_ip(:globex, '198.51.100.0/24', now => '2026-02-03T12:00:00Z');
+RESET leadanalytics.policy_cidr;
 -- A user's own: an endpoint, a view, and grants on ours.
 CREATE FUNCTION public.hello(workspace int) RETURNS json STABLE LANGUAGE sql AS $$SELECT json_build_object('hello', workspace)$$;
 INSERT INTO leadanalytics.route (method, path, function, summary, roles) VALUES ('GET', '/hello/:who', 'public.hello', 'hello', '{public}');
