@@ -269,8 +269,7 @@ LA_FUNCTION(la_worker_look)
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("la_worker_look is the trigger of leadanalytics.home and leadanalytics.unit"),
 		                errhint("Call leadanalytics.start().")));
-	/* A script of the extension's starts nothing: a fresh one is not started, and an update looks by itself.
-	 */
+	/* The install script adds units too, for start() to find; after an update the guard looks. */
 	if (!creating_extension)
 		look_here = poke_here = la_board != NULL;
 	PG_RETURN_POINTER(NULL);
