@@ -55,12 +55,6 @@ static LaQuery read_params = {
     3,
     {TEXTOID, TEXTOID, TEXTOID}};
 
-const char *
-la_context_name(LaContext context)
-{
-	return contexts[context].name;
-}
-
 Oid
 la_context_type(LaContext context)
 {

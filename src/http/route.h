@@ -89,7 +89,6 @@ extern LaRoute *la_route_for_method(List *routes, const char *method);
 /* "GET, HEAD, OPTIONS": what the path allows. */
 extern const char *la_route_methods(List *routes);
 
-extern const char *la_context_name(LaContext context);
 extern Oid la_context_type(LaContext context);
 
 extern void la_route_init(void);

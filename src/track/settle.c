@@ -70,6 +70,18 @@ put(Datum *values, bool *nulls, int *column, Datum value)
 	nulls[(*column)++] = false;
 }
 
+/* The columns that move while a session is open, which both statements end with. */
+static void
+put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row)
+{
+	put(values, nulls, column, TimestampTzGetDatum(row->last_seen));
+	put_term(values, nulls, column, row->last_page);
+	put(values, nulls, column, Int32GetDatum(row->events));
+	put(values, nulls, column, Int32GetDatum(row->pageviews));
+	put(values, nulls, column, Int32GetDatum(row->clicks));
+	put(values, nulls, column, Float4GetDatum(row->scroll_percent));
+}
+
 static void
 count(LaSession *session, LaEvent *event)
 {
@@ -174,12 +186,7 @@ write_opened(LaBatch *batch, LaSession **opened, int n)
 		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_MEDIUM]);
 		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_CAMPAIGN]);
 		put(values, nulls, &at, Int32GetDatum(session->returns));
-		put(values, nulls, &at, TimestampTzGetDatum(session->after.last_seen));
-		put_term(values, nulls, &at, session->after.last_page);
-		put(values, nulls, &at, Int32GetDatum(session->after.events));
-		put(values, nulls, &at, Int32GetDatum(session->after.pageviews));
-		put(values, nulls, &at, Int32GetDatum(session->after.clicks));
-		put(values, nulls, &at, Float4GetDatum(session->after.scroll_percent));
+		put_progress(values, nulls, &at, &session->after);
 		track_rows_add(rows, values, nulls);
 	}
 	return track_rows_run(rows, &open_sessions);
@@ -269,12 +276,7 @@ write_moved(LaBatch *batch)
 		if (!session->loaded || session->first == NULL)
 			continue;
 		put(values, nulls, &at, PointerGetDatum(&session->place));
-		put(values, nulls, &at, TimestampTzGetDatum(session->after.last_seen));
-		put_term(values, nulls, &at, session->after.last_page);
-		put(values, nulls, &at, Int32GetDatum(session->after.events));
-		put(values, nulls, &at, Int32GetDatum(session->after.pageviews));
-		put(values, nulls, &at, Int32GetDatum(session->after.clicks));
-		put(values, nulls, &at, Float4GetDatum(session->after.scroll_percent));
+		put_progress(values, nulls, &at, &session->after);
 		track_rows_add(rows, values, nulls);
 	}
 	if (rows->n > 0)
