@@ -107,7 +107,7 @@ static const Field fields[] = {
     {"userAgent", CONTEXT, USER_AGENT},
     {"user_agent", CONTEXT, USER_AGENT},
     {"user_agent", EVENT, USER_AGENT},
-    {"user_agent", DEVICE, USER_AGENT},
+    {"user_agent", DEVICE, DEVICE_AGENT},
     {"language", DEVICE, LANGUAGE},
     {"platform", DEVICE, PLATFORM},
     {"hardware_concurrency", DEVICE, CORES},

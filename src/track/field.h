@@ -51,6 +51,7 @@ typedef enum Member
 	HEIGHT,
 	CLIENT_IP,
 	USER_AGENT,
+	DEVICE_AGENT,
 	LANGUAGE,
 	PLATFORM,
 	CORES,

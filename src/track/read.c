@@ -49,6 +49,7 @@ static const TextRule texts[] = {
     {SOURCE, 128, EVENT_TEXT(SOURCE)},
     {CLIENT_IP, 64, offsetof(LaEvent, client_ip)},
     {USER_AGENT, 8192, offsetof(LaEvent, user_agent)},
+    {DEVICE_AGENT, 8192, offsetof(LaEvent, device_agent)},
     {LANGUAGE, 64, DEVICE_TEXT(LANGUAGE), true},
     {PLATFORM, 64, DEVICE_TEXT(PLATFORM), true},
     {CORES, 64, DEVICE_TEXT(CORES), true},

@@ -76,7 +76,7 @@ track_visitor_id(const char *fingerprint)
 static void
 spell_device(LaEvent *event)
 {
-	const char *agent = event->user_agent ? event->user_agent : event->client->agent;
+	const char *agent = event->device_agent ? event->device_agent : event->client->agent;
 	const char *parts[2 + LA_DEVICES];
 
 	parts[0] = track_device_id(agent, event->fingerprint);

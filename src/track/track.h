@@ -171,6 +171,7 @@ typedef struct LaEvent
 	const char *email;       /* of an identifying event */
 	const char *previous_id; /* of an event that says an id is another name of user_id */
 	const char *fingerprint;
+	const char *device_agent; /* the agent as the page's script knows it */
 	const char *device[LA_DEVICES];
 	const char *click_id;   /* which of the click ids it has, by name */
 	const char *client_ip;  /* when the event was sent for somebody else */

@@ -122,10 +122,10 @@ LA_FUNCTION(la_track_session_start)
 	initStringInfo(&out);
 	appendStringInfo(&out, "{\"session_id\":\"%s\",\"visitor_id\":", event->session_id);
 	la_json_quote(&out, event->visitor_id);
-	appendStringInfo(
-	    &out, ",\"device_id\":\"%s\",\"timestamp\":" INT64_FORMAT "}",
-	    track_device_id(event->user_agent ? event->user_agent : post.batch.user_agent, event->fingerprint),
-	    milliseconds(post.batch.now));
+	appendStringInfo(&out, ",\"device_id\":\"%s\",\"timestamp\":" INT64_FORMAT "}",
+	                 track_device_id(event->device_agent ? event->device_agent : post.batch.user_agent,
+	                                 event->fingerprint),
+	                 milliseconds(post.batch.now));
 	return finish(caller, out.data);
 }
 
