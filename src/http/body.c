@@ -132,7 +132,7 @@ problem(int status, const char *message)
 static int
 limit_of(const LaRequest *request)
 {
-	int limit = request->body_limit ? atoi(request->body_limit) : 0;
+	long limit = request->body_limit ? strtol(request->body_limit, NULL, 10) : 0;
 
 	return limit > 0 ? Min(limit, HIGHEST_LIMIT) : USUAL_LIMIT;
 }
