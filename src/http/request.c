@@ -56,6 +56,8 @@ la_request_read(bytea *body)
 		request->idempotency_key = NULL;
 		request->bad_idempotency_key = true;
 	}
+	if (request->idempotency_key != NULL && *request->idempotency_key == '\0')
+		request->idempotency_key = NULL;
 
 	question = strchr(uri, '?');
 	request->path = question ? pnstrdup(uri, question - uri) : uri;
