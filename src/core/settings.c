@@ -20,6 +20,7 @@ int la_track_future_s = 5 * 60;
 int la_track_dictionary = 1000000;
 int la_session_server_s = 30 * 60;
 int la_session_client_s = 60 * 60;
+int la_idempotency_keep_s = 24 * 3600;
 int la_worker_restart_s = 5;
 char *la_agent_regexes = NULL;
 
@@ -79,6 +80,8 @@ static const IntSetting ints[] = {
      &la_session_server_s, 30 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.session_idle_client", "Idle time that ends a session named by the client.",
      &la_session_client_s, 60 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.idempotency_keep", "How long the answer to an Idempotency-Key is kept.",
+     &la_idempotency_keep_s, 24 * 3600, 60, 31 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.worker_restart", "Pause before a worker that failed is started again.",
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
 };
