@@ -92,7 +92,7 @@ CREATE TABLE leadanalytics.route (
     success int NOT NULL DEFAULT 200 CHECK (success BETWEEN 200 AND 299),
     writes boolean NOT NULL DEFAULT false,
     cors boolean NOT NULL DEFAULT false,
-    idempotent boolean NOT NULL DEFAULT false CHECK (NOT idempotent OR method <> 'GET'),
+    idempotent boolean NOT NULL DEFAULT false CONSTRAINT get_is_idempotent_anyway CHECK (NOT idempotent OR method <> 'GET'),
     timeout_ms int NOT NULL DEFAULT 10000 CHECK (timeout_ms BETWEEN 1 AND 11000),
     message text,
     summary text NOT NULL,
