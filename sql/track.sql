@@ -80,7 +80,7 @@ FROM (SELECT leadanalytics.track(:blog, json_build_object('events', json_agg(jso
                                  now => '2026-05-01 10:03:00Z') FROM generate_series(1, 1002)) t (a);
 SELECT leadanalytics.track(:shop, '{"events": []}'), leadanalytics.track(:shop, '{"events": 5}');
 -- so many that the answer would be a burden
-SELECT attempt('SELECT leadanalytics.track(1, (''{"events":['' || repeat(''0,'', 10000) || ''0]}'')::json)');
+SELECT attempt(format('SELECT leadanalytics.track(%s, (''{"events":['' || repeat(''0,'', 10000) || ''0]}'')::json)', :shop));
 SELECT n, attempt(format('SELECT leadanalytics.track(%s, ''{"event_name": "n"}'', now => %L)', :shop, n)) FROM unnest('{infinity,-infinity,0044-01-01 BC,0044-01-01,12026-01-01}'::text[]) n;
 -- 400 only when the body is no object
 SELECT body, attempt(format('SELECT leadanalytics.track(%s, %L)', :shop, body)) FROM unnest(ARRAY['[]', '5', 'null', '"x"', NULL]) body;
