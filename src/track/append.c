@@ -225,6 +225,7 @@ la_track_append(LaBatch *batch)
 	track_sessions_move(batch);
 	track_persons_meet(batch);
 	track_visitors_write(batch);
+	track_persons_alias(batch);
 	for (int i = 0; i < batch->n; i++)
 		starts += batch->events[i]->is_start;
 	return batch->n - starts;

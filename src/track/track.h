@@ -240,6 +240,7 @@ extern void track_leaves_write(LaBatch *batch);   /* the events, and the ledger 
 extern void track_sessions_move(LaBatch *batch);  /* write the others */
 extern void track_persons_meet(LaBatch *batch);   /* visitors are known as persons from now on */
 extern void track_visitors_write(LaBatch *batch); /* write the others */
+extern void track_persons_alias(LaBatch *batch);  /* two ids are one */
 
 /*
  * The closing rule (D-04), the only one there is: when the session ended, as seen at now; DT_NOEND when
