@@ -206,6 +206,20 @@ field_of(Place place, const char *name)
 	return -1;
 }
 
+LaMember
+track_member(const char *name)
+{
+	int row = field_of(EVENT, name);
+	LaMember member = {.of_event = row >= 0};
+
+	if (row < 0)
+		row = field_of(DATA, name);
+	if (row >= 0)
+		member.is_text = texts[fields[row].member].max > 0 || fields[row].member == EVENT_ID ||
+		                 fields[row].member == TIMESTAMP;
+	return member;
+}
+
 /* Note the members of an object; an absent one, a null and an empty text are the same. */
 static void
 gather(const LaJson *object, Place place, Found *found)

@@ -22,15 +22,16 @@ static LaQuery open_sessions = {
     "INSERT INTO leadanalytics.session (workspace, number, visitor, session_id, started_at, entry_page, "
     "referrer, "
     "utm_source, utm_medium, utm_campaign, returns, last_seen, last_page, events, pageviews, clicks, "
-    "scroll_percent) "
+    "scroll_percent, import) "
     "SELECT workspace, number, visitor, session_id, started_at, entry_page, referrer, "
     "utm_source, utm_medium, utm_campaign, returns, last_seen, last_page, events, pageviews, clicks, "
-    "scroll_percent "
+    "scroll_percent, import "
     "FROM opened ON CONFLICT DO NOTHING"};
 
 static LaQuery move_sessions = {
     "UPDATE leadanalytics.session s SET last_seen = m.last_seen, last_page = m.last_page, events = m.events, "
-    "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent "
+    "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent, "
+    "import = coalesce(m.import, s.import) "
     "FROM moved m WHERE s.ctid = m.place"};
 
 static LaQuery drop_sessions = {
@@ -47,20 +48,20 @@ static const LaColumn opened_columns[] = {
     {"returns", INT4OID},           {"last_seen", TIMESTAMPTZOID},
     {"last_page", INT4OID},         {"events", INT4OID},
     {"pageviews", INT4OID},         {"clicks", INT4OID},
-    {"scroll_percent", FLOAT4OID},
+    {"scroll_percent", FLOAT4OID},  {"import", INT4OID},
 };
 
 static const LaColumn moved_columns[] = {
     {"place", TIDOID},      {"last_seen", TIMESTAMPTZOID}, {"last_page", INT4OID},        {"events", INT4OID},
-    {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID},
+    {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID}, {"import", INT4OID},
 };
 
-/* Set value and null of the next column: a term, where 0 is none. */
+/* Set value and null of the next column: a number, where 0 is none. */
 static void
-put_term(Datum *values, bool *nulls, int *column, int term)
+put_number(Datum *values, bool *nulls, int *column, int number)
 {
-	values[*column] = Int32GetDatum(term);
-	nulls[(*column)++] = term == 0;
+	values[*column] = Int32GetDatum(number);
+	nulls[(*column)++] = number == 0;
 }
 
 static void
@@ -72,14 +73,15 @@ put(Datum *values, bool *nulls, int *column, Datum value)
 
 /* The columns that move while a session is open, which both statements end with. */
 static void
-put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row)
+put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row, int import)
 {
 	put(values, nulls, column, TimestampTzGetDatum(row->last_seen));
-	put_term(values, nulls, column, row->last_page);
+	put_number(values, nulls, column, row->last_page);
 	put(values, nulls, column, Int32GetDatum(row->events));
 	put(values, nulls, column, Int32GetDatum(row->pageviews));
 	put(values, nulls, column, Int32GetDatum(row->clicks));
 	put(values, nulls, column, Float4GetDatum(row->scroll_percent));
+	put_number(values, nulls, column, import);
 }
 
 static void
@@ -180,13 +182,13 @@ write_opened(LaBatch *batch, LaSession **opened, int n)
 		values[at] = session->session_id ? CStringGetTextDatum(session->session_id) : (Datum) 0;
 		nulls[at++] = session->session_id == NULL;
 		put(values, nulls, &at, TimestampTzGetDatum(session->after.started_at));
-		put_term(values, nulls, &at, first->term[LA_TEXT_PAGE]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_REFERRER]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_SOURCE]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_MEDIUM]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_CAMPAIGN]);
+		put_number(values, nulls, &at, first->term[LA_TEXT_PAGE]);
+		put_number(values, nulls, &at, first->term[LA_TEXT_REFERRER]);
+		put_number(values, nulls, &at, first->term[LA_TEXT_UTM_SOURCE]);
+		put_number(values, nulls, &at, first->term[LA_TEXT_UTM_MEDIUM]);
+		put_number(values, nulls, &at, first->term[LA_TEXT_UTM_CAMPAIGN]);
 		put(values, nulls, &at, Int32GetDatum(session->returns));
-		put_progress(values, nulls, &at, &session->after);
+		put_progress(values, nulls, &at, &session->after, batch->import);
 		track_rows_add(rows, values, nulls);
 	}
 	return track_rows_run(rows, &open_sessions);
@@ -276,7 +278,7 @@ write_moved(LaBatch *batch)
 		if (!session->loaded || session->first == NULL)
 			continue;
 		put(values, nulls, &at, PointerGetDatum(&session->place));
-		put_progress(values, nulls, &at, &session->after);
+		put_progress(values, nulls, &at, &session->after, batch->import);
 		track_rows_add(rows, values, nulls);
 	}
 	if (rows->n > 0)

@@ -1,6 +1,6 @@
 /*
  * A batch of web events on its way in. Every door makes LaEvents from what it is given (track.c: JSON,
- * log.c: lines of a log) and hands them to la_track_append(), which is the same for all:
+ * import.c: lines of files) and hands them to la_track_append(), which is the same for all:
  *
  *	terms     texts → numbers of the dictionary                  term.c
  *	visitors  ids → numbers; their rows stay locked              visitor.c
@@ -90,6 +90,8 @@ typedef struct LaEvent
 	const char *visitor_id;
 	const char *session_id;
 	const char *fingerprint;
+	const char *client_ip;  /* of an imported event: a valid address */
+	const char *user_agent; /* of an imported event */
 	bool has_event_id;
 	pg_uuid_t event_id;
 	TimestampTz at;
@@ -110,7 +112,8 @@ typedef struct LaBatch
 {
 	int workspace;
 	TimestampTz now;
-	bool own_clock;   /* a log: its events are their own now, and come in the order of its lines */
+	bool own_clock;   /* an import: its events are their own now, and come in the order of its lines */
+	int import;       /* its id, 0: none */
 	LaEvent **events; /* those to take, no more than LA_TRACK_MAX_EVENTS */
 	int n;
 	LaVisitor *visitors;
@@ -148,6 +151,14 @@ extern int64 la_session_limit(bool named); /* the idle limit in microseconds */
 /* An event of this JSON object; what is wrong with it is told in ->error. */
 struct LaJson;
 extern void track_read(const struct LaJson *object, TimestampTz now, LaEvent *event);
+
+/* How track_read takes a member of that name, of an event or else of its event_data. */
+typedef struct LaMember
+{
+	bool of_event;
+	bool is_text; /* whatever it looks like; else a number, or what event_data keeps as it is */
+} LaMember;
+extern LaMember track_member(const char *name);
 
 /* p, a or c: the kind of an event of that name (D-63). */
 extern char track_kind(const char *name);

@@ -60,6 +60,7 @@ CREATE TABLE leadanalytics.session (
     clicks int NOT NULL DEFAULT 0,
     scroll_percent real NOT NULL DEFAULT 0,
     ended_at timestamptz,
+    import int,
     PRIMARY KEY (workspace, number)
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
@@ -67,6 +68,7 @@ CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, st
 CREATE INDEX session_open ON leadanalytics.session (workspace, number) WHERE ended_at IS NULL;
 COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it';
 COMMENT ON COLUMN leadanalytics.session.returns IS 'sessions of the visitor that were opened before this one';
+COMMENT ON COLUMN leadanalytics.session.import IS 'the import that opened it or moved it last: idleness does not close it while that goes on';
 COMMENT ON COLUMN leadanalytics.session.ended_at IS 'set once, by the client''s end or by idleness; an idle one may be complete before this is written: see leadanalytics.session_end()';
 
 CREATE TABLE leadanalytics.event (
