@@ -18,7 +18,9 @@ EXTRA_CLEAN = build $(OBJS:.o=.d)
 STATE = $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.tables.sql))
 FUNCTIONS = $(filter-out $(STATE),$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.sql))) src/grants.sql
 
-REGRESS = $(filter $(notdir $(basename $(wildcard sql/*.sql))),$(ROOMS) leadanalytics)
+# sql/<room>.sql and sql/<room>_<what>.sql, in the order of the house.
+TESTS = $(sort $(notdir $(basename $(wildcard sql/*.sql))))
+REGRESS = $(foreach room,$(ROOMS) leadanalytics,$(filter $(room) $(room)_%,$(TESTS)))
 REGRESS_OPTS = --load-extension=leadanalytics
 ISOLATION = $(notdir $(basename $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=leadanalytics

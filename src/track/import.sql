@@ -11,6 +11,9 @@ RETURNS leadanalytics.import LANGUAGE plpgsql SECURITY DEFINER SET search_path =
 DECLARE
     this leadanalytics.import;
 BEGIN
+    IF source IS NULL OR format IS NULL OR format NOT IN ('log', 'csv') THEN
+        RAISE EXCEPTION 'an import has a source, and the format log or csv' USING ERRCODE = 'LA400', HINT = 'The source is any name of the file.';
+    END IF;
     IF NOT pg_try_advisory_xact_lock(leadanalytics.import_lock(workspace, source)) THEN
         RAISE EXCEPTION 'this source is being imported by another session'
             USING ERRCODE = 'LA409', HINT = 'Wait until it has finished, or end that session: what it has imported so far stays.';
@@ -56,6 +59,9 @@ CREATE FUNCTION leadanalytics.import_finish(workspace int, source text)
 RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed int := leadanalytics.permitted(workspace);
+    -- by import_begin(), asked before we take the lock ourselves
+    begun boolean := EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objsubid = 1
+                                 AND (l.classid::bigint << 32) | l.objid::bigint = leadanalytics.import_lock(allowed, source));
     this leadanalytics.import;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(leadanalytics.import_lock(allowed, source)) THEN
@@ -67,8 +73,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'Import not found' USING ERRCODE = 'LA404', HINT = 'leadanalytics.imports shows those there are.';
     END IF;
-    IF EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objsubid = 1 AND l.granted
-                   AND (l.classid::bigint << 32) | l.objid::bigint = leadanalytics.import_lock(allowed, source)) THEN
+    IF begun THEN
         PERFORM pg_advisory_unlock(leadanalytics.import_lock(allowed, source));
     END IF;
     RETURN leadanalytics.import_json(this);
