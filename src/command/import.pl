@@ -100,7 +100,9 @@ if (!defined $first) {
     exit 0;
 }
 if ($format eq '') {
-    $format = $file =~ /\.csv(\.gz)?\z/i || $first =~ /\A(?:[^"]*,)?"?event(?:_name)?"?(?:,|\r?\n?\z)/ ? 'csv' : 'log';
+    my $logged = $first =~ m{\[\d\d/\w{3}/\d{4}:};
+    my $named = $first =~ /\A(?:\xEF\xBB\xBF)?(?:[^,]*,)*?"?event(?:_name)?"?(?:,|\r?\n?\z)/;
+    $format = !$logged && ($named || $file =~ /\.csv(?:\.gz)?\z/i) ? 'csv' : 'log';
 }
 fail("$file is in UTF-16", "Convert it: iconv -f UTF-16 -t UTF-8") if $first =~ /\A(?:\xff\xfe|\xfe\xff)/ && $format eq 'csv';
 $records->format($format);
