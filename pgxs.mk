@@ -10,7 +10,7 @@ MODULE_big = leadanalytics
 OBJS = src/leadanalytics.o $(patsubst %.c,%.o,$(sort $(wildcard $(ROOMS:%=src/%/*.c))))
 UPDATES = $(patsubst updates/%.sql,build/leadanalytics--%.sql,$(wildcard updates/*--*.sql))
 DATA_built = $(SQL_SCRIPT) $(UPDATES)
-SHLIB_LINK += -lmaxminddb -lyaml -lpcre2-8
+SHLIB_LINK += -lmaxminddb -lyaml -lpcre2-8 -lz
 EXTRA_CLEAN = build $(OBJS:.o=.d)
 
 # The install script is all state first, then all functions: a room's functions may name any table.

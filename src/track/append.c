@@ -1,9 +1,10 @@
 /*
  * The one way of an event into the table; the steps are listed in track.h.
  *
- * Dedupe: the leaf's UNIQUE (workspace, event_id) decides, and ON CONFLICT DO NOTHING names no index, as
- * it cannot on a partitioned table; no other index of a leaf is unique, so nothing else can conflict. A
- * second delivery carries the same timestamp and meets the first in the same leaf. Only where a time was
+ * Dedupe: the leaf's UNIQUE (workspace, event_id) decides. A batch is hardly ever a second delivery, so
+ * sessions and events are written under a savepoint as if all events were new; when one is not, they are
+ * taken back, the events that are known are dropped, and the rest is tried again as if it had come alone.
+ * A second delivery carries the same timestamp and meets the first in the same leaf. Only where a time was
  * not taken from the client, hardly any longer is, or hardly is yet, can two deliveries lie on both sides
  * of a month's edge: those are looked up before.
  *
@@ -29,8 +30,8 @@
 #include "track/rows.h"
 #include "track/track.h"
 
-#define WORTH_A_SAVEPOINT 32            /* events */
 #define REMEMBERED (6 * USECS_PER_HOUR) /* how long an event_id is remembered at the least (D-70) */
+#define TRIES 20                        /* of a batch, while others write what it writes */
 
 static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('event', $1)", 1, {DATEOID}};
 
@@ -42,39 +43,37 @@ static LaQuery known_events = {"SELECT u.n::int FROM unnest($2) WITH ORDINALITY 
                                4,
                                {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-#define ADD_EVENTS                                                                                           \
-	"INSERT INTO leadanalytics.event (at, received_at, id, visitor, session, event_id, workspace, name, "    \
-	"page, title, "                                                                                          \
-	"referrer, utm_source, utm_medium, utm_campaign, source, kind, data) "                                   \
-	"SELECT at, received_at, id, visitor, session, event_id, workspace, name, page, title, "                 \
-	"referrer, utm_source, utm_medium, utm_campaign, source, kind, data FROM fresh"
-
-static LaQuery add_events = {ADD_EVENTS};
-static LaQuery add_new_events = {ADD_EVENTS " ON CONFLICT DO NOTHING"};
-
-static LaQuery added_events = {
-    "SELECT id FROM leadanalytics.event WHERE id >= $1 AND id < $1 + 1024 AND at >= $2 AND at <= $3",
-    3,
-    {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+static LaQuery add_events = {
+    "INSERT INTO leadanalytics.event (at, received_at, id, session, workspace, visitor, person, name, title, "
+    "referrer, source, page, campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, "
+    "is_bot, event_id, data) "
+    "SELECT at, received_at, id, session, workspace, visitor, person, name, title, "
+    "referrer, source, page, campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, "
+    "is_bot, event_id, data FROM fresh"};
 
 static const LaColumn event_columns[] = {
     {"at", TIMESTAMPTZOID},
     {"received_at", TIMESTAMPTZOID},
     {"id", INT8OID},
-    {"visitor", INT8OID},
     {"session", INT8OID},
-    {"event_id", UUIDOID},
     {"workspace", INT4OID},
-    /* the terms, in the order of LaText */
+    {"visitor", INT4OID},
+    {"person", INT4OID},
     {"name", INT4OID},
-    {"page", INT4OID},
     {"title", INT4OID},
     {"referrer", INT4OID},
-    {"utm_source", INT4OID},
-    {"utm_medium", INT4OID},
-    {"utm_campaign", INT4OID},
     {"source", INT4OID},
+    {"page", INT4OID},
+    {"campaign", INT4OID},
+    {"place", INT4OID},
+    {"agent", INT4OID},
+    {"fingerprint", INT4OID},
+    {"device", INT4OID},
+    {"screen_width", INT2OID},
+    {"screen_height", INT2OID},
     {"kind", CHAROID},
+    {"is_bot", BOOLOID},
+    {"event_id", UUIDOID},
     {"data", JSONBOID},
 };
 
@@ -161,48 +160,20 @@ make_leaves(LaBatch *batch)
 }
 
 /*
- * Look up event_ids that the leaf's index might not meet, in [from, to). A log is looked up as a whole:
- * its lines are judged by the lines before them, and those of an earlier import are not lines of this one.
+ * Drop those of the events, at places[], whose event_id is stored with a time in [from, to); returns how
+ * many they were.
  */
-static void
-drop_known(LaBatch *batch)
+static int
+drop_stored(LaBatch *batch, const int *places, int asked, TimestampTz from, TimestampTz to)
 {
-	Datum *ids = palloc(Max(batch->n, 1) * sizeof(Datum));
-	int *place = palloc(Max(batch->n, 1) * sizeof(int));
-	TimestampTz from = batch->now - la_track_past_s * USECS_PER_SEC - REMEMBERED;
-	TimestampTz edge = month_of(batch->now) * USECS_PER_DAY;
-	TimestampTz next_edge = month_of(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
-	TimestampTz to = edge;
-	bool near = batch->now < edge + REMEMBERED;
-	int asked = 0;
-	int n = 0;
+	Datum *ids = palloc(Max(asked, 1) * sizeof(Datum));
 	uint64 known;
+	int n = 0;
 
-	if (batch->own_clock)
-		from = DT_NOEND;
-	for (int i = 0; i < batch->n; i++)
-	{
-		const LaEvent *event = batch->events[i];
-
-		/* a clock that is ahead: the first delivery was too far ahead to be believed, and lies in this month
-		 */
-		bool ahead = !batch->own_clock && event->at >= next_edge;
-
-		if (!event->has_event_id ||
-		    !(batch->own_clock || ahead || (from < edge && (near || event->at_receipt))))
-			continue;
-		if (ahead)
-			to = next_edge;
-		if (batch->own_clock)
-		{
-			from = Min(from, event->at);
-			to = asked == 0 ? event->at + 1 : Max(to, event->at + 1);
-		}
-		place[asked] = i;
-		ids[asked++] = UUIDPGetDatum(&event->event_id);
-	}
+	for (int i = 0; i < asked; i++)
+		ids[i] = UUIDPGetDatum(&batch->events[places[i]]->event_id);
 	if (asked == 0)
-		return;
+		return 0;
 	known = la_query_run(
 	    &known_events,
 	    (Datum[]){Int32GetDatum(batch->workspace),
@@ -213,13 +184,74 @@ drop_known(LaBatch *batch)
 	{
 		bool isnull;
 
-		batch->events[place[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1]] = NULL;
+		batch->events[places[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1]] = NULL;
 	}
 	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < batch->n; i++)
 		if (batch->events[i] != NULL)
 			batch->events[n++] = batch->events[i];
 	batch->n = n;
+	return known;
+}
+
+/* Drop the known ones among those whose time lies in [from, to), where their duplicates would lie too. */
+static int
+drop_known(LaBatch *batch)
+{
+	int *places = palloc(Max(batch->n, 1) * sizeof(int));
+	TimestampTz from = DT_NOEND;
+	TimestampTz to = DT_NOBEGIN;
+	int asked = 0;
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		const LaEvent *event = batch->events[i];
+
+		if (!event->has_event_id)
+			continue;
+		from = Min(from, month_of(event->at) * USECS_PER_DAY);
+		to = Max(to, month_of(month_of(event->at) * USECS_PER_DAY + 31 * USECS_PER_DAY) * USECS_PER_DAY);
+		places[asked++] = i;
+	}
+	return drop_stored(batch, places, asked, from, to);
+}
+
+/*
+ * Drop known ones that the leaf's index might not meet: their first delivery may lie in another month. A
+ * log is looked up as a whole: its lines are judged by the lines before them, and those of an earlier
+ * import are not lines of this one.
+ */
+static void
+drop_strayed(LaBatch *batch)
+{
+	int *places = palloc(Max(batch->n, 1) * sizeof(int));
+	TimestampTz from = batch->now - la_track_past_s * USECS_PER_SEC - REMEMBERED;
+	TimestampTz edge = month_of(batch->now) * USECS_PER_DAY;
+	TimestampTz next_edge = month_of(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
+	TimestampTz to = edge;
+	bool near = batch->now < edge + REMEMBERED;
+	int asked = 0;
+
+	if (batch->own_clock)
+	{
+		drop_known(batch);
+		return;
+	}
+	for (int i = 0; i < batch->n; i++)
+	{
+		const LaEvent *event = batch->events[i];
+
+		/* a clock that is ahead: the first delivery was too far ahead to be believed, and lies in this month
+		 */
+		bool ahead = event->at >= next_edge;
+
+		if (!event->has_event_id || !(ahead || (from < edge && (near || event->at_receipt))))
+			continue;
+		if (ahead)
+			to = next_edge;
+		places[asked++] = i;
+	}
+	drop_stored(batch, places, asked, from, to);
 }
 
 static int
@@ -229,7 +261,7 @@ by_index(const void *a, const void *b)
 }
 
 /* Ids follow the order in which the client sent the events. */
-static int64
+static void
 draw_ids(LaBatch *batch)
 {
 	LaEvent **sent = palloc(batch->n * sizeof(LaEvent *));
@@ -243,7 +275,6 @@ draw_ids(LaBatch *batch)
 	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < batch->n; i++)
 		sent[i]->id = block + i;
-	return block;
 }
 
 static int
@@ -259,134 +290,147 @@ in_writing_order(const void *a, const void *b)
 	return by_event_id(a, b);
 }
 
-static LaRows *
-rows_of(LaBatch *batch)
+/* An event that names no visitor is of its session's. */
+static int
+visitor_of(const LaEvent *event)
+{
+	const LaSession *session = event->session;
+
+	if (event->visitor != NULL)
+		return event->visitor->number;
+	if (session == NULL)
+		return 0;
+	if (session->loaded)
+		return session->visitor;
+	return session->first->visitor ? session->first->visitor->number : 0;
+}
+
+static void
+write_events(LaBatch *batch)
 {
 	LaRows *rows = track_rows("fresh", event_columns, lengthof(event_columns));
 
 	qsort(batch->events, batch->n, sizeof(LaEvent *), in_writing_order);
-
 	for (int i = 0; i < batch->n; i++)
 	{
 		LaEvent *event = batch->events[i];
-		Datum values[lengthof(event_columns)] = {
+		int visitor = visitor_of(event);
+		Datum values[] = {
 		    TimestampTzGetDatum(event->at),
 		    TimestampTzGetDatum(batch->now),
 		    Int64GetDatum(event->id),
-		    Int64GetDatum(event->visitor ? event->visitor->number : 0),
 		    Int64GetDatum(event->session ? event->session->number : 0),
-		    UUIDPGetDatum(&event->event_id),
 		    Int32GetDatum(batch->workspace),
+		    Int32GetDatum(visitor),
+		    Int32GetDatum(event->person ? event->person->number : 0),
+		    Int32GetDatum(event->term[LA_SLOT_NAME].id),
+		    Int32GetDatum(event->term[LA_SLOT_TITLE].id),
+		    Int32GetDatum(event->term[LA_SLOT_REFERRER].id),
+		    Int32GetDatum(event->term[LA_SLOT_SOURCE].id),
+		    Int32GetDatum(event->term[LA_SLOT_PAGE].id),
+		    Int32GetDatum(event->term[LA_SLOT_CAMPAIGN].id),
+		    Int32GetDatum(event->client->place.id),
+		    Int32GetDatum(event->client->agent_term.id),
+		    Int32GetDatum(event->term[LA_SLOT_FINGERPRINT].id),
+		    Int32GetDatum(event->term[LA_SLOT_DEVICE].id),
+		    Int16GetDatum(event->screen_width),
+		    Int16GetDatum(event->screen_height),
+		    CharGetDatum(event->kind),
+		    BoolGetDatum(event->client->is_bot),
+		    UUIDPGetDatum(&event->event_id),
+		    PointerGetDatum(event->data),
 		};
 		bool nulls[lengthof(event_columns)] = {false};
-		int at = 7;
 
-		nulls[3] = event->visitor == NULL;
-		nulls[4] = event->session == NULL;
-		nulls[5] = !event->has_event_id;
-		for (int term = 0; term < LA_TEXTS; term++, at++)
-		{
-			values[at] = Int32GetDatum(event->term[term]);
-			nulls[at] = event->term[term] == 0;
-		}
-		values[at++] = CharGetDatum(event->kind);
-		nulls[at] = event->data == NULL;
-		values[at] = PointerGetDatum(event->data);
+		if (event->is_start)
+			continue;
+		StaticAssertStmt(lengthof(values) == lengthof(event_columns), "one value a column");
+		nulls[3] = event->session == NULL;
+		for (int column = 5; column <= 18; column++) /* the numbers, where 0 is none */
+			nulls[column] = values[column] == 0;
+		nulls[21] = !event->has_event_id;
+		nulls[22] = event->data == NULL;
 		track_rows_add(rows, values, nulls);
 	}
-	return rows;
+	if (rows->n > 0)
+		track_rows_run(rows, &add_events);
 }
 
-/*
- * ON CONFLICT looks every event up before it adds it, which is a tenth of a batch's time; a batch is
- * hardly ever a second delivery. So a large one is added without, under a savepoint, and with it once
- * a duplicate was met.
- */
-static uint64
-write_events(LaBatch *batch)
+/* Write sessions and events; false, and nothing is written, when some of it was written by others. */
+static bool
+write_batch(LaBatch *batch, ErrorData **error)
 {
 	MemoryContext memory = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile uint64 added = 0;
-	volatile bool met = false;
+	volatile bool written = false;
 
-	if (batch->n < WORTH_A_SAVEPOINT)
-		return track_rows_run(rows_of(batch), &add_new_events);
-
+	*error = NULL;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(memory);
 	PG_TRY();
 	{
-		added = track_rows_run(rows_of(batch), &add_events);
-		ReleaseCurrentSubTransaction();
+		track_sessions_assign(batch);
+		if (track_sessions_open(batch))
+		{
+			draw_ids(batch);
+			write_events(batch);
+			written = true;
+		}
 	}
 	PG_CATCH();
 	{
-		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
-			PG_RE_THROW();
+		MemoryContextSwitchTo(memory);
+		*error = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		SPI_unregister_relation("fresh");
-		met = true;
 	}
 	PG_END_TRY();
+	if (written)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(memory);
 	CurrentResourceOwner = owner;
-	return met ? track_rows_run(rows_of(batch), &add_new_events) : added;
-}
-
-/* Which of them went in, when not all did. */
-static void
-mark_added(LaBatch *batch, int64 block)
-{
-	TimestampTz from = DT_NOEND;
-	TimestampTz to = DT_NOBEGIN;
-	bool added[1024] = {false};
-	uint64 found;
-
-	for (int i = 0; i < batch->n; i++)
+	if (*error != NULL)
 	{
-		from = Min(from, batch->events[i]->at);
-		to = Max(to, batch->events[i]->at);
+		SPI_unregister_relation("fresh");
+		if ((*error)->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+			ReThrowError(*error);
 	}
-	found = la_query_run(&added_events,
-	                     (Datum[]){Int64GetDatum(block), TimestampTzGetDatum(from), TimestampTzGetDatum(to)},
-	                     NULL, false, 0);
-	for (uint64 row = 0; row < found; row++)
-	{
-		bool isnull;
-
-		added[DatumGetInt64(la_query_value(row, 1, &isnull)) - block] = true;
-	}
-	SPI_freetuptable(SPI_tuptable);
-	for (int i = 0; i < batch->n; i++)
-		batch->events[i]->added = added[batch->events[i]->id - block];
+	return written;
 }
 
 int
 la_track_append(LaBatch *batch)
 {
-	int64 block;
-	uint64 added;
+	ErrorData *error;
+	int starts = 0;
 
 	Assert(batch->n <= LA_TRACK_MAX_EVENTS);
 	drop_repeated(batch);
 	if (batch->n == 0)
 		return 0;
 	make_leaves(batch);
-	track_terms(batch);
+	track_spell(batch);
+	track_persons(batch);
 	track_visitors(batch);
-	drop_known(batch);
+	drop_strayed(batch);
+	for (int try = 1; batch->n > 0 && !write_batch(batch, &error); try++)
+	{
+		bool dropped = error != NULL && drop_known(batch) > 0;
+
+		if (error != NULL && !dropped)
+			ReThrowError(error); /* what it met is no event of ours, or one that this snapshot cannot see */
+		if (try == TRIES)
+			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			                errmsg("other transactions kept writing the sessions and events of this batch"),
+			                errhint("Try again.")));
+	}
 	if (batch->n == 0)
 		return 0;
+	track_sessions_write(batch);
+	track_persons_meet(batch);
+	track_visitors_write(batch);
 	for (int i = 0; i < batch->n; i++)
-		batch->events[i]->added = true; /* until the table says otherwise */
-	track_sessions_assign(batch);
-	track_sessions_open(batch);
-	block = draw_ids(batch);
-	added = write_events(batch);
-	if (added < batch->n)
-		mark_added(batch, block);
-	track_sessions_write(batch, added == batch->n);
-	return added;
+		starts += batch->events[i]->is_start;
+	return batch->n - starts;
 }

@@ -147,7 +147,7 @@ track_import(FunctionCallInfo fcinfo, const char *format_name, int first_arg, La
 {
 	MemoryContext caller = CurrentMemoryContext;
 	LaImport import = {.now = GetCurrentTransactionStartTimestamp()};
-	LaBatch batch = {.own_clock = true, .now = import.now};
+	LaBatch batch = {.own_clock = true, .relays = true, .now = import.now};
 	LaEvent *events = palloc(LA_TRACK_MAX_EVENTS * sizeof(LaEvent));
 	LaEvent **taken = palloc(LA_TRACK_MAX_EVENTS * sizeof(LaEvent *));
 	Counts all = {0};
@@ -225,13 +225,14 @@ track_import(FunctionCallInfo fcinfo, const char *format_name, int first_arg, La
 		for (int i = 0; i < slice; i++)
 		{
 			bool new = first + from + i > known;
+			bool added = events[i].id != 0;
 
 			if (events[i].error != NULL)
 				continue;
-			all.accepted += events[i].added;
-			fresh.accepted += events[i].added;
-			all.duplicates += !events[i].added;
-			fresh.duplicates += !events[i].added && new;
+			all.accepted += added;
+			fresh.accepted += added;
+			all.duplicates += !added;
+			fresh.duplicates += !added && new;
 		}
 		if (from + slice >= n)
 			store(&import, &fresh);

@@ -17,7 +17,6 @@
 #include "track/import.h"
 
 #define MAX_LINE 65536
-#define MAX_AGENT 512 /* characters of one that an event takes */
 
 /* What a page consists of, but is none itself; in lower case. */
 static const char *const asset_extensions[] = {
@@ -189,11 +188,11 @@ read_line(const LaImport *import, const void *format, const char *line, int leng
 		return;
 	}
 	track_import_event_id(import, line, length, number, event);
-	event->client_ip = parts.address;
-	event->user_agent = logged(pstrdup(parts.agent), MAX_AGENT);
 	event->visitor_id = visitor_of(&parts);
 	event->text[LA_TEXT_REFERRER] = logged(parts.referrer, 2048);
 	event->text[LA_TEXT_SOURCE] = "log";
+	event->client_ip = parts.address;
+	event->user_agent = logged(parts.agent, MAX_LINE);
 
 	rest = parts.request;
 	method = cut(&rest, " ");
@@ -204,7 +203,9 @@ read_line(const LaImport *import, const void *format, const char *line, int leng
 		if (end != NULL && strncmp(end, " HTTP/", 6) == 0)
 			*end = '\0';
 		page = rest;
-		event->text[LA_TEXT_PAGE] = logged(page, 2048);
+		event->text[LA_TEXT_URL] = logged(page, 2048);
+		if (event->text[LA_TEXT_URL] != NULL)
+			track_campaign(page, event);
 	}
 	if (method != NULL && strcmp(method, "GET") == 0 &&
 	    ((parts.status >= 200 && parts.status <= 299) || parts.status == 304) && !is_asset(page))

@@ -1,8 +1,6 @@
 /*
- * What a batch's events make of their sessions, and the writing of it.
- *
- * New sessions are written before the events as if every event were added; that is almost always so. When
- * some turn out to be duplicates, the new ones are written again from what was really added.
+ * What a batch's events make of their sessions, and the writing of it: new ones before the events, which
+ * carry their numbers, those that were open already afterwards.
  */
 #include "postgres.h"
 
@@ -19,14 +17,15 @@ static LaQuery draw_numbers = {
     "SELECT nextval('leadanalytics.session_number') FROM generate_series(1, $1)", 1, {INT4OID}};
 
 static LaQuery open_sessions = {
-    "INSERT INTO leadanalytics.session (workspace, number, visitor, session_id, started_at, entry_page, "
-    "referrer, "
-    "utm_source, utm_medium, utm_campaign, returns, last_seen, last_page, events, pageviews, clicks, "
-    "scroll_percent, import) "
-    "SELECT workspace, number, visitor, session_id, started_at, entry_page, referrer, "
-    "utm_source, utm_medium, utm_campaign, returns, last_seen, last_page, events, pageviews, clicks, "
-    "scroll_percent, import "
-    "FROM opened ON CONFLICT DO NOTHING"};
+    "INSERT INTO leadanalytics.session (workspace, visitor, number, started_at, entry_page, referrer, "
+    "campaign, "
+    "place, network, agent, fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, "
+    "events, "
+    "pageviews, clicks, scroll_percent, import) "
+    "SELECT workspace, visitor, number, started_at, entry_page, referrer, campaign, place, network, agent, "
+    "fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, events, pageviews, "
+    "clicks, "
+    "scroll_percent, import FROM opened ON CONFLICT DO NOTHING"};
 
 static LaQuery move_sessions = {
     "UPDATE leadanalytics.session s SET last_seen = m.last_seen, last_page = m.last_page, events = m.events, "
@@ -34,21 +33,30 @@ static LaQuery move_sessions = {
     "import = coalesce(m.import, s.import) "
     "FROM moved m WHERE s.ctid = m.place"};
 
-static LaQuery drop_sessions = {
-    "DELETE FROM leadanalytics.session WHERE workspace = $1 AND number = ANY ($2)",
-    2,
-    {INT4OID, INT8ARRAYOID}};
-
 static const LaColumn opened_columns[] = {
-    {"workspace", INT4OID},         {"number", INT8OID},
-    {"visitor", INT8OID},           {"session_id", TEXTOID},
-    {"started_at", TIMESTAMPTZOID}, {"entry_page", INT4OID},
-    {"referrer", INT4OID},          {"utm_source", INT4OID},
-    {"utm_medium", INT4OID},        {"utm_campaign", INT4OID},
-    {"returns", INT4OID},           {"last_seen", TIMESTAMPTZOID},
-    {"last_page", INT4OID},         {"events", INT4OID},
-    {"pageviews", INT4OID},         {"clicks", INT4OID},
-    {"scroll_percent", FLOAT4OID},  {"import", INT4OID},
+    {"workspace", INT4OID},
+    {"visitor", INT4OID},
+    {"number", INT8OID},
+    {"started_at", TIMESTAMPTZOID},
+    {"entry_page", INT4OID},
+    {"referrer", INT4OID},
+    {"campaign", INT4OID},
+    {"place", INT4OID},
+    {"network", INT4OID},
+    {"agent", INT4OID},
+    {"fingerprint", INT4OID},
+    {"device", INT4OID},
+    {"returns", INT4OID},
+    {"vpn_score", INT2OID},
+    {"ip", INETOID},
+    {"session_id", TEXTOID},
+    {"last_seen", TIMESTAMPTZOID},
+    {"last_page", INT4OID},
+    {"events", INT4OID},
+    {"pageviews", INT4OID},
+    {"clicks", INT4OID},
+    {"scroll_percent", FLOAT4OID},
+    {"import", INT4OID},
 };
 
 static const LaColumn moved_columns[] = {
@@ -56,19 +64,25 @@ static const LaColumn moved_columns[] = {
     {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID}, {"import", INT4OID},
 };
 
-/* Set value and null of the next column: a number, where 0 is none. */
+/* Set value and null of the next column. */
 static void
-put_number(Datum *values, bool *nulls, int *column, int number)
+put_or_null(Datum *values, bool *nulls, int *column, Datum value, bool isnull)
 {
-	values[*column] = Int32GetDatum(number);
-	nulls[(*column)++] = number == 0;
+	values[*column] = value;
+	nulls[(*column)++] = isnull;
 }
 
 static void
 put(Datum *values, bool *nulls, int *column, Datum value)
 {
-	values[*column] = value;
-	nulls[(*column)++] = false;
+	put_or_null(values, nulls, column, value, false);
+}
+
+/* A number of the dictionary or of a visitor, where 0 is none. */
+static void
+put_term(Datum *values, bool *nulls, int *column, int term)
+{
+	put_or_null(values, nulls, column, Int32GetDatum(term), term == 0);
 }
 
 /* The columns that move while a session is open, which both statements end with. */
@@ -76,12 +90,12 @@ static void
 put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row, int import)
 {
 	put(values, nulls, column, TimestampTzGetDatum(row->last_seen));
-	put_number(values, nulls, column, row->last_page);
+	put_term(values, nulls, column, row->last_page);
 	put(values, nulls, column, Int32GetDatum(row->events));
 	put(values, nulls, column, Int32GetDatum(row->pageviews));
 	put(values, nulls, column, Int32GetDatum(row->clicks));
 	put(values, nulls, column, Float4GetDatum(row->scroll_percent));
-	put_number(values, nulls, column, import);
+	put_term(values, nulls, column, import);
 }
 
 static void
@@ -95,15 +109,15 @@ count(LaSession *session, LaEvent *event)
 		if (!session->loaded)
 			row->started_at = row->last_seen = event->at;
 	}
-	row->events++;
+	row->events += !event->is_start;
 	row->pageviews += event->kind == 'p';
 	row->clicks += strcmp(event->text[LA_TEXT_NAME], "click") == 0;
 	row->scroll_percent = Max(row->scroll_percent, event->scroll_percent);
 	if (event->at >= row->last_seen)
 	{
 		row->last_seen = event->at;
-		if (event->term[LA_TEXT_PAGE] != 0)
-			row->last_page = event->term[LA_TEXT_PAGE];
+		if (event->term[LA_SLOT_PAGE].id != 0)
+			row->last_page = event->term[LA_SLOT_PAGE].id;
 	}
 }
 
@@ -126,7 +140,7 @@ by_line(const void *a, const void *b)
 	return (*(LaSession *const *) a)->first->index - (*(LaSession *const *) b)->first->index;
 }
 
-/* Count the events that were added; returns the new sessions that have any, in their order. */
+/* Count the events; returns the new sessions that have any, in their order. */
 static LaSession **
 tally(LaBatch *batch, int *n)
 {
@@ -138,7 +152,7 @@ tally(LaBatch *batch, int *n)
 		batch->sessions[i]->first = NULL;
 	}
 	for (int i = 0; i < batch->nwalk; i++)
-		if (batch->walk[i]->session != NULL && batch->walk[i]->added)
+		if (batch->walk[i]->session != NULL)
 			count(batch->walk[i]->session, batch->walk[i]);
 	*n = 0;
 	for (int i = 0; i < batch->nsessions; i++)
@@ -176,78 +190,34 @@ write_opened(LaBatch *batch, LaSession **opened, int n)
 		if (session->loaded || first == NULL)
 			continue;
 		put(values, nulls, &at, Int32GetDatum(batch->workspace));
+		put_term(values, nulls, &at, first->visitor ? first->visitor->number : 0);
 		put(values, nulls, &at, Int64GetDatum(session->number));
-		values[at] = Int64GetDatum(first->visitor ? first->visitor->number : 0);
-		nulls[at++] = first->visitor == NULL;
-		values[at] = session->session_id ? CStringGetTextDatum(session->session_id) : (Datum) 0;
-		nulls[at++] = session->session_id == NULL;
 		put(values, nulls, &at, TimestampTzGetDatum(session->after.started_at));
-		put_number(values, nulls, &at, first->term[LA_TEXT_PAGE]);
-		put_number(values, nulls, &at, first->term[LA_TEXT_REFERRER]);
-		put_number(values, nulls, &at, first->term[LA_TEXT_UTM_SOURCE]);
-		put_number(values, nulls, &at, first->term[LA_TEXT_UTM_MEDIUM]);
-		put_number(values, nulls, &at, first->term[LA_TEXT_UTM_CAMPAIGN]);
+		put_term(values, nulls, &at, first->term[LA_SLOT_PAGE].id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_REFERRER].id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_CAMPAIGN].id);
+		put_term(values, nulls, &at, first->client->place.id);
+		put_term(values, nulls, &at, first->client->network.id);
+		put_term(values, nulls, &at, first->client->agent_term.id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_FINGERPRINT].id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_DEVICE].id);
 		put(values, nulls, &at, Int32GetDatum(session->returns));
+		put_or_null(values, nulls, &at, Int16GetDatum(session->vpn_score), session->vpn_score < 0);
+		put_or_null(values, nulls, &at, first->client->ip, first->client->ip == 0);
+		put_or_null(values, nulls, &at, session->session_id ? CStringGetTextDatum(session->session_id) : 0,
+		            session->session_id == NULL);
 		put_progress(values, nulls, &at, &session->after, batch->import);
 		track_rows_add(rows, values, nulls);
 	}
 	return track_rows_run(rows, &open_sessions);
 }
 
-/* Another batch has taken some of the names first: those sessions are loaded ones after all. */
-static LaSession **
-yield_names(LaBatch *batch, LaSession **opened, int *n)
-{
-	LaSession **named = palloc(*n * sizeof(LaSession *));
-	int64 *numbers = palloc(*n * sizeof(int64));
-	int nnamed = 0;
-
-	for (int i = 0; i < *n; i++)
-		if (opened[i]->session_id != NULL)
-			named[nnamed++] = opened[i];
-	qsort(named, nnamed, sizeof(LaSession *), track_by_session_id);
-	for (int i = 0; i < nnamed; i++)
-		numbers[i] = named[i]->number;
-	track_sessions_load(batch, named, nnamed);
-	for (int i = 0; i < nnamed; i++)
-	{
-		if (named[i]->number == numbers[i])
-		{
-			named[i]->loaded = false; /* our own row */
-			memset(&named[i]->before, 0, sizeof(LaSessionRow));
-		}
-	}
-	return tally(batch, n);
-}
-
-static Datum
-numbers_of(LaSession **sessions, int n)
-{
-	Datum *numbers = palloc(Max(n, 1) * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		numbers[i] = Int64GetDatum(sessions[i]->number);
-	return PointerGetDatum(construct_array(numbers, n, INT8OID, 8, true, TYPALIGN_DOUBLE));
-}
-
-static void
-rewrite_opened(LaBatch *batch)
-{
-	if (batch->nopened > 0)
-		la_query_run(&drop_sessions,
-		             (Datum[]){Int32GetDatum(batch->workspace), numbers_of(batch->opened, batch->nopened)},
-		             NULL, false, 0);
-	batch->opened = tally(batch, &batch->nopened);
-	if (batch->nopened > 0)
-		write_opened(batch, batch->opened, batch->nopened);
-}
-
-void
+bool
 track_sessions_open(LaBatch *batch)
 {
 	batch->opened = tally(batch, &batch->nopened);
 	if (batch->nopened == 0)
-		return;
+		return true;
 	la_query_run(&draw_numbers, (Datum[]){Int32GetDatum(batch->nopened)}, NULL, false, 0);
 	for (int i = 0; i < batch->nopened; i++)
 	{
@@ -256,11 +226,8 @@ track_sessions_open(LaBatch *batch)
 		batch->opened[i]->number = DatumGetInt64(la_query_value(i, 1, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
-	if (write_opened(batch, batch->opened, batch->nopened) < batch->nopened)
-	{
-		batch->opened = yield_names(batch, batch->opened, &batch->nopened);
-		rewrite_opened(batch); /* those that are left are returns of fewer */
-	}
+	track_vpn(batch, batch->opened, batch->nopened);
+	return write_opened(batch, batch->opened, batch->nopened) == batch->nopened;
 }
 
 static void
@@ -286,10 +253,8 @@ write_moved(LaBatch *batch)
 }
 
 void
-track_sessions_write(LaBatch *batch, bool all_added)
+track_sessions_write(LaBatch *batch)
 {
-	if (!all_added)
-		rewrite_opened(batch);
 	write_moved(batch);
 
 	for (int i = 0; i < batch->nopened; i++)
@@ -318,5 +283,4 @@ track_sessions_write(LaBatch *batch, bool all_added)
 			visitor->last_session = session->number;
 		}
 	}
-	track_visitors_write(batch);
 }

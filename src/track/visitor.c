@@ -20,18 +20,18 @@
 #include "utils/builtins.h"
 
 #include "core/query.h"
+#include "track/rows.h"
 #include "track/track.h"
 
-static LaQuery add_visitors = {
-    "INSERT INTO leadanalytics.visitor AS v (workspace, number, visitor_id, fingerprint) "
-    "SELECT $1, nextval('leadanalytics.visitor_number'), u.visitor_id, u.fingerprint "
-    "FROM unnest($2, $3) AS u (visitor_id, fingerprint) ON CONFLICT DO NOTHING "
-    "RETURNING v.visitor_id, v.number, v.ctid",
-    3,
-    {INT4OID, TEXTARRAYOID, TEXTARRAYOID}};
+static LaQuery add_visitors = {"INSERT INTO leadanalytics.visitor AS v (workspace, number, visitor_id) "
+                               "SELECT $1, nextval('leadanalytics.visitor_number'), u.visitor_id "
+                               "FROM unnest($2) AS u (visitor_id) ON CONFLICT DO NOTHING "
+                               "RETURNING v.visitor_id, v.number, v.ctid",
+                               2,
+                               {INT4OID, TEXTARRAYOID}};
 
 static LaQuery lock_visitors = {
-    "SELECT u.n::int, v.number, v.sessions, v.last_session, v.fingerprint IS NOT NULL, v.place "
+    "SELECT u.n::int, v.number, v.sessions, v.last_session, v.person, v.place "
     "FROM unnest($2) WITH ORDINALITY AS u (visitor_id, n) "
     "CROSS JOIN LATERAL (SELECT v.*, v.ctid AS place FROM leadanalytics.visitor v "
     "                    WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id FOR NO KEY UPDATE) AS v",
@@ -39,27 +39,15 @@ static LaQuery lock_visitors = {
     {INT4OID, TEXTARRAYOID}};
 
 static LaQuery write_visitors = {
-    "UPDATE leadanalytics.visitor v SET sessions = u.sessions, last_session = nullif(u.last_session, 0), "
-    "fingerprint = coalesce(v.fingerprint, u.fingerprint) "
-    "FROM unnest($1, $2, $3, $4) AS u (place, sessions, last_session, fingerprint) WHERE v.ctid = u.place",
-    4,
-    {TIDARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}};
+    "UPDATE leadanalytics.visitor v SET sessions = c.sessions, last_session = c.last_session, "
+    "person = c.person, email = coalesce(c.email, v.email) "
+    "FROM changed c WHERE v.ctid = c.place"};
 
-static ArrayType *
-text_array(Datum *values, bool *nulls, int n)
-{
-	int dims[1] = {n};
-	int bounds[1] = {1};
-
-	return construct_md_array(values, nulls, 1, dims, bounds, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-static Datum
-text_or_null(const char *text, bool *isnull)
-{
-	*isnull = text == NULL;
-	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
-}
+static const LaColumn changed_columns[] = {{"place", TIDOID},
+                                           {"sessions", INT4OID},
+                                           {"last_session", INT8OID},
+                                           {"person", INT4OID},
+                                           {"email", TEXTOID}};
 
 static int
 by_visitor_id(const void *a, const void *b)
@@ -92,8 +80,6 @@ collect(LaBatch *batch)
 			visitor = &batch->visitors[batch->nvisitors++];
 			visitor->visitor_id = named[i]->visitor_id;
 		}
-		if (visitor->fingerprint == NULL)
-			visitor->fingerprint = named[i]->fingerprint;
 		named[i]->visitor = visitor;
 	}
 }
@@ -127,12 +113,14 @@ lock(int workspace, LaVisitor **visitors, int n)
 		bool isnull;
 		LaVisitor *visitor = asked[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
 
-		visitor->number = DatumGetInt64(la_query_value(row, 2, &isnull));
+		visitor->number = DatumGetInt32(la_query_value(row, 2, &isnull));
 		visitor->sessions = DatumGetInt32(la_query_value(row, 3, &isnull));
 		visitor->last_session = DatumGetInt64(la_query_value(row, 4, &isnull));
 		if (isnull)
 			visitor->last_session = 0;
-		visitor->changed = visitor->fingerprint != NULL && !DatumGetBool(la_query_value(row, 5, &isnull));
+		visitor->person = DatumGetInt32(la_query_value(row, 5, &isnull));
+		if (isnull)
+			visitor->person = 0;
 		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 6, &isnull)), &visitor->place);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -151,8 +139,6 @@ add(int workspace, LaVisitor **visitors, int n)
 {
 	LaVisitor **missing = palloc(n * sizeof(LaVisitor *));
 	Datum *ids = palloc(n * sizeof(Datum));
-	Datum *fingerprints = palloc(n * sizeof(Datum));
-	bool *nulls = palloc(n * sizeof(bool));
 	int nmissing = 0;
 	uint64 added;
 
@@ -161,14 +147,12 @@ add(int workspace, LaVisitor **visitors, int n)
 		if (visitors[i]->number != 0)
 			continue;
 		ids[nmissing] = CStringGetTextDatum(visitors[i]->visitor_id);
-		fingerprints[nmissing] = text_or_null(visitors[i]->fingerprint, &nulls[nmissing]);
 		missing[nmissing++] = visitors[i];
 	}
 	added = la_query_run(
 	    &add_visitors,
 	    (Datum[]){Int32GetDatum(workspace),
-	              PointerGetDatum(construct_array(ids, nmissing, TEXTOID, -1, false, TYPALIGN_INT)),
-	              PointerGetDatum(text_array(fingerprints, nulls, nmissing))},
+	              PointerGetDatum(construct_array(ids, nmissing, TEXTOID, -1, false, TYPALIGN_INT))},
 	    NULL, false, 0);
 	for (uint64 row = 0; row < added; row++)
 	{
@@ -177,7 +161,7 @@ add(int workspace, LaVisitor **visitors, int n)
 		LaVisitor *key = &wanted;
 		LaVisitor *visitor = *(LaVisitor **) bsearch(&key, missing, nmissing, sizeof(LaVisitor *), by_id);
 
-		visitor->number = DatumGetInt64(la_query_value(row, 2, &isnull));
+		visitor->number = DatumGetInt32(la_query_value(row, 2, &isnull));
 		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 3, &isnull)), &visitor->place);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -208,13 +192,7 @@ track_visitors(LaBatch *batch)
 void
 track_visitors_write(LaBatch *batch)
 {
-	int room = Max(batch->nvisitors, 1);
-	Datum *places = palloc(room * sizeof(Datum));
-	Datum *sessions = palloc(room * sizeof(Datum));
-	Datum *last = palloc(room * sizeof(Datum));
-	Datum *fingerprints = palloc(room * sizeof(Datum));
-	bool *nulls = palloc(room * sizeof(bool));
-	int n = 0;
+	LaRows *rows = track_rows("changed", changed_columns, lengthof(changed_columns));
 
 	for (int i = 0; i < batch->nvisitors; i++)
 	{
@@ -222,19 +200,13 @@ track_visitors_write(LaBatch *batch)
 
 		if (!visitor->changed)
 			continue;
-		places[n] = PointerGetDatum(&visitor->place);
-		sessions[n] = Int32GetDatum(visitor->sessions);
-		last[n] = Int64GetDatum(visitor->last_session);
-		fingerprints[n] = text_or_null(visitor->fingerprint, &nulls[n]);
-		n++;
+		track_rows_add(
+		    rows,
+		    (Datum[]){PointerGetDatum(&visitor->place), Int32GetDatum(visitor->sessions),
+		              Int64GetDatum(visitor->last_session), Int32GetDatum(visitor->person),
+		              visitor->email ? CStringGetTextDatum(visitor->email) : (Datum) 0},
+		    (bool[]){false, false, visitor->last_session == 0, visitor->person == 0, visitor->email == NULL});
 	}
-	if (n == 0)
-		return;
-	la_query_run(&write_visitors,
-	             (Datum[]){PointerGetDatum(construct_array(places, n, TIDOID, sizeof(ItemPointerData), false,
-	                                                       TYPALIGN_SHORT)),
-	                       PointerGetDatum(construct_array(sessions, n, INT4OID, 4, true, TYPALIGN_INT)),
-	                       PointerGetDatum(construct_array(last, n, INT8OID, 8, true, TYPALIGN_DOUBLE)),
-	                       PointerGetDatum(text_array(fingerprints, nulls, n))},
-	             NULL, false, 0);
+	if (rows->n > 0)
+		track_rows_run(rows, &write_visitors);
 }
