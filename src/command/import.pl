@@ -25,7 +25,7 @@ my $begun = time;
 my $told = $begun;
 binmode STDOUT, ':utf8';
 $SIG{PIPE} = 'IGNORE';
-$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+$SIG{$_} = sub { fail('stopped', 'What is imported stays. Start it again: it goes on there.') } for qw(INT TERM HUP);
 
 sub fail { print STDERR "leadanalytics: $_[0]\n", map { "  $_\n" } @_[1 .. $#_]; exit 1 }
 

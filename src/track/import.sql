@@ -35,7 +35,7 @@ COMMENT ON FUNCTION leadanalytics.import_row(int, text, text) IS
 
 CREATE FUNCTION leadanalytics.import_json(import leadanalytics.import)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT pg_catalog.json_build_object('id', import.id, 'lines', import.lines, 'digest', replace(import.digest::text, '-', ''),
+    SELECT pg_catalog.json_build_object('id', import.id, 'lines', import.lines, 'digest', pg_catalog.replace(import.digest::text, '-', ''),
         'accepted', import.accepted, 'duplicates', import.duplicates, 'rejected', import.rejected, 'finished_at', import.finished_at)
 $$;
 COMMENT ON FUNCTION leadanalytics.import_json(leadanalytics.import) IS 'what import_begin and import_finish answer';

@@ -85,6 +85,9 @@ like($out, qr/^9 lines: 3 accepted, 0 duplicates, 6 rejected$/m, 'the others are
 ok(!-e "$dir/pwned", 'nothing was run');
 is(events(), 50_008, 'nothing was dropped');
 
+my $piped = qx("$ENV{LA_COMMAND}" import - --state-dir "$ENV{LA_STATE}" --workspace $slug < "$log" 2>&1);
+like($piped, qr/has 25000 lines, and begins like a file of which 25001/, 'standard input is a file like others');
+
 # Half a file: what could be read stays, and the whole goes on there.
 my $halved = "import-half-$$";
 my $half_id = sql("SELECT leadanalytics.create_workspace('$halved')");
