@@ -76,6 +76,15 @@ COMMENT ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz,
     'leadanalytics.session_idle_client (named by the client) or leadanalytics.session_idle_server';
 GRANT EXECUTE ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz, timestamptz) TO leadanalytics_read;
 
+-- Tomorrow's log may go on with the visits that today's ends with.
+CREATE FUNCTION leadanalytics.import_holds(finished_at timestamptz, touched_at timestamptz, last_at timestamptz, named boolean, last_seen timestamptz, now timestamptz)
+RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT touched_at > now - interval '1 day' AND (finished_at IS NULL OR leadanalytics.session_end(named, last_seen, NULL, last_at) IS NULL)
+$$;
+COMMENT ON FUNCTION leadanalytics.import_holds(timestamptz, timestamptz, timestamptz, boolean, timestamptz, timestamptz) IS
+    'whether a session of an import may not be closed by idleness: for a day after its last chunk, as long as it is unfinished, '
+    'or when the session is open by the file''s own clock';
+
 CREATE FUNCTION leadanalytics.engagement_score(duration_s float8, scroll_percent float8, clicks int, returns int)
 RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (least(35, floor(greatest(duration_s, 0) / 10)) + least(30, floor(greatest(scroll_percent, 0) * 3 / 10))
@@ -114,6 +123,8 @@ BEGIN
         SELECT s.number FROM leadanalytics.session s
         WHERE s.workspace = allowed AND s.ended_at IS NULL
           AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, close_idle.now) IS NOT NULL
+          AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
+              AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, close_idle.now))
         ORDER BY s.number FOR NO KEY UPDATE
     )
     UPDATE leadanalytics.session s SET ended_at = s.last_seen
@@ -136,6 +147,8 @@ BEGIN
         SELECT s.workspace, s.number FROM leadanalytics.session s
         WHERE s.ended_at IS NULL
           AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, sweep_sessions.now) IS NOT NULL
+          AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
+              AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, sweep_sessions.now))
         LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE leadanalytics.session s SET ended_at = s.last_seen
@@ -149,15 +162,3 @@ COMMENT ON FUNCTION leadanalytics.sweep_sessions(timestamptz) IS
 INSERT INTO leadanalytics.unit (name, function, every, builtin, summary) VALUES
     ('sweep_sessions', 'leadanalytics.sweep_sessions', '1 minute', true, 'write the end of sessions that are idle');
 
--- Imports.
-CREATE FUNCTION leadanalytics.import_log(workspace int, source text, first_line bigint, lines text[])
-RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_import_log';
-COMMENT ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) IS
-    'store lines of a web server''s log in combined format: pages with GET and 2xx or 304 are page_view, all else is request; '
-    'first_line is the number of the first of the lines in the file, source a name of the file: a line of the same source, number and text counts once. '
-    'Chunks may have any size, in the order of the file; import a file in one transaction: a session that close_idle() has closed between two chunks stays closed';
-GRANT EXECUTE ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) TO leadanalytics_write;
