@@ -85,10 +85,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.import_finish(int, text) TO leadanalytic
 
 CREATE FUNCTION leadanalytics.import_log(workspace int, source text, first_line bigint, lines text[])
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_import_log';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_import_log';
 COMMENT ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) IS
     'store lines of a web server''s log in combined format: pages with GET and 2xx or 304 are page_view, all else is request; '
     'first_line is the number of the first of the lines in the file, source a name of the file: a line of the same source, number and text counts once. '
@@ -97,10 +94,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) TO
 
 CREATE FUNCTION leadanalytics.import_csv(workspace int, source text, header text, first_line bigint, rows text[])
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_import_csv';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_import_csv';
 COMMENT ON FUNCTION leadanalytics.import_csv(int, text, text, bigint, text[]) IS
     'store rows of a CSV file (RFC 4180) as events: header is its first line, whose names are those an event has in JSON (event_name is needed), '
     'any other becomes a member of event_data; each of rows is a whole row, its line breaks included; the header counts as row 1. '

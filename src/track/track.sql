@@ -39,8 +39,6 @@ COMMENT ON FUNCTION leadanalytics.event_ledger() IS 'write the ledger rows of th
 CREATE TRIGGER event_ledger AFTER INSERT ON leadanalytics.event
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.event_ledger();
 
--- The plans are made for what they meet in a large database: probes of indexes, whatever the size of the
--- tables was when the session first ran them.
 CREATE FUNCTION leadanalytics.track(
     workspace int DEFAULT NULL,
     body json DEFAULT NULL,
@@ -50,10 +48,7 @@ CREATE FUNCTION leadanalytics.track(
     user_agent text DEFAULT NULL,
     now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_track';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_track';
 COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) IS
     'store web events: one event or {"events": [...]} (at most 1 000) in the shapes of the web and server SDKs; each is taken or rejected by itself; '
     'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer';
