@@ -12,7 +12,7 @@ usage: leadanalytics COMMAND [OPTIONS]
   psql [ARGS]        psql in our database, as superuser
   import FILE        read a web server's log in combined format (FILE.gz too; - is standard input)
   check [--long]     build, lint and test everything on servers of its own
-  bench NAME         run test/bench/NAME.sh on servers of its own
+  bench NAME         run test/bench/NAME.sh on servers of its own; --events N: of so many events
   build              build and install the extension, start nothing
   reset              down, then delete all data
 
@@ -31,17 +31,17 @@ usage_error() { fail "$1" "see: leadanalytics --help"; }
 is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
 
 parse_options() {
-    command='' port='' state='' workspace=demo long='' yes=''
+    command='' port='' state='' workspace=demo long='' yes='' bench_events=''
     arguments=()
     while [ $# -gt 0 ]; do
         case $1 in
             -h | --help) usage; exit 0 ;;
-            --port | --state-dir | --workspace)
+            --port | --state-dir | --workspace | --events)
                 [ $# -ge 2 ] || usage_error "$1 needs a value"
                 set_option "$1" "$2"
                 shift
                 ;;
-            --port=* | --state-dir=* | --workspace=*) set_option "${1%%=*}" "${1#*=}" ;;
+            --port=* | --state-dir=* | --workspace=* | --events=*) set_option "${1%%=*}" "${1#*=}" ;;
             --long) long=1 ;;
             --yes) yes=1 ;;
             *)
@@ -79,6 +79,10 @@ set_option() {
             ;;
         --state-dir) [ -n "$2" ] || usage_error "--state-dir needs a directory"; state=$2 ;;
         --workspace) workspace=$2 ;;
+        --events)
+            [[ $2 =~ ^[1-9][0-9]{3,8}$ ]] || usage_error "--events must be from 1000 to 999999999, not \"$2\""
+            bench_events=$2
+            ;;
     esac
 }
 
