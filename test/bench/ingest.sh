@@ -7,7 +7,8 @@
 #   copy whole the same rows in one COPY a round
 #   http       POST /api/v1/track, nginx and PostgREST in front, 4 connections
 #   plain      PostgREST's own bulk insert of the same events behind the same nginx: POST /plain?columns=… of a JSON array
-#              into a table with a column a field (texts as text) and the primary key event_id
+#              into a table with a column a field (texts as text) and the primary key event_id; in batches of 1 000 also
+#              with three indexes more, and without columns=, where PostgREST reads the keys of every object
 #   bytes      what an event takes, by table and index
 #   one, many  batches of 10 into one workspace, and the same ones spread over 10 000, in two databases; the worker's units
 #
@@ -77,7 +78,12 @@ CREATE TABLE leadanalytics_door.plain AS
 SELECT event_id, event_name, visitor_id, user_id, session_id, at, url, path, title, referrer, screen_width, screen_height,
        utm_source, utm_medium, utm_campaign, utm_term, utm_content, gclid, source, data FROM bench.stream WHERE false;
 ALTER TABLE leadanalytics_door.plain ADD PRIMARY KEY (event_id);
-GRANT INSERT ON leadanalytics_door.plain TO leadanalytics_anon;
+CREATE TABLE leadanalytics_door.plain_whole (LIKE leadanalytics_door.plain INCLUDING ALL);
+CREATE TABLE leadanalytics_door.plain_indexed (LIKE leadanalytics_door.plain INCLUDING ALL);
+CREATE INDEX ON leadanalytics_door.plain_indexed (at);
+CREATE INDEX ON leadanalytics_door.plain_indexed (visitor_id, at);
+CREATE INDEX ON leadanalytics_door.plain_indexed (session_id);
+GRANT INSERT ON leadanalytics_door.plain, leadanalytics_door.plain_whole, leadanalytics_door.plain_indexed TO leadanalytics_anon;
 NOTIFY pgrst, 'reload schema';
 SQL
     local key columns round size way
@@ -92,6 +98,10 @@ SQL
             done
             post http "$door_port" /api/v1/track "$front/body" '^HTTP/1.1 200 .*"rejected":\[\]' "Authorization: Bearer $key"
             post plain "$plain_port" "/plain?columns=$columns" "$front/plain" '^HTTP/1.1 201 ' 'Prefer: return=minimal'
+            [ "$size" -eq 1000 ] || continue
+            post 'plain, 4 indexes' "$plain_port" "/plain_indexed?columns=$columns" "$front/plain" '^HTTP/1.1 201 ' 'Prefer: return=minimal'
+            sql -c "\copy (SELECT host(ip), user_agent, (SELECT json_agg(r) FROM json_populate_recordset(NULL::leadanalytics_door.plain, plain) AS r) FROM bench.batch WHERE kind = 'http' AND round = $round AND size = $size ORDER BY k) TO PROGRAM 'sed s/\\\\\\\\n//g >$front/whole'"
+            post 'plain, no columns=' "$plain_port" /plain_whole "$front/whole" '^HTTP/1.1 201 ' 'Prefer: return=minimal'
         done
     done
 }

@@ -23,13 +23,14 @@ FROM bench.middle t JOIN bench.middle c USING (size) JOIN bench.middle w USING (
 WHERE t.way = 'track' AND c.way = 'copy' AND w.way = 'copy whole' ORDER BY t.size;
 
 \echo HTTP beside the bulk insert of PostgREST into a plain table, :connections connections: CPU of nginx, PostgREST and PostgreSQL, microseconds an event
-SELECT t.size AS batch, round(1e6 / t.wall) AS "events/s", round(1e6 / p.wall) AS "plain: events/s", round((p.wall / t.wall)::numeric, 2) AS "× plain",
-       CASE t.size WHEN 1000 THEN '1.5' END AS bar, bench.per(t.cpu) AS "CPU µs", bench.per(p.cpu) AS "plain: CPU µs",
-       round((p.cpu / t.cpu)::numeric, 2) AS "× plain by CPU"
-FROM bench.middle t JOIN bench.middle p USING (size) WHERE t.way = 'http' AND p.way = 'plain' ORDER BY t.size;
-SELECT size AS batch, way, bench.per(avg(split_part(note, ' ', 1)::float8 * 1e6 / events)) AS "nginx µs", bench.per(avg(split_part(note, ' ', 2)::float8 * 1e6 / events)) AS "PostgREST µs",
-       bench.per(avg(split_part(note, ' ', 3)::float8 * 1e6 / events)) AS "PostgreSQL µs", bench.per(avg(split_part(note, ' ', 4)::float8 * 1e6 / events)) AS "who posts µs"
-FROM bench.figure WHERE way IN ('http', 'plain') AND round > 0 GROUP BY size, way ORDER BY size, way;
+SELECT p.size AS batch, p.way AS "beside", round(1e6 / t.wall) AS "events/s", round(1e6 / p.wall) AS "its events/s", round((p.wall / t.wall)::numeric, 2) AS "×",
+       CASE WHEN p.size = 1000 AND p.way = 'plain' THEN '1.5' END AS bar, bench.per(t.cpu) AS "CPU µs", bench.per(p.cpu) AS "its CPU µs",
+       round((p.cpu / t.cpu)::numeric, 2) AS "× by CPU"
+FROM bench.middle t JOIN bench.middle p USING (size) WHERE t.way = 'http' AND p.way LIKE 'plain%' ORDER BY p.size, p.way;
+\echo whose CPU that is, means, microseconds an event
+SELECT size AS batch, way, bench.per(avg(split_part(note, ' ', 1)::float8 * 1e6 / events)) AS nginx, bench.per(avg(split_part(note, ' ', 2)::float8 * 1e6 / events)) AS "PostgREST",
+       bench.per(avg(split_part(note, ' ', 3)::float8 * 1e6 / events)) AS "PostgreSQL", bench.per(avg(split_part(note, ' ', 4)::float8 * 1e6 / events)) AS "who posts"
+FROM bench.figure WHERE (way = 'http' OR way LIKE 'plain%') AND round > 0 GROUP BY size, way ORDER BY size, way;
 
 \echo bytes an event, after VACUUM (bar: 350 with segments)
 WITH each AS (

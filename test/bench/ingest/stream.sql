@@ -3,8 +3,8 @@
 --
 -- Five events a session, four sessions a visitor; pages, referrers, User-Agents and campaigns as Zipf has them.
 
-CREATE FUNCTION bench.u(of bigint, what int) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ((hashint8extended(of, what + 1000 * current_setting('bench.seed')::int) >> 11) & ((1::bigint << 52) - 1)) / 2.0 ^ 52
+CREATE FUNCTION bench.u(of bigint, what int) RETURNS float8 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT ((hashint8extended(of, what + 1000 * current_setting('bench.seed')::int) >> 11) & 4503599627370495) / '4503599627370496'::float8
 $$;
 COMMENT ON FUNCTION bench.u(bigint, int) IS 'from 0 to 1';
 CREATE FUNCTION bench.zipf(u float8, n int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
