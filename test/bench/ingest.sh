@@ -5,14 +5,15 @@
 #              geo files, event_ids, visitors who return, sessions that the client names (70 %) and that it does not
 #   copy       COPY of the very rows that came of it, in the same transactions, into a table LIKE the leaf INCLUDING ALL;
 #   copy whole the same rows in one COPY a round
-#   http       POST /api/v1/track, nginx and PostgREST in front, 4 connections
+#   http       POST /api/v1/track, nginx and PostgREST in front, 4 connections, each a sender with visitors of its own
 #   plain      PostgREST's own bulk insert of the same events behind the same nginx: POST /plain?columns=… of a JSON array
 #              into a table with a column a field (texts as text) and the primary key event_id; in batches of 1 000 also
 #              with three indexes more, and without columns=, where PostgREST reads the keys of every object
 #   bytes      what an event takes, by table and index
 #   one, many  batches of 10 into one workspace, and the same ones spread over 10 000, in two databases; the worker's units
 #
-# LA_BENCH_EVENTS (--events) says how many events each of the three parts takes. Nothing is asserted.
+# LA_BENCH_EVENTS (--events) says how many events each of the three parts takes, LA_BENCH_OPTIONS which settings the
+# sessions of the parts without HTTP have ("-c jit=off"). Nothing is asserted.
 # Run by ./leadanalytics bench ingest, which starts the servers and sets LA_*.
 set -euo pipefail
 events=${LA_BENCH_EVENTS:-200000}
@@ -24,7 +25,7 @@ here=$LA_SOURCE/test/bench/ingest
 front=$LA_STATE/bench-ingest
 rows=$front/rows
 geo=$front/geo
-PGOPTIONS="-c bench.seed=$seed -c client_min_messages=warning"
+PGOPTIONS="-c bench.seed=$seed -c client_min_messages=warning ${LA_BENCH_OPTIONS-}"
 export PGOPTIONS LA_SOURCE
 db() { psql -h "$LA_SOCKET" -U postgres -X -q -v ON_ERROR_STOP=1 "$@"; }
 sql() { db -d leadanalytics "$@"; }
@@ -44,7 +45,7 @@ part_sql() {
     sql -o /dev/null <<SQL
 SELECT bench.make_stream('sql', $events, false);
 ANALYZE bench.stream;
-SELECT bench.make_batches('sql', $events, $rounds, '{"1": 0.02, "10": 0.08, "100": 0.25, "1000": 0.65}');
+SELECT bench.make_batches('sql', $events, $rounds, '{"1": 0.02, "10": 0.08, "100": 0.25, "1000": 0.65}', 1);
 ANALYZE bench.batch;
 SQL
     for ((round = 0; round <= rounds; round++)); do
@@ -72,7 +73,7 @@ part_http() {
     sql -o /dev/null <<SQL
 SELECT bench.make_stream('http', $events, true);
 ANALYZE bench.stream;
-SELECT bench.make_batches('http', $events, $rounds, '{"1": 0.03, "10": 0.12, "100": 0.25, "1000": 0.60}');
+SELECT bench.make_batches('http', $events, $rounds, '{"1": 0.03, "10": 0.12, "100": 0.25, "1000": 0.60}', $connections);
 ANALYZE bench.batch;
 CREATE TABLE leadanalytics_door.plain AS
 SELECT event_id, event_name, visitor_id, user_id, session_id, at, url, path, title, referrer, screen_width, screen_height,

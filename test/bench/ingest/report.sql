@@ -12,8 +12,8 @@ CREATE FUNCTION bench.percent(float8) RETURNS text LANGUAGE sql AS $$ SELECT rou
 
 \echo
 \pset tuples_only on
-SELECT format('ingest: %s events a part, seed %s, %s rounds; %s events taken in %s sessions of %s visitors; %s; synchronous_commit = %s, fsync = %s',
-              :'events', :'seed', :'rounds', events, sessions, visitors, :'geo', current_setting('synchronous_commit'), current_setting('fsync'))
+SELECT format('ingest: %s events a part, seed %s, %s rounds; %s events taken in %s sessions of %s visitors; %s; synchronous_commit = %s, fsync = %s, jit = %s',
+              :'events', :'seed', :'rounds', events, sessions, visitors, :'geo', current_setting('synchronous_commit'), current_setting('fsync'), current_setting('jit'))
 FROM bench.taken;
 \pset tuples_only off
 \echo track() beside COPY of the rows that came of it: CPU of the backend, microseconds an event
@@ -24,7 +24,7 @@ WHERE t.way = 'track' AND c.way = 'copy' AND w.way = 'copy whole' ORDER BY t.siz
 
 \echo HTTP beside the bulk insert of PostgREST into a plain table, :connections connections: CPU of nginx, PostgREST and PostgreSQL, microseconds an event
 SELECT p.size AS batch, p.way AS "beside", round(1e6 / t.wall) AS "events/s", round(1e6 / p.wall) AS "its events/s", round((p.wall / t.wall)::numeric, 2) AS "×",
-       CASE WHEN p.size = 1000 AND p.way = 'plain' THEN '1.5' END AS bar, bench.per(t.cpu) AS "CPU µs", bench.per(p.cpu) AS "its CPU µs",
+       CASE WHEN p.size = 1000 THEN '1.5' END AS bar, bench.per(t.cpu) AS "CPU µs", bench.per(p.cpu) AS "its CPU µs",
        round((p.cpu / t.cpu)::numeric, 2) AS "× by CPU"
 FROM bench.middle t JOIN bench.middle p USING (size) WHERE t.way = 'http' AND p.way LIKE 'plain%' ORDER BY p.size, p.way;
 \echo whose CPU that is, means, microseconds an event

@@ -116,14 +116,15 @@ CREATE FUNCTION bench.as_plain(e bench.stream) RETURNS json LANGUAGE sql STABLE 
         'utm_content', e.utm_content, 'gclid', e.gclid, 'source', e.source, 'data', e.data))
 $$;
 
--- Batches. share: which part of a round's events goes into batches of that size.
+-- Batches. share: which part of a round's events goes into batches of that size. lanes: that many senders, each of
+-- whom has visitors of his own; batches go round them, and those that do not fill are left out.
 CREATE UNLOGGED TABLE bench.batch (
     kind text, round int, size int, k int, n int, now timestamptz, ip inet, user_agent text, workspace int, body json, plain json,
     PRIMARY KEY (kind, round, size, k)
 );
 ALTER TABLE bench.batch ALTER body SET STORAGE EXTERNAL, ALTER plain SET STORAGE EXTERNAL;
 
-CREATE FUNCTION bench.make_batches(kind text, events int, rounds int, share jsonb) RETURNS void LANGUAGE sql SET work_mem = '256MB' AS $$
+CREATE FUNCTION bench.make_batches(kind text, events int, rounds int, share jsonb, lanes int) RETURNS void LANGUAGE sql SET work_mem = '256MB' AS $$
     INSERT INTO bench.batch
     WITH segment AS (
         SELECT round, size, greatest(size, floor(events / (rounds + 1.0) * part / size) * size)::int AS events
@@ -132,7 +133,8 @@ CREATE FUNCTION bench.make_batches(kind text, events int, rounds int, share json
     ), placed AS (
         SELECT *, sum(events) OVER (ORDER BY round, size) - events AS before FROM segment
     ), member AS (
-        SELECT p.round, p.size, (s.n - p.before - 1) / p.size + 1 AS k, s AS e, s.n
+        SELECT p.round, p.size, s AS e, s.n,
+               (row_number() OVER (PARTITION BY p.round, p.size, s.visitor % lanes ORDER BY s.n) - 1) / p.size * lanes + s.visitor % lanes + 1 AS k
         FROM placed p JOIN bench.stream s ON s.kind = make_batches.kind AND s.n > p.before AND s.n <= p.before + p.events
     )
     SELECT make_batches.kind, round, size, k, count(*), max((e).at) + k * interval '1 us' + interval '1 s',
@@ -141,4 +143,5 @@ CREATE FUNCTION bench.make_batches(kind text, events int, rounds int, share json
            CASE WHEN make_batches.kind = 'http' THEN json_agg(bench.as_plain(e) ORDER BY n) END
     FROM member
     GROUP BY round, size, k
+    HAVING count(*) = size
 $$;
