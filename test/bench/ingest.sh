@@ -144,7 +144,7 @@ CONF
 }
 
 part_small() {
-    local sites=10000 way round workspaces
+    local sites=10000 way round part last
     [ "$events" -ge 200000 ] || sites=$((events / 20))
     for way in one many; do
         said "making $([ $way = one ] && echo 'one workspace' || echo "$sites workspaces") and batches of 10"

@@ -27,9 +27,9 @@ SELECT p.size AS batch, p.way AS "beside", round(1e6 / t.wall) AS "events/s", ro
        CASE WHEN p.size = 1000 THEN '1.5' END AS bar, bench.per(t.cpu) AS "CPU µs", bench.per(p.cpu) AS "its CPU µs",
        round((p.cpu / t.cpu)::numeric, 2) AS "× by CPU"
 FROM bench.middle t JOIN bench.middle p USING (size) WHERE t.way = 'http' AND p.way LIKE 'plain%' ORDER BY p.size, p.way;
-\echo whose CPU that is, means, microseconds an event
-SELECT size AS batch, way, bench.per(avg(split_part(note, ' ', 1)::float8 * 1e6 / events)) AS nginx, bench.per(avg(split_part(note, ' ', 2)::float8 * 1e6 / events)) AS "PostgREST",
-       bench.per(avg(split_part(note, ' ', 3)::float8 * 1e6 / events)) AS "PostgreSQL", bench.per(avg(split_part(note, ' ', 4)::float8 * 1e6 / events)) AS "who posts"
+\echo whose CPU that is, microseconds an event
+SELECT size AS batch, way, bench.per(percentile_disc(0.5) WITHIN GROUP (ORDER BY split_part(note, ' ', 1)::float8 * 1e6 / events)) AS nginx, bench.per(percentile_disc(0.5) WITHIN GROUP (ORDER BY split_part(note, ' ', 2)::float8 * 1e6 / events)) AS "PostgREST",
+       bench.per(percentile_disc(0.5) WITHIN GROUP (ORDER BY split_part(note, ' ', 3)::float8 * 1e6 / events)) AS "PostgreSQL", bench.per(percentile_disc(0.5) WITHIN GROUP (ORDER BY split_part(note, ' ', 4)::float8 * 1e6 / events)) AS "who posts"
 FROM bench.figure WHERE (way = 'http' OR way LIKE 'plain%') AND round > 0 GROUP BY size, way ORDER BY size, way;
 
 \echo bytes an event, after VACUUM (bar: 350 with segments)
