@@ -325,6 +325,11 @@ SELECT count(*) AS faults FROM (SELECT returns, row_number() OVER (PARTITION BY 
                                 FROM leadanalytics.session WHERE workspace = :chance AND visitor IS NOT NULL) s WHERE returns <> before;
 DROP TABLE sent;
 
+-- The parent's statistics follow its leaves, when they grew
+SELECT pg_stat_force_next_flush();
+SELECT leadanalytics.analyze_parents(now()) AS analyzed, leadanalytics.analyze_parents(now()) AS again;
+SELECT reltuples = (SELECT count(*) FROM leadanalytics.event) AS known FROM pg_class WHERE oid = 'leadanalytics.event'::regclass;
+
 -- Who may do what
 CREATE ROLE test_track_stranger;
 CREATE ROLE test_track_reader;
