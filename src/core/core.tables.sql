@@ -88,7 +88,7 @@ CREATE TABLE leadanalytics.route (
     family text NOT NULL DEFAULT 'plain'
         CHECK (family IN ('dashboard', 'engagement', 'activity', 'campaigns', 'public', 'plain')),
     roles text[] NOT NULL DEFAULT '{admin}'
-        CHECK (roles <@ '{public,admin,marketing,capture,sdk,agent,live,sandbox,member,tenant}'),
+        CHECK (roles <@ '{public,admin,marketing,capture,sdk,agent,live,sandbox,member,manager,tenant}'),
     success int NOT NULL DEFAULT 200 CHECK (success BETWEEN 200 AND 299),
     writes boolean NOT NULL DEFAULT false,
     cors boolean NOT NULL DEFAULT false,
@@ -104,7 +104,7 @@ COMMENT ON TABLE leadanalytics.route IS 'the HTTP interface: method and path →
 COMMENT ON COLUMN leadanalytics.route.path IS 'segments; one that starts with a colon is a parameter; a literal segment wins over a parameter';
 COMMENT ON COLUMN leadanalytics.route.function IS 'schema.name of a function that is not overloaded; it returns json, jsonb or leadanalytics.reply';
 COMMENT ON COLUMN leadanalytics.route.family IS 'whose envelope answers and errors wear';
-COMMENT ON COLUMN leadanalytics.route.roles IS 'roles of keys that may call it (admin always may); public: no key needed';
+COMMENT ON COLUMN leadanalytics.route.roles IS 'roles of keys that may call it (admin always may); public: no key needed; manager: a member''s key whose member is an owner or admin';
 COMMENT ON COLUMN leadanalytics.route.success IS 'the status when the function returns JSON';
 COMMENT ON COLUMN leadanalytics.route.writes IS 'for a GET that changes something: it runs on the writing side; everything else always knows its side';
 COMMENT ON COLUMN leadanalytics.route.cors IS 'a browser on another origin may call it';

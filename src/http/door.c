@@ -108,7 +108,8 @@ may_call(const Visit *visit)
 	if (strcmp(visit->key.role, "admin") == 0)
 		return true;
 	foreach (cell, visit->route->roles)
-		if (strcmp(lfirst(cell), visit->key.role) == 0)
+		if (strcmp(lfirst(cell), visit->key.role) == 0 ||
+		    (visit->key.manages && strcmp(lfirst(cell), "manager") == 0))
 			return true;
 	return false;
 }

@@ -23,8 +23,10 @@
 #define HIDDEN_DIGITS 52 /* of the 64, not part of what a key is found by */
 #define MAX_TEXT 128     /* longer texts are no keys; hashing stops here */
 
-static LaQuery by_prefix = {"SELECT workspace, id, role, member, per_minute, digest FROM leadanalytics.key "
-                            "WHERE prefix = $1 AND revoked_at IS NULL",
+static LaQuery by_prefix = {"SELECT k.workspace, k.id, k.role, k.member, k.per_minute, k.digest, "
+                            "(SELECT m.role IN ('owner', 'admin') FROM leadanalytics.member m "
+                            "WHERE m.workspace = k.workspace AND m.id = k.member) "
+                            "FROM leadanalytics.key k WHERE k.prefix = $1 AND k.revoked_at IS NULL",
                             1,
                             {TEXTOID}};
 
@@ -95,6 +97,7 @@ la_key_find(const char *text, LaKey *key)
 	key->per_minute = DatumGetInt32(la_query_value(0, 5, &isnull));
 	if (isnull)
 		key->per_minute = -1;
+	key->manages = DatumGetBool(la_query_value(0, 7, &isnull)) && !isnull;
 	return true;
 }
 

@@ -20,6 +20,7 @@ typedef struct LaKey
 	const char *role; /* palloc'd in the memory context SPI was connected in */
 	int64 member;     /* 0: none */
 	int per_minute;   /* -1: the route's limit; 0: none */
+	bool manages;     /* its member is an owner or admin of the workspace */
 } LaKey;
 
 /*
