@@ -15,28 +15,27 @@ $$;
 COMMENT ON FUNCTION leadanalytics.activity_sums(int, text, bigint, bigint) IS
     'counts of a metric of leadanalytics.activity_tally, from ref since to until: for functions that asked who calls';
 
--- Of k refs that are not summed up yet, the first five of all are among themselves and the first 5 + k of those
--- that are: no more is read, however many rooms there are.
+-- Of k refs with counts that are not summed up yet, the first five of all are among themselves and the first
+-- 5 + k of those that are: no more is read, however many rooms there are.
 CREATE FUNCTION leadanalytics.activity_top(workspace int, metric text)
 RETURNS TABLE (ref bigint, n bigint) LANGUAGE sql STABLE AS $$
     WITH fresh AS MATERIALIZED (
         SELECT f.ref, sum(f.n) AS n FROM leadanalytics.activity_fresh_tally f
         WHERE f.workspace = activity_top.workspace AND f.metric = activity_top.metric
         GROUP BY f.ref
+    ), counted AS (
+        SELECT c.ref, sum(c.fresh) + coalesce(max(c.summed), (
+            SELECT a.n FROM leadanalytics.activity_tally a
+            WHERE a.workspace = activity_top.workspace AND a.metric = activity_top.metric AND a.label = '' AND a.ref = c.ref), 0) AS n
+        FROM (SELECT f.ref, f.n AS fresh, NULL::bigint AS summed FROM fresh f
+              UNION ALL
+              SELECT t.ref, 0, t.n
+              FROM (SELECT a.ref, a.n FROM leadanalytics.activity_tally a
+                    WHERE a.workspace = activity_top.workspace AND a.metric = activity_top.metric AND a.metric IN ('in_room', 'on_page')
+                    ORDER BY a.n DESC, a.ref LIMIT 5 + (SELECT count(*) FROM fresh)) AS t) AS c
+        GROUP BY c.ref
     )
-    SELECT c.ref, c.n::bigint
-    FROM (SELECT t.ref, t.n
-          FROM (SELECT a.ref, a.n FROM leadanalytics.activity_tally a
-                WHERE a.workspace = activity_top.workspace AND a.metric = activity_top.metric AND a.metric IN ('in_room', 'on_page')
-                ORDER BY a.n DESC, a.ref LIMIT 5 + (SELECT count(*) FROM fresh)) AS t
-          WHERE NOT EXISTS (SELECT FROM fresh f WHERE f.ref = t.ref)
-          UNION ALL
-          SELECT f.ref, f.n + coalesce((SELECT a.n FROM leadanalytics.activity_tally a
-                                        WHERE a.workspace = activity_top.workspace AND a.metric = activity_top.metric
-                                          AND a.label = '' AND a.ref = f.ref), 0)
-          FROM fresh f) AS c
-    WHERE c.n > 0
-    ORDER BY c.n DESC, c.ref LIMIT 5
+    SELECT c.ref, c.n::bigint FROM counted c WHERE c.n > 0 ORDER BY c.n DESC, c.ref LIMIT 5
 $$;
 COMMENT ON FUNCTION leadanalytics.activity_top(int, text) IS
     'the five highest counts of in_room or on_page, ties by ref: for functions that asked who calls';
@@ -44,7 +43,7 @@ COMMENT ON FUNCTION leadanalytics.activity_top(int, text) IS
 -- The answer's six parts, for SQL.
 CREATE FUNCTION leadanalytics.activity_kpis(workspace int)
 RETURNS TABLE (rooms bigint, recordings bigint, recording_duration bigint, contacts bigint, bookings bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed int := leadanalytics.permitted(workspace);
 BEGIN
@@ -61,7 +60,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.activity_kpis(int) TO leadanalytics_read
 
 CREATE FUNCTION leadanalytics.activity_timeline(workspace int, now timestamptz DEFAULT now())
 RETURNS TABLE (date date, bookings bigint, room_joins bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today bigint := leadanalytics.utc_day(now);
 BEGIN
@@ -77,7 +76,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.activity_timeline(int, timestamptz) TO l
 
 CREATE FUNCTION leadanalytics.activity_event_types(workspace int)
 RETURNS TABLE (type text, count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY SELECT s.label, s.n FROM leadanalytics.activity_sums(leadanalytics.permitted(workspace), 'event') s
     ORDER BY s.n DESC, s.label COLLATE "C";
@@ -88,7 +87,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.activity_event_types(int) TO leadanalyti
 
 CREATE FUNCTION leadanalytics.activity_top_booking_pages(workspace int)
 RETURNS TABLE (id bigint, title text, slug text, count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed int := leadanalytics.permitted(workspace);
 BEGIN
@@ -102,7 +101,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.activity_top_booking_pages(int) TO leada
 
 CREATE FUNCTION leadanalytics.activity_new_contacts(workspace int, now timestamptz DEFAULT now())
 RETURNS TABLE (date date, count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today bigint := leadanalytics.utc_day(now);
 BEGIN
@@ -115,7 +114,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.activity_new_contacts(int, timestamptz) 
 
 CREATE FUNCTION leadanalytics.activity_top_rooms(workspace int)
 RETURNS TABLE (id bigint, name text, display_name text, count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed int := leadanalytics.permitted(workspace);
 BEGIN
@@ -128,7 +127,7 @@ COMMENT ON FUNCTION leadanalytics.activity_top_rooms(int) IS 'the five rooms joi
 GRANT EXECUTE ON FUNCTION leadanalytics.activity_top_rooms(int) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.activity(workspace int, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN json_build_object(
         'kpis', (SELECT json_build_object('rooms', k.rooms, 'recordings', k.recordings, 'recordingDuration', k.recording_duration,

@@ -25,24 +25,26 @@ $$;
 COMMENT ON FUNCTION leadanalytics.contact_event_items(json, timestamptz) IS 'the events of a body, each with what is wrong with it';
 
 CREATE FUNCTION leadanalytics.add_contact_events(workspace int, events json, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     allowed int := leadanalytics.permitted(add_contact_events.workspace);
     items leadanalytics.contact_event_item[] := ARRAY(SELECT i FROM leadanalytics.contact_event_items(add_contact_events.events, add_contact_events.now) i);
-    rooms leadanalytics.room[];
-    pages leadanalytics.booking_page[];
-    contacts leadanalytics.contact[];
+    rooms text[];
+    pages text[];
+    held int;
 BEGIN
     -- What is named is held until the end, so that it can be referred to.
-    rooms := ARRAY(SELECT r FROM leadanalytics.room r
-                   WHERE r.workspace = allowed AND r.name IN (SELECT i.room FROM unnest(items) i WHERE i.error IS NULL) ORDER BY r.id FOR KEY SHARE);
-    pages := ARRAY(SELECT p FROM leadanalytics.booking_page p
-                   WHERE p.workspace = allowed AND p.slug IN (SELECT i.booking_page FROM unnest(items) i WHERE i.error IS NULL) ORDER BY p.id FOR KEY SHARE);
+    rooms := ARRAY(SELECT r.name FROM leadanalytics.room r
+                   WHERE r.workspace = allowed AND r.name = ANY (ARRAY(SELECT DISTINCT i.room FROM unnest(items) i WHERE i.error IS NULL))
+                   ORDER BY r.id FOR KEY SHARE);
+    pages := ARRAY(SELECT p.slug FROM leadanalytics.booking_page p
+                   WHERE p.workspace = allowed AND p.slug = ANY (ARRAY(SELECT DISTINCT i.booking_page FROM unnest(items) i WHERE i.error IS NULL))
+                   ORDER BY p.id FOR KEY SHARE);
     items := ARRAY(
         SELECT ROW(i.index, i.email, i.event_type, i.room, i.booking_page, i.at, i.event_id, i.metadata, coalesce(i.error,
-                   CASE WHEN i.room <> '' AND NOT EXISTS (SELECT FROM unnest(rooms) r WHERE r.name = i.room) THEN 'Room not found'
-                        WHEN i.booking_page <> '' AND NOT EXISTS (SELECT FROM unnest(pages) p WHERE p.slug = i.booking_page) THEN 'Booking page not found' END)
+                   CASE WHEN i.room <> '' AND i.room <> ALL (rooms) THEN 'Room not found'
+                        WHEN i.booking_page <> '' AND i.booking_page <> ALL (pages) THEN 'Booking page not found' END)
                )::leadanalytics.contact_event_item
         FROM unnest(items) i ORDER BY i.index);
     -- One that somebody deletes between the two statements is made again.
@@ -52,17 +54,18 @@ BEGIN
         WHERE i.error IS NULL AND NOT EXISTS (SELECT FROM leadanalytics.contact c WHERE c.workspace = allowed AND c.email = i.email)
         GROUP BY i.email ORDER BY i.email COLLATE "C"
         ON CONFLICT DO NOTHING;
-        contacts := ARRAY(SELECT c FROM leadanalytics.contact c
-                          WHERE c.workspace = allowed AND c.email IN (SELECT i.email FROM unnest(items) i WHERE i.error IS NULL)
-                          ORDER BY c.id FOR KEY SHARE);
-        EXIT WHEN cardinality(contacts) = (SELECT count(DISTINCT i.email) FROM unnest(items) i WHERE i.error IS NULL);
+        PERFORM FROM leadanalytics.contact c
+        WHERE c.workspace = allowed AND c.email = ANY (ARRAY(SELECT DISTINCT i.email FROM unnest(items) i WHERE i.error IS NULL))
+        ORDER BY c.id FOR KEY SHARE;
+        GET DIAGNOSTICS held = ROW_COUNT;
+        EXIT WHEN held = (SELECT count(DISTINCT i.email) FROM unnest(items) i WHERE i.error IS NULL);
     END LOOP;
     INSERT INTO leadanalytics.contact_event (workspace, contact, at, room, booking_page, event_type, event_id, metadata)
     SELECT allowed, c.id, i.at, r.id, p.id, i.event_type, i.event_id, i.metadata
     FROM unnest(items) i
-    JOIN unnest(contacts) c ON c.email = i.email
-    LEFT JOIN unnest(rooms) r ON r.name = i.room
-    LEFT JOIN unnest(pages) p ON p.slug = i.booking_page
+    JOIN leadanalytics.contact c ON c.workspace = allowed AND c.email = i.email
+    LEFT JOIN leadanalytics.room r ON r.workspace = allowed AND r.name = i.room
+    LEFT JOIN leadanalytics.booking_page p ON p.workspace = allowed AND p.slug = i.booking_page
     WHERE i.error IS NULL
     ORDER BY i.event_id COLLATE "C", i.index
     ON CONFLICT (workspace, event_id) WHERE event_id IS NOT NULL DO NOTHING;

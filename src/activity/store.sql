@@ -71,7 +71,7 @@ COMMENT ON FUNCTION leadanalytics.accepted_one(json) IS 'the answer about a sing
 
 -- Rooms.
 CREATE FUNCTION leadanalytics.put_rooms(workspace int, rooms json, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     answer json;
@@ -118,7 +118,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.delete_room(int, text) TO leadanalytics_
 
 -- Recordings.
 CREATE FUNCTION leadanalytics.put_recordings(workspace int, recordings json, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     answer json;
@@ -168,7 +168,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.put_recording(int, text, text, int, bigi
 
 -- Booking pages.
 CREATE FUNCTION leadanalytics.put_booking_pages(workspace int, booking_pages json, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     answer json;
@@ -215,7 +215,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.delete_booking_page(int, text) TO leadan
 
 -- Contacts.
 CREATE FUNCTION leadanalytics.put_contacts(workspace int, contacts json, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     answer json;

@@ -33,7 +33,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.counts_of_recording(int) IS 'what a recording adds to which counts';
 
 CREATE FUNCTION leadanalytics.tally_contact_events()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO leadanalytics.activity_fresh_tally (workspace, metric, label, ref, n)
@@ -57,7 +57,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.tally_contact_events() IS 'note what a statement changed in the counts of events';
 
 CREATE FUNCTION leadanalytics.tally_contacts()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO leadanalytics.activity_fresh_tally (workspace, metric, label, ref, n)
@@ -78,7 +78,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.tally_contacts() IS 'note what a statement changed in the counts of contacts';
 
 CREATE FUNCTION leadanalytics.tally_recordings()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO leadanalytics.activity_fresh_tally (workspace, metric, label, ref, n)
@@ -99,7 +99,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.tally_recordings() IS 'note what a statement changed in the counts of recordings';
 
 CREATE FUNCTION leadanalytics.tally_rooms()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO leadanalytics.activity_fresh_tally (workspace, metric, label, ref, n)
@@ -140,7 +140,7 @@ CREATE TRIGGER tally_deleted AFTER DELETE ON leadanalytics.room
 -- Summing up. One at a time (who comes second leaves it to the first), so rows of activity_tally are locked by
 -- nobody else; a row that is written meanwhile is left for the next time.
 CREATE FUNCTION leadanalytics.sum_activity(now timestamptz)
-RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     summed int := 0;
     nothing leadanalytics.activity_tally[];
@@ -171,7 +171,7 @@ INSERT INTO leadanalytics.unit (name, function, every, on_poke, builtin, summary
     ('sum_activity', 'leadanalytics.sum_activity', '1 minute', true, true, 'sum up the counts of activity');
 
 CREATE FUNCTION leadanalytics.recount_activity(workspace int)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     allowed int := leadanalytics.permitted(recount_activity.workspace);

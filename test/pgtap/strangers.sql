@@ -10,6 +10,8 @@ SELECT leadanalytics.create_site(:full, 'strangers-test', '{strangers.example}')
 SELECT leadanalytics.track(:full, '{"events": [
     {"event_name": "page_view", "visitor_id": "v1", "session_id": "s1", "event_data": {"url": "https://strangers.example/"}},
     {"event_name": "sign_up", "visitor_id": "v2"}]}') \g /dev/null
+SELECT leadanalytics.put_room(:full, 'r'), leadanalytics.put_booking_page(:full, 'p', 'P'),
+       leadanalytics.add_contact_events(:full, '{"contact": "c@strangers.example", "event_type": "booking", "booking_page": "p"}') \g /dev/null
 CREATE ROLE strangers_stranger IN ROLE leadanalytics_write;
 CREATE ROLE strangers_friend IN ROLE leadanalytics_write;
 SELECT leadanalytics.grant_workspace(:full, 'strangers_friend') \g /dev/null

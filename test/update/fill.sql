@@ -30,6 +30,12 @@ SELECT leadanalytics.whitelist_ip(:acme, '2001:db8::10', 'Office', 'test', now =
 SET leadanalytics.policy_cidr = on;
 SELECT leadanalytics.block_ip(:globex, '198.51.100.0/24', now => '2026-02-03T12:00:00Z');
 RESET leadanalytics.policy_cidr;
+SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Standup"}, {"name": "demo"}]'), leadanalytics.put_booking_page(:acme, 'intro', 'Intro'),
+       leadanalytics.put_recording(:acme, 'rec', 'demo', 60), leadanalytics.put_contact(:acme, 'ann@x.example', 'Ann', 1770000000);
+SELECT leadanalytics.add_contact_events(:acme, '[{"contact": "ann@x.example", "event_type": "booking", "booking_page": "intro", "created_at": 1770100000, "metadata": {"a": [1.50]}},
+    {"contact": "bea@x.example", "event_type": "room_join", "room": "demo", "created_at": 1770200000, "event_id": "e1"}, {"contact": "bea@x.example", "event_type": "room_join", "room": "standup"}]');
+SELECT leadanalytics.sum_activity(now());
+SELECT leadanalytics.delete_room(:acme, 'standup');
 -- A user's own: an endpoint, a view, and grants on ours.
 CREATE FUNCTION public.hello(workspace int) RETURNS json STABLE LANGUAGE sql AS $$SELECT json_build_object('hello', workspace)$$;
 INSERT INTO leadanalytics.route (method, path, function, summary, roles) VALUES ('GET', '/hello/:who', 'public.hello', 'hello', '{public}');

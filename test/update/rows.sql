@@ -1,9 +1,12 @@
 -- Every row of every table of ours as one line (table and MD5), and every sequence's next value; not home,
--- which stays where it is.
+-- which stays where it is. Tallies are the sums of their rows: a restore writes them anew.
 SELECT format('SELECT %L || '' '' || md5(t::text) FROM %s AS t ORDER BY 1', c.oid::regclass, c.oid::regclass)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-WHERE nspname ~ '^leadanalytics' AND relkind = 'r' AND c.oid <> 'leadanalytics.home'::regclass
+WHERE nspname ~ '^leadanalytics' AND relkind = 'r' AND c.oid <> 'leadanalytics.home'::regclass AND relname !~ '_tally$'
 ORDER BY c.oid::regclass::text COLLATE "C" \gexec
+SELECT 'activity ' || workspace, metric, label, ref, sum(n)
+FROM (SELECT * FROM leadanalytics.activity_tally UNION ALL SELECT * FROM leadanalytics.activity_fresh_tally) AS t
+GROUP BY workspace, metric, label, ref HAVING sum(n) <> 0 ORDER BY 1, 2, 3, 4;
 SELECT format('SELECT ''%s last '' || last_value || '' '' || is_called FROM %s', c.oid::regclass, c.oid::regclass)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE nspname ~ '^leadanalytics' AND relkind = 'S'
