@@ -262,7 +262,8 @@ call_function(const Visit *visit, LaBound *bound)
 	}
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	enable_timeout_at(STATEMENT_TIMEOUT, TimestampTzPlusMilliseconds(visit->came_at, route->timeout_ms));
-	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
+	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC,
+	                visit->has_key ? visit->key.role : NULL);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
 	if (visit->writing)
 		check_deferred();

@@ -25,7 +25,7 @@ static const HeaderField fields[] = {
     FIELD("x-la-method", method),      FIELD("x-la-auth", authorization), FIELD("x-la-key", api_key),
     FIELD("x-la-ip", client_ip),       FIELD("x-la-rid", request_id),     FIELD("x-la-agent", user_agent),
     FIELD("x-la-origin", origin),      FIELD("x-la-referer", referer),    FIELD("x-la-idem", idempotency_key),
-    FIELD("x-la-acrm", wanted_method),
+    FIELD("x-la-acrm", wanted_method), FIELD("x-la-type", content_type),
 };
 
 LaRequest *

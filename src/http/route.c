@@ -169,6 +169,8 @@ load_params(LaRoute *route)
 		param->segment = param->place == LA_PLACE_PATH ? segment_of(route, param->name) : -1;
 		if (param->place == LA_PLACE_DOCUMENT)
 			route->has_document = true;
+		if (strcmp(param->type->name, "form") == 0)
+			route->has_form = true;
 		if (param->place == LA_PLACE_BODY)
 			route->has_members = true;
 		if (strcmp(param->type->name, "workspace") == 0)

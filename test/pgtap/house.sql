@@ -20,7 +20,7 @@ CREATE TEMP VIEW target AS
     FROM leadanalytics.route r LEFT JOIN pg_proc p ON p.oid = to_regproc(r.function);
 CREATE FUNCTION pg_temp.type_of(param text) RETURNS regtype LANGUAGE sql AS $$
     SELECT CASE param WHEN 'text' THEN 'text' WHEN 'int' THEN 'int4' WHEN 'bigint' THEN 'int8' WHEN 'number' THEN 'float8' WHEN 'boolean' THEN 'bool'
-                      WHEN 'date' THEN 'date' WHEN 'timestamp' THEN 'timestamptz' WHEN 'uuid' THEN 'uuid' WHEN 'ip' THEN 'inet' WHEN 'json' THEN 'json' END::regtype
+                      WHEN 'date' THEN 'date' WHEN 'timestamp' THEN 'timestamptz' WHEN 'uuid' THEN 'uuid' WHEN 'ip' THEN 'inet' WHEN 'json' THEN 'json' WHEN 'form' THEN 'json' END::regtype
 $$;
 
 CREATE TEMP TABLE rule (number int GENERATED ALWAYS AS IDENTITY, name text, breaches text, specimen text);
