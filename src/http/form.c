@@ -19,7 +19,7 @@
 
 #define MAX_FIELDS 200
 #define MAX_NAME 200
-#define MAX_VALUE 16384
+#define MAX_VALUE 16384 /* bytes, as MAX_NAME */
 
 typedef enum Kind
 {
@@ -190,46 +190,57 @@ read_plain(char *body, int length, List **fields, const char **error)
 	return read_lines(body, fields, error);
 }
 
+/* The fields as a List of LaPair; false with *error set. */
+static bool
+read_fields(const char *content_type, const char *body, int length, List **fields, const char **error)
+{
+	char *text;
+
+	*error = "not UTF-8 without a byte 0";
+	if (memchr(body, '\0', length) != NULL || !pg_verify_mbstr(PG_UTF8, body, length, true))
+		return false;
+	text = pnstrdup(body, length);
+	switch (kind_of(content_type))
+	{
+		case JSON:
+			return read_json(text, length, fields, error);
+		case URLENCODED:
+			return read_urlencoded(text, fields, error);
+		case MULTIPART:
+			return la_form_parts(content_type, text, length, fields, error);
+		case PLAIN:
+			return read_plain(text, length, fields, error);
+	}
+	pg_unreachable();
+}
+
 char *
 la_form_json(const char *content_type, const char *body, int length, const char **error)
 {
-	Kind kind = kind_of(content_type);
 	List *fields = NIL;
+	const char *why;
 	StringInfoData json;
 	ListCell *cell;
-	bool good;
 
-	if (memchr(body, '\0', length) != NULL)
-		*error = "a byte 0";
-	else if (!pg_verify_mbstr(PG_UTF8, body, length, true))
-		*error = "not UTF-8";
-	else
+	if (!read_fields(content_type, body, length, &fields, &why))
 	{
-		char *text = pnstrdup(body, length);
-
-		good = kind == JSON         ? read_json(text, length, &fields, error)
-		       : kind == URLENCODED ? read_urlencoded(text, &fields, error)
-		       : kind == MULTIPART  ? la_form_parts(content_type, text, length, &fields, error)
-		                            : read_plain(text, length, &fields, error);
-		if (good && fields == NIL)
-			*error = "no field";
-		if (good && fields != NIL)
-		{
-			initStringInfo(&json);
-			foreach (cell, fields)
-			{
-				const LaPair *pair = lfirst(cell);
-
-				appendStringInfoChar(&json, json.len == 0 ? '{' : ',');
-				la_json_quote(&json, pair->name);
-				appendStringInfoChar(&json, ':');
-				la_json_quote(&json, pair->value);
-			}
-			appendStringInfoChar(&json, '}');
-			return json.data;
-		}
+		*error = why;
+		return NULL;
 	}
-	return NULL;
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	foreach (cell, fields)
+	{
+		const LaPair *pair = lfirst(cell);
+
+		if (json.len > 1)
+			appendStringInfoChar(&json, ',');
+		la_json_quote(&json, pair->name);
+		appendStringInfoChar(&json, ':');
+		la_json_quote(&json, pair->value);
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
 }
 
 LA_FUNCTION(la_http_form_fields)

@@ -28,8 +28,14 @@ CREATE SEQUENCE leadanalytics.lead_id;
 CREATE TABLE leadanalytics.lead (
     workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
     id bigint NOT NULL DEFAULT pg_catalog.nextval('leadanalytics.lead_id'),
-    external_id text COLLATE "C",
     enquiry_at timestamptz NOT NULL,
+    -- first what a search looks at in every row it finds: what stands before a column costs time
+    class smallint NOT NULL GENERATED ALWAYS AS
+        (leadanalytics.lead_class(status, follow_ups_count, first_seen_at, last_viewed_at, last_follow_up_at)) STORED,
+    haystack text NOT NULL GENERATED ALWAYS AS
+        (lower(coalesce(name, '') || E'\n' || coalesce(email, '') || E'\n' || coalesce(phone, '') || E'\n' || coalesce(project, '') || E'\n'
+               || coalesce(visitor_id, '') COLLATE pg_catalog."default")) STORED,
+    external_id text COLLATE "C",
     status text COLLATE "C" NOT NULL DEFAULT 'new'
         CHECK (status IN ('new', 'contacted', 'qualified', 'proposal', 'won', 'lost', 'fake', 'unqualified')),
     name text,
@@ -54,10 +60,6 @@ CREATE TABLE leadanalytics.lead (
     last_viewed_at timestamptz,
     owner_id text,
     team_id text,
-    class smallint NOT NULL GENERATED ALWAYS AS
-        (leadanalytics.lead_class(status, follow_ups_count, first_seen_at, last_viewed_at, last_follow_up_at)) STORED,
-    haystack text NOT NULL GENERATED ALWAYS AS
-        (lower(coalesce(name, '') || E'\n' || coalesce(email, '') || E'\n' || coalesce(phone, '') || E'\n' || coalesce(project, '') || E'\n' || coalesce(visitor_id, ''))) STORED,
     PRIMARY KEY (workspace, id),
     CHECK ((first_seen_at IS NULL) = (last_viewed_at IS NULL)),
     CHECK ((follow_ups_count = 0) = (last_follow_up_at IS NULL))

@@ -59,7 +59,7 @@ CREATE FUNCTION leadanalytics.lead_page(
     OUT ids bigint[],
     OUT total bigint)
 LANGUAGE c STABLE
-SET enable_seqscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan SET jit = off
 AS 'MODULE_PATHNAME', 'la_leads_page';
 COMMENT ON FUNCTION leadanalytics.lead_page(int, smallint[], text, text, int, int) IS
     'a page of leads, by id in order, and how many there are: see src/leads/page.c; needle in lower case; for functions that asked who calls';

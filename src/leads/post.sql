@@ -32,7 +32,9 @@ BEGIN
     SELECT jsonb_object_agg(lower(key), value) INTO f
     FROM (SELECT key, btrim(value, E' \t\r\n') AS value FROM json_each_text(fields)) AS m
     WHERE value <> '';
-    f := coalesce(f, '{}');
+    IF f IS NULL THEN
+        RAISE EXCEPTION 'Invalid request body' USING ERRCODE = 'LA400', HINT = 'Every field is empty.';
+    END IF;
     post.name := left(f->>'firstname', 200);
     post.email := left(f->>'email', 320);
     post.phone := left(f->>'phone', 50);

@@ -22,7 +22,7 @@ DECLARE
     found_lead bigint;
     wanted text := lower(coalesce(post.project, ''));
 BEGIN
-    -- The surer sign first; of several leads that match, which only edits by hand or imports make, the oldest.
+    -- The surer sign first; of several that match, for a follow-up may bring another's number, the oldest.
     SELECT l.id INTO found_lead FROM leadanalytics.lead l
     WHERE l.workspace = post.workspace AND l.visitor_id = post.visitor_id AND lower(coalesce(l.project, '')) = wanted
     ORDER BY l.id LIMIT 1;
@@ -104,7 +104,7 @@ BEGIN
         workspace, lead, submitted_at, is_primary, is_duplicate_window, is_bot, name, email, phone, project, source, referer,
         cta_name, visitor_id, session_id, contact_ip, score, suspicion, time_to_submit, site_key, form_id, payload)
     VALUES (post.workspace, stored.id, post.received_at, submission.is_primary, submission.is_duplicate_window, post.honeypot,
-            post.name, post.email, post.phone, post.project, post.source, post.referer, post.cta_name, post.visitor_id,
+            post.name, post.email, post.phone, stored.project, post.source, post.referer, post.cta_name, post.visitor_id,
             session.session_id, post.ip, submission.score, submission.suspicion, post.time_to_submit, post.site_key, post.form_id,
             post.payload);
     IF NOT submission.is_duplicate_window THEN
