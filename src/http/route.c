@@ -44,16 +44,18 @@ static LaQuery read_routes = {
     "SELECT r.method, r.path, r.family, r.roles, r.success, r.writes, r.cors, r.timeout_ms, r.message, "
     "r.function, "
     "       f.schema, f.name, f.arguments, f.answers, "
-    "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid "
+    "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid, f.id "
     "FROM leadanalytics.route r, leadanalytics.route_function(r.function) f "
     "ORDER BY r.path, r.method"};
 
 static LaQuery read_params = {
-    "SELECT name, place, arg, type, required, lenient, fallback, min, max, choices, error, "
-    "       leadanalytics.argument_expression($3, arg) "
-    "FROM leadanalytics.route_param WHERE method = $1 AND path = $2 ORDER BY position, name",
+    "SELECT p.name, p.place, p.arg, p.type, p.required, p.lenient, p.fallback, p.min, p.max, p.choices, "
+    "p.error, "
+    "       pg_catalog.pg_get_function_arg_default(f.oid, pg_catalog.array_position(f.proargnames, p.arg)) "
+    "FROM leadanalytics.route_param p LEFT JOIN pg_catalog.pg_proc f ON f.oid = $3 "
+    "WHERE p.method = $1 AND p.path = $2 ORDER BY p.position, p.name",
     3,
-    {TEXTOID, TEXTOID, TEXTOID}};
+    {TEXTOID, TEXTOID, OIDOID}};
 
 Oid
 la_context_type(LaContext context)
@@ -142,10 +144,10 @@ segment_of(const LaRoute *route, const char *name)
 }
 
 static void
-load_params(LaRoute *route)
+load_params(LaRoute *route, Oid id)
 {
 	Datum values[3] = {CStringGetTextDatum(route->method), CStringGetTextDatum(route->path),
-	                   CStringGetTextDatum(route->function)};
+	                   ObjectIdGetDatum(id)};
 	uint64 count = la_query_run(&read_params, values, NULL, true, 0);
 	SPITupleTable *rows = SPI_tuptable;
 	MemoryContext outside = MemoryContextSwitchTo(table_context);
@@ -290,12 +292,14 @@ read_table(void)
 		List *arguments;
 		LaRoute *route;
 		bool isnull;
+		Datum id;
 
 		SPI_tuptable = rows;
 		route_oid = DatumGetObjectId(la_query_value(row, 15, &isnull));
 		param_oid = DatumGetObjectId(la_query_value(row, 16, &isnull));
 		route = load_route(row, &schema, &name, &arguments);
-		load_params(route);
+		id = la_query_value(row, 17, &isnull);
+		load_params(route, isnull ? InvalidOid : DatumGetObjectId(id));
 		if (name != NULL)
 			compose_call(route, schema, name, arguments);
 		routes = lappend(routes, route);

@@ -81,6 +81,7 @@ INSERT INTO rule (name, breaches, specimen) VALUES
    AND class.oid <> ALL (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'leadanalytics')
    EXCEPT VALUES ('leadanalytics.home'), -- where this database is: another one's after a restore
                  ('leadanalytics.country'), ('leadanalytics.key_role'), ('leadanalytics.partitioned'), ('leadanalytics.status_source'), -- built-in rows only
+                 ('leadanalytics.lead_tally'), ('leadanalytics.lead_submission_tally'), -- kept by triggers, in a restore too
                  ('leadanalytics.unit_state') -- how the workers fared: not the other database's$$,
  $$CREATE TABLE leadanalytics.bad (i int)$$),
 ('built-in tables, and built-in rows, are not dumped',
