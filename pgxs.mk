@@ -10,7 +10,7 @@ MODULE_big = leadanalytics
 OBJS = src/leadanalytics.o $(patsubst %.c,%.o,$(sort $(wildcard $(ROOMS:%=src/%/*.c))))
 UPDATES = $(patsubst updates/%.sql,build/leadanalytics--%.sql,$(wildcard updates/*--*.sql))
 DATA_built = $(SQL_SCRIPT) $(UPDATES)
-SHLIB_LINK += -lmaxminddb -lyaml -lpcre2-8
+SHLIB_LINK += -lmaxminddb -lyaml -lpcre2-8 -lz
 EXTRA_CLEAN = build $(OBJS:.o=.d)
 
 # The install script is all state first, then all functions: a room's functions may name any table.
@@ -18,7 +18,9 @@ EXTRA_CLEAN = build $(OBJS:.o=.d)
 STATE = $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.tables.sql))
 FUNCTIONS = $(filter-out $(STATE),$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.sql))) src/grants.sql
 
-REGRESS = $(filter $(notdir $(basename $(wildcard sql/*.sql))),$(ROOMS) leadanalytics)
+# sql/<room>.sql and sql/<room>_<what>.sql, in the order of the house.
+TESTS = $(sort $(notdir $(basename $(wildcard sql/*.sql))))
+REGRESS = $(foreach room,$(ROOMS) leadanalytics,$(filter $(room) $(room)_%,$(TESTS)))
 REGRESS_OPTS = --load-extension=leadanalytics
 ISOLATION = $(notdir $(basename $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=leadanalytics

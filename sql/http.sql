@@ -178,6 +178,43 @@ SELECT a.headers FROM door_test.ask('GET', '/analytics/t/fixed?count=x', more =>
 SELECT * FROM door_test.ask('OPTIONS', '/healthz');
 SELECT * FROM door_test.ask('OPTIONS', '/none/at/all');
 
+-- Content-Encoding: what nginx says of the bound is the bound, else 1 MB.
+SELECT coding, a.status, a.headers, a.answer
+FROM (VALUES ('gzip', '\x1f8b0800000000000203ab562acf2f4a51b252aaca2c28484d51aa0500d5cdee2811000000'::bytea), ('X-Gzip', '\x1f8b0800000000000203ab562acf2f4a51b252aaca2c28484d51aa0500'),
+             ('deflate', '\x789cab562acf2f4a51b252aaca2c28484d51aa050035cd0603'), ('deflate', '\xab562acf2f4a51b252aaca2c28484d51aa0500'), ('identity', '{"word":"as is"}'), ('br', '{"word":"as is"}'), ('br', '')) AS b (coding, body),
+     LATERAL door_test.ask('POST', '/analytics/t', :'admin', body, jsonb_build_object('x-la-encoding', coding)) AS a;
+SELECT most, a.status, a.answer FROM unnest('{16,17,0,-1,x,99999999999999999999}'::text[]) AS most,
+     LATERAL door_test.ask('POST', '/analytics/t', :'admin', '\x1f8b0800000000000203ab562acf2f4a51b252aaca2c28484d51aa0500d5cdee2811000000',
+                           jsonb_build_object('x-la-encoding', 'gzip', 'x-la-limit', most)) AS a;
+
+-- Idempotency-Key: done once, remembered for a day, gone after it
+CREATE TABLE door_test.work (n int GENERATED ALWAYS AS IDENTITY, word text);
+GRANT ALL ON door_test.work TO leadanalytics_owner;
+CREATE FUNCTION door_test.work(word text DEFAULT 'none') RETURNS json LANGUAGE sql AS $$ INSERT INTO door_test.work (word) VALUES (word) RETURNING json_build_object('n', n) $$;
+INSERT INTO leadanalytics.route (method, path, function, roles, idempotent, summary) VALUES ('POST', '/work', 'door_test.work', '{public,sdk}', true, 'work');
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg) VALUES ('POST', '/work', 'word', 'body', 'word');
+SELECT key IS NOT NULL AS keyed, body, a.*
+FROM (VALUES (1, :'admin', '{"word":"a"}'), (2, :'admin', '{"word":"b"}'), (3, :'sdk', '{"word":"a"}'), (4, NULL, '{"word":"a"}'), (5, NULL, '{"word":"b"}'), (6, NULL, '{"word":"a"}')) AS r (i, key, body),
+     LATERAL door_test.ask('POST', '/work', key, convert_to(body, 'UTF8'), '{"x-la-idem": "k"}') AS a;
+SELECT word, count(*) FROM door_test.work GROUP BY word ORDER BY word;
+SELECT workspace IS NOT NULL AS keyed, route, status, content_type, headers, convert_from(answer, 'UTF8') FROM leadanalytics.idempotency ORDER BY keyed, convert_from(answer, 'UTF8');
+-- the reading side remembers nothing
+SELECT set_config('request.headers', '{"x-la-method": "POST", "x-la-uri": "/work", "x-la-idem": "r"}', false) IS NOT NULL, leadanalytics_door.handle_ro('{}');
+SELECT current_setting('leadanalytics.idempotency_keep') AS keep, leadanalytics.sweep_idempotency(now() + interval '23 hours') AS swept_early, leadanalytics.sweep_idempotency(now() + interval '25 hours') AS swept,
+       leadanalytics.sweep_idempotency(now() + interval '25 hours') AS swept_again;
+SELECT a.answer FROM door_test.ask('POST', '/work', :'admin', '{"word":"c"}', '{"x-la-idem": "k"}') AS a;
+-- one that is too old and still there counts as gone
+UPDATE leadanalytics.idempotency SET at = at - interval '1 day';
+SELECT a.answer FROM door_test.ask('POST', '/work', :'admin', '{"word":"d"}', '{"x-la-idem": "k"}') AS a;
+SET leadanalytics.idempotency_keep = '60s';
+UPDATE leadanalytics.idempotency SET at = at - interval '59 seconds';
+SELECT a.answer FROM door_test.ask('POST', '/work', :'admin', '{"word":"e"}', '{"x-la-idem": "k"}') AS a;
+RESET leadanalytics.idempotency_keep;
+SELECT leadanalytics.openapi() #> '{paths,/work,post,parameters}';
+-- a GET is idempotent anyway
+INSERT INTO leadanalytics.route (method, path, function, idempotent, summary) VALUES ('GET', '/work', 'door_test.work', true, 'work');
+TRUNCATE leadanalytics.idempotency;
+
 -- A route without its function harms nobody else, and status() says so.
 DROP FUNCTION door_test.act(text);
 CREATE FUNCTION door_test.words(OUT words text) LANGUAGE sql AS $$ SELECT 'no JSON' $$;

@@ -27,8 +27,10 @@ SELECT leadanalytics.overview(:w, '2026-05-01 12:59:00Z') ->> 'avg_session_durat
 SELECT leadanalytics.close_idle(:w, '2026-05-01 12:59:01Z');
 SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
 -- D-76 bots are left out
-INSERT INTO leadanalytics.visitor (workspace, number, visitor_id, fingerprint) VALUES (:w, 1000000, 'bot', 'f9');
-INSERT INTO leadanalytics.event (at, received_at, workspace, visitor, name, kind, is_bot) VALUES ('2026-05-01', '2026-05-01', :w, 1000000, 1, 'p', true);
+SELECT leadanalytics.track(:w, '{"event_name": "page_view", "visitor_id": "bot", "session_id": "bot", "fingerprint_id": "f9"}',
+    user_agent => 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)', now => '2026-05-01 12:30:00Z') ->> 'accepted' AS accepted;
+SELECT e.is_bot, e.session_id, (SELECT count(*) FROM leadanalytics.sessions s WHERE s.workspace = :w AND s.session_id = 'bot') AS sessions
+FROM leadanalytics.events e WHERE e.workspace = :w AND e.visitor_id = 'bot';
 SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
 -- D-01 the same in every time zone
 SET timezone = 'Asia/Kolkata';

@@ -14,6 +14,7 @@ libc6-dev /usr/include/stdio.h
 libmaxminddb-dev /usr/share/doc/libmaxminddb-dev/copyright
 libyaml-dev /usr/include/yaml.h
 libpcre2-dev /usr/include/pcre2.h
+zlib1g-dev /usr/include/zlib.h
 uap-core /usr/share/uap-core/regexes.yaml
 make make
 nginx nginx

@@ -92,6 +92,7 @@ CREATE TABLE leadanalytics.route (
     success int NOT NULL DEFAULT 200 CHECK (success BETWEEN 200 AND 299),
     writes boolean NOT NULL DEFAULT false,
     cors boolean NOT NULL DEFAULT false,
+    idempotent boolean NOT NULL DEFAULT false CONSTRAINT get_is_idempotent_anyway CHECK (NOT idempotent OR method <> 'GET'),
     timeout_ms int NOT NULL DEFAULT 10000 CHECK (timeout_ms BETWEEN 1 AND 11000),
     message text,
     summary text NOT NULL,
@@ -107,6 +108,7 @@ COMMENT ON COLUMN leadanalytics.route.roles IS 'roles of keys that may call it (
 COMMENT ON COLUMN leadanalytics.route.success IS 'the status when the function returns JSON';
 COMMENT ON COLUMN leadanalytics.route.writes IS 'for a GET that changes something: it runs on the writing side; everything else always knows its side';
 COMMENT ON COLUMN leadanalytics.route.cors IS 'a browser on another origin may call it';
+COMMENT ON COLUMN leadanalytics.route.idempotent IS 'it heeds the header Idempotency-Key: a request that comes again is answered as the first was, and not done again';
 COMMENT ON COLUMN leadanalytics.route.timeout_ms IS 'after this the request is given up with 503, ms';
 COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement envelope';
 COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI';

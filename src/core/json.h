@@ -1,12 +1,14 @@
 /*
  * JSON of requests: a tree that knows what was written, and the writer's few verbs.
  *
- * The parser is PostgreSQL's; this adds what a public door needs before it: UTF-8 verified, nesting
- * bounded, and U+0000 and lone surrogates written as escapes replaced by U+FFFD (PostgreSQL's text
- * cannot hold them, and one such escape must not lose a batch of a thousand events). Numbers stay
- * text until somebody asks: 1e999999 is legal JSON, and only the member that uses it is in error.
+ * The reading is of RFC 8259 and takes what PostgreSQL's json takes, with three differences that a public
+ * door needs: the text must be valid UTF-8, arrays and objects nest LA_JSON_MAX_DEPTH deep, and U+0000 and
+ * lone surrogates written as escapes are replaced by U+FFFD (PostgreSQL's text cannot hold them, and one
+ * such escape must not lose a batch of a thousand events). Numbers stay text until somebody asks:
+ * 1e999999 is legal JSON, and only the member that uses it is in error.
  *
- * Everything is allocated in the current memory context and freed with it.
+ * Everything is allocated in the current memory context and freed with it. A tree's texts are slices of one
+ * copy of what was read, so none of its parts can be freed alone, and the text it came from may go.
  */
 #ifndef LA_JSON_H
 #define LA_JSON_H
@@ -30,7 +32,7 @@ typedef struct LaJson
 {
 	LaJsonType type;
 	const char *key;  /* its name, for a member of an object */
-	const char *text; /* string: its characters, NUL-terminated; number, bool: as written */
+	const char *text; /* string: its characters; number, bool, null: as written; all NUL-terminated */
 	int length;       /* of text, in bytes */
 	int count;        /* members or elements */
 	struct LaJson *first;
@@ -41,10 +43,14 @@ typedef struct LaJson
 #define la_json_foreach(child, parent)                                                                       \
 	for (const LaJson *child = (parent)->first; child != NULL; child = child->next)
 
-/* The tree of a text, or NULL with *error a short lowercase reason. Never raises for bad input. */
+/*
+ * The tree of a text, which need not end in NUL. NULL for a bad one, and never an error raised: *error is
+ * "not valid UTF-8", "nested too deep" or "not valid JSON", whichever is met first (UTF-8 before the others).
+ */
 extern LaJson *la_json_parse(const char *text, int length, const char **error);
 
-/* A copy of a text that is valid JSON and holds no escape that text cannot, or NULL with *error as above. */
+/* A copy of a text, for functions that take json: escapes that text cannot hold are replaced. It takes and
+ * refuses what la_json_parse does. */
 extern char *la_json_heal(const char *text, int length, const char **error);
 
 /* The member of that name (the last, if repeated), or NULL; NULL too when object is NULL or no object. */

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 #include "core/settings.h"
@@ -15,8 +17,10 @@ char *la_geo_anonymous = NULL;
 bool la_policy_cidr = false;
 int la_track_past_s = 7 * 24 * 3600;
 int la_track_future_s = 5 * 60;
+int la_track_dictionary = 1000000;
 int la_session_server_s = 30 * 60;
 int la_session_client_s = 60 * 60;
+int la_idempotency_keep_s = 24 * 3600;
 int la_worker_restart_s = 5;
 char *la_agent_regexes = NULL;
 
@@ -80,10 +84,14 @@ static const IntSetting ints[] = {
      &la_track_past_s, 7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.track_future", "How far after its receipt a client's timestamp is believed.",
      &la_track_future_s, 5 * 60, 0, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.track_dictionary", "How many entries a workspace's dictionary takes.",
+     &la_track_dictionary, 1000000, 1, INT_MAX, PGC_SUSET, 0},
     {"leadanalytics.session_idle_server", "Idle time that ends a session made by the server.",
      &la_session_server_s, 30 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.session_idle_client", "Idle time that ends a session named by the client.",
      &la_session_client_s, 60 * 60, 60, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.idempotency_keep", "How long the answer to an Idempotency-Key is kept.",
+     &la_idempotency_keep_s, 24 * 3600, 60, 31 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.worker_restart", "Pause before a worker that failed is started again.",
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",

@@ -7,13 +7,15 @@
 extern char *la_geo_city; /* leadanalytics.geo_city: an absolute path, or "" */
 extern char *la_geo_asn;
 extern char *la_geo_anonymous;
-extern bool la_policy_cidr;     /* leadanalytics.policy_cidr: networks may be listed */
-extern int la_track_past_s;     /* how old a client's timestamp may be, s */
-extern int la_track_future_s;   /* how far ahead it may be, s */
-extern int la_session_server_s; /* idle limit of sessions made by the server, s */
-extern int la_session_client_s; /* idle limit of sessions the client named, s */
-extern int la_worker_restart_s; /* pause before a failed worker starts again, s */
-extern char *la_agent_regexes;  /* path of uap-core's regexes.yaml, "": none */
+extern bool la_policy_cidr;       /* leadanalytics.policy_cidr: networks may be listed */
+extern int la_track_past_s;       /* how old a client's timestamp may be, s */
+extern int la_track_future_s;     /* how far ahead it may be, s */
+extern int la_track_dictionary;   /* how many entries a workspace's dictionary takes */
+extern int la_session_server_s;   /* idle limit of sessions made by the server, s */
+extern int la_session_client_s;   /* idle limit of sessions the client named, s */
+extern int la_worker_restart_s;   /* pause before a failed worker starts again, s */
+extern char *la_agent_regexes;    /* path of uap-core's regexes.yaml, "": none */
+extern int la_idempotency_keep_s; /* how long an answer to an Idempotency-Key is kept, s */
 
 extern void la_settings_define(void);
 

@@ -232,9 +232,8 @@ is_workspace(const LaParam *param)
 	return strcmp(param->type->name, "workspace") == 0;
 }
 
-/* The workspace in the path, which the door judges whatever is wrong with the rest. */
-static const char *
-workspace_of_path(const LaRoute *route, const LaRequest *request)
+const char *
+la_bind_workspace(const LaRoute *route, const LaRequest *request)
 {
 	ListCell *cell;
 
@@ -256,7 +255,6 @@ la_bind(const LaRoute *route, const LaRequest *request, LaBound *bound)
 	const char *why = read_body(route, request, &body);
 	ListCell *cell;
 
-	bound->workspace = workspace_of_path(route, request);
 	if (why != NULL)
 		return problem_with_body(route, why);
 	foreach (cell, route->params)

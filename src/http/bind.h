@@ -14,8 +14,10 @@ typedef struct LaBound
 	Datum values[LA_ROUTE_MAX_ARGS];
 	char nulls[LA_ROUTE_MAX_ARGS + 1]; /* as SPI_execute_plan wants them */
 	Oid types[LA_ROUTE_MAX_ARGS];
-	const char *workspace; /* the path's, when the route has one */
 } LaBound;
+
+/* The workspace in the path, which the door judges whatever is wrong with the rest; NULL: none. */
+extern const char *la_bind_workspace(const LaRoute *route, const LaRequest *request);
 
 /*
  * Append the route's parameters to bound. Returns NULL, or what is wrong in the words of the family:

@@ -33,8 +33,10 @@
 #include "core/query.h"
 #include "http/answer.h"
 #include "http/bind.h"
+#include "http/body.h"
 #include "http/cors.h"
 #include "http/http.h"
+#include "http/idempotency.h"
 #include "http/request.h"
 #include "http/route.h"
 #include "tenant/tenant.h"
@@ -45,7 +47,7 @@ static const char no_key[] = "API key required. Use Authorization: Bearer <key> 
 
 typedef struct Visit
 {
-	const LaRequest *request;
+	LaRequest *request;
 	TimestampTz came_at;    /* all tries together have the route's time */
 	bool writing;           /* in handle_rw */
 	const LaFamily *family; /* the route's once it is known, before that the path's */
@@ -64,6 +66,8 @@ problem_answer(const Visit *visit, const LaProblem *problem)
 	la_family_error(visit->family, &answer->body, problem);
 	if (problem->status == 503)
 		la_answer_header(answer, "Retry-After", "1");
+	if (problem->status == 415)
+		la_answer_header(answer, "Accept-Encoding", "gzip, deflate");
 	if (problem->status == 401)
 		la_answer_header(answer, "WWW-Authenticate", "Bearer");
 	return answer;
@@ -276,14 +280,56 @@ call_function(const Visit *visit, LaBound *bound)
 	return route->replies ? reply_answer() : json_answer(visit);
 }
 
+/* The request is one for its route's function: bind its values and run it. */
+static LaAnswer *
+call(Visit *visit)
+{
+	LaBound *bound = palloc0(sizeof(LaBound));
+	const LaProblem *problem;
+
+	bind_context(visit, bound);
+	problem = la_bind(visit->route, visit->request, bound);
+	if (problem != NULL)
+		return problem_answer(visit, problem);
+	if (visit->route->writes && strcmp(visit->route->method, "GET") == 0)
+	{
+		if (!visit->writing)
+		{
+			LaAnswer *answer = la_answer_make(200);
+
+			la_answer_header(answer, "X-Accel-Redirect", "@rw");
+			return answer;
+		}
+		visit->undo = strcmp(visit->request->method, "HEAD") == 0;
+	}
+	return call_function(visit, bound);
+}
+
+/* The same, unless it was done before: then its answer. */
+static LaAnswer *
+call_once(Visit *visit)
+{
+	pg_uuid_t claim;
+	LaAnswer *answer =
+	    la_idempotency_claim(visit->route, visit->request, visit->has_key ? &visit->key : NULL, &claim);
+
+	if (answer != NULL)
+		return answer;
+	answer = call(visit);
+	if (answer->status < 400)
+		la_idempotency_remember(&claim, answer);
+	else
+		visit->undo = true; /* with the claim */
+	return answer;
+}
+
 /* The checks in their order, then the call. */
 static LaAnswer *
 pass(Visit *visit)
 {
-	const LaRequest *request = visit->request;
+	LaRequest *request = visit->request;
 	const char *key_text = la_request_key(request);
-	LaBound *bound = palloc0(sizeof(LaBound));
-	const LaProblem *problem;
+	const LaProblem *problem = NULL;
 	List *routes;
 
 	visit->family = la_family_of_path(request->segments);
@@ -333,25 +379,17 @@ pass(Visit *visit)
 		                          "%d arguments.",
 		                          LA_ROUTE_MAX_ARGS),
 		                errhint("See leadanalytics.status().")));
-	bind_context(visit, bound);
-	problem = la_bind(visit->route, request, bound);
-	if (visit->route->has_workspace && !is_own_workspace(visit, bound->workspace))
+	if (visit->route->has_workspace && !is_own_workspace(visit, la_bind_workspace(visit->route, request)))
 		return problem_answer(visit, la_family_no_workspace(visit->family));
+	if (visit->route->has_document || visit->route->has_members)
+		problem = la_body_decode(request);
 	if (problem != NULL)
 		return problem_answer(visit, problem);
-
-	if (visit->route->writes && strcmp(visit->route->method, "GET") == 0)
-	{
-		if (!visit->writing)
-		{
-			LaAnswer *answer = la_answer_make(200);
-
-			la_answer_header(answer, "X-Accel-Redirect", "@rw");
-			return answer;
-		}
-		visit->undo = strcmp(request->method, "HEAD") == 0;
-	}
-	return call_function(visit, bound);
+	if (!visit->writing || !visit->route->idempotent)
+		return call(visit);
+	if (request->bad_idempotency_key)
+		return refuse(visit, 400, "Invalid Idempotency-Key");
+	return request->idempotency_key ? call_once(visit) : call(visit);
 }
 
 /* What the client is told of an error, and what the log keeps of one that is ours. */

@@ -40,6 +40,7 @@ static const Text common[] = {
     {405, "Method not allowed", "METHOD_NOT_ALLOWED"},
     {409, "Conflict", "CONFLICT"},
     {413, "Request body too large", "VALIDATION_ERROR"},
+    {415, "Unsupported Content-Encoding", "VALIDATION_ERROR"},
     {422, "Validation failed", "VALIDATION_ERROR"},
     {429, "Rate limit exceeded", "RATE_LIMITED"},
     {500, "Internal server error", "INTERNAL_ERROR"},

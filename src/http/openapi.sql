@@ -43,15 +43,24 @@ COMMENT ON FUNCTION leadanalytics.openapi_schema(leadanalytics.route_param, text
 
 CREATE FUNCTION leadanalytics.openapi_parameters(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_agg(leadanalytics.openapi_object(json_build_object(
-        'name', p.name, 'in', p.place, 'required', p.required OR p.place = 'path',
-        'description', p.summary,
-        'schema', leadanalytics.openapi_schema(p, (route).function),
-        'example', leadanalytics.openapi_value(p.type, p.example))) ORDER BY p.position, p.name)
-    FROM leadanalytics.route_param p
-    WHERE p.method = (route).method AND p.path = (route).path AND p.place IN ('path', 'query')
+    SELECT json_agg(parameter ORDER BY header, position, name)
+    FROM (
+        SELECT false, p.position, p.name, leadanalytics.openapi_object(json_build_object(
+            'name', p.name, 'in', p.place, 'required', p.required OR p.place = 'path',
+            'description', p.summary,
+            'schema', leadanalytics.openapi_schema(p, (route).function),
+            'example', leadanalytics.openapi_value(p.type, p.example)))
+        FROM leadanalytics.route_param p
+        WHERE p.method = (route).method AND p.path = (route).path AND p.place IN ('path', 'query')
+        UNION ALL
+        SELECT true, NULL, NULL, json_build_object(
+            'name', 'Idempotency-Key', 'in', 'header', 'required', false,
+            'description', 'a request with the key of an earlier one is answered as that was, and not done again',
+            'schema', json_build_object('type', 'string', 'minLength', 1, 'maxLength', 256))
+        WHERE (route).idempotent
+    ) AS p (header, position, name, parameter)
 $$;
-COMMENT ON FUNCTION leadanalytics.openapi_parameters(leadanalytics.route) IS 'the parameters of a route in path and query; null without any';
+COMMENT ON FUNCTION leadanalytics.openapi_parameters(leadanalytics.route) IS 'the parameters of a route in path, query and headers; null without any';
 
 CREATE FUNCTION leadanalytics.openapi_body(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
@@ -93,6 +102,8 @@ RETURNS json LANGUAGE sql STABLE AS $$
                      ('401', 'no key, or an invalid one', NOT 'public' = ANY ((route).roles)),
                      ('403', 'the key''s role does not open this', true),
                      ('404', 'no such object', true),
+                     ('413', 'the body is too large', leadanalytics.openapi_body(route) IS NOT NULL),
+                     ('415', 'the body''s Content-Encoding is not gzip, deflate or identity', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('422', 'a parameter or the body is not as described', (route).family = 'engagement'),
                      ('500', 'a fault of the server, named in its log by X-Request-Id', true),
                      ('503', 'try again later', true)) AS e (status, description, applies)

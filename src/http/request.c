@@ -25,7 +25,8 @@ static const HeaderField fields[] = {
     FIELD("x-la-method", method),      FIELD("x-la-auth", authorization), FIELD("x-la-key", api_key),
     FIELD("x-la-ip", client_ip),       FIELD("x-la-rid", request_id),     FIELD("x-la-agent", user_agent),
     FIELD("x-la-origin", origin),      FIELD("x-la-referer", referer),    FIELD("x-la-idem", idempotency_key),
-    FIELD("x-la-acrm", wanted_method), FIELD("x-la-type", content_type),
+    FIELD("x-la-acrm", wanted_method), FIELD("x-la-encoding", encoding),  FIELD("x-la-limit", body_limit),
+    FIELD("x-la-type", content_type),
 };
 
 LaRequest *
@@ -50,6 +51,14 @@ la_request_read(bytea *body)
 		             "configured by ./leadanalytics up.")));
 	if (request->request_id == NULL)
 		request->request_id = "-";
+
+	if (request->idempotency_key != NULL && strcmp(request->idempotency_key, "!") == 0)
+	{
+		request->idempotency_key = NULL;
+		request->bad_idempotency_key = true;
+	}
+	if (request->idempotency_key != NULL && *request->idempotency_key == '\0')
+		request->idempotency_key = NULL;
 
 	question = strchr(uri, '?');
 	request->path = question ? pnstrdup(uri, question - uri) : uri;

@@ -13,7 +13,7 @@ typedef struct LaRequest
 	List *segments;     /* of the path, decoded; NIL with bad_path */
 	bool bad_path;      /* an escape in the path cannot be decoded */
 	List *query;        /* LaPair */
-	const char *body;
+	const char *body;   /* as sent, until la_body_decode() */
 	int body_length;
 	const char *content_type; /* NULL when not sent, as the rest */
 
@@ -24,7 +24,10 @@ typedef struct LaRequest
 	const char *user_agent;
 	const char *origin;
 	const char *referer;
+	const char *encoding;   /* Content-Encoding of the body */
+	const char *body_limit; /* how large nginx lets a plain body be, in bytes; only with an encoding */
 	const char *idempotency_key;
+	bool bad_idempotency_key;  /* one was sent, but no key can be read from it */
 	const char *wanted_method; /* Access-Control-Request-Method */
 } LaRequest;
 

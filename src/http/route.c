@@ -44,7 +44,8 @@ static LaQuery read_routes = {
     "SELECT r.method, r.path, r.family, r.roles, r.success, r.writes, r.cors, r.timeout_ms, r.message, "
     "r.function, "
     "       f.schema, f.name, f.arguments, f.answers, "
-    "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid, f.id "
+    "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid, r.idempotent, "
+    "f.id "
     "FROM leadanalytics.route r, leadanalytics.route_function(r.function) f "
     "ORDER BY r.path, r.method"};
 
@@ -241,6 +242,7 @@ load_route(uint64 row, char **schema, char **name, List **arguments)
 	route->success = integer(row, 5);
 	route->writes = is_true(row, 6);
 	route->cors = is_true(row, 7);
+	route->idempotent = is_true(row, 17);
 	route->timeout_ms = integer(row, 8);
 	route->message = text_of(row, 9);
 	route->function = text_of(row, 10);
@@ -298,7 +300,7 @@ read_table(void)
 		route_oid = DatumGetObjectId(la_query_value(row, 15, &isnull));
 		param_oid = DatumGetObjectId(la_query_value(row, 16, &isnull));
 		route = load_route(row, &schema, &name, &arguments);
-		id = la_query_value(row, 17, &isnull);
+		id = la_query_value(row, 18, &isnull);
 		load_params(route, isnull ? InvalidOid : DatumGetObjectId(id));
 		if (name != NULL)
 			compose_call(route, schema, name, arguments);

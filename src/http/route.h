@@ -66,6 +66,7 @@ typedef struct LaRoute
 	int success;
 	bool writes;
 	bool cors;
+	bool idempotent;
 	int timeout_ms;
 	const char *message;
 	const char *call; /* NULL: there is no such function, or none that could be called */

@@ -30,7 +30,7 @@ BEGIN
         JOIN leadanalytics.session s ON s.workspace = p.workspace AND s.number = p.session_id::bigint AND s.session_id IS NULL
         WHERE p.workspace = sessions_of_lead.workspace AND p.lead = sessions_of_lead.lead AND p.session_id ~ '^[0-9]{1,18}$'
     )
-    SELECT coalesce(s.session_id, s.number::text), v.visitor_id, entry.text, last.text, NULL::text, s.started_at, s.ended_at,
+    SELECT coalesce(s.session_id, s.number::text), v.visitor_id, entry.parts[1], last.parts[1], place.parts[1], s.started_at, s.ended_at,
            leadanalytics.unix_ms(s.ended_at) - leadanalytics.unix_ms(s.started_at),
            leadanalytics.engagement_score(extract(epoch FROM coalesce(s.ended_at, s.last_seen) - s.started_at)::float8,
                                           s.scroll_percent, s.clicks, s.returns),
@@ -40,6 +40,7 @@ BEGIN
     LEFT JOIN leadanalytics.visitor v ON v.workspace = s.workspace AND v.number = s.visitor
     LEFT JOIN leadanalytics.term entry ON entry.workspace = s.workspace AND entry.id = s.entry_page
     LEFT JOIN leadanalytics.term last ON last.workspace = s.workspace AND last.id = s.last_page
+    LEFT JOIN leadanalytics.term place ON place.workspace = s.workspace AND place.id = s.place
     ORDER BY s.started_at DESC, s.number DESC
     LIMIT 100;
 END

@@ -5,29 +5,36 @@ CREATE FUNCTION leadanalytics.latest_session(
     workspace int,
     visitor_id text,
     ip inet,
-    now timestamptz,
     OUT session bigint,
     OUT session_id text,
     OUT score int,
     OUT vpn_score int)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    -- Without a visitor nobody is looked up: an address is shared by many. With one that has no session the
-    -- latest session of the address will do (L4), once sessions keep their address.
-    SELECT s.number, coalesce(s.session_id, s.number::text),
+    SELECT s.number, coalesce(s.session_id, s.number::text), s.vpn_score,
            leadanalytics.engagement_score(extract(epoch FROM coalesce(s.ended_at, s.last_seen) - s.started_at)::float8,
                                           s.scroll_percent, s.clicks, s.returns)
-    INTO latest_session.session, latest_session.session_id, latest_session.score
+    INTO latest_session.session, latest_session.session_id, latest_session.vpn_score, latest_session.score
     FROM leadanalytics.visitor v
     JOIN leadanalytics.session s ON s.workspace = v.workspace AND s.visitor = v.number
     WHERE v.workspace = latest_session.workspace AND v.visitor_id = latest_session.visitor_id
-      AND s.started_at <= latest_session.now + interval '5 minutes'
     ORDER BY s.started_at DESC, s.number DESC
     LIMIT 1;
+    -- An address is shared by many: it only stands in for a visitor who is named and has no session.
+    IF latest_session.session IS NULL AND visitor_id IS NOT NULL AND ip IS NOT NULL THEN
+        SELECT s.number, coalesce(s.session_id, s.number::text), s.vpn_score,
+               leadanalytics.engagement_score(extract(epoch FROM coalesce(s.ended_at, s.last_seen) - s.started_at)::float8,
+                                              s.scroll_percent, s.clicks, s.returns)
+        INTO latest_session.session, latest_session.session_id, latest_session.vpn_score, latest_session.score
+        FROM leadanalytics.session s
+        WHERE s.workspace = latest_session.workspace AND s.ip = latest_session.ip
+        ORDER BY s.started_at DESC, s.number DESC
+        LIMIT 1;
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.latest_session(int, text, inet, timestamptz) IS
-    'the latest session of a visitor as seen at now, its engagement score and how likely it hides behind a VPN (0 to 100); nulls without one';
+COMMENT ON FUNCTION leadanalytics.latest_session(int, text, inet) IS
+    'the latest session of a visitor, else of the address when a visitor is named, its engagement score and how likely it hides behind a VPN (0 to 100); nulls without one';
 
 CREATE FUNCTION leadanalytics.suspicion_score(
     honeypot boolean,

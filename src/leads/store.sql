@@ -58,7 +58,7 @@ DECLARE
 BEGIN
     PERFORM leadanalytics.lock_identities(post);
     known := leadanalytics.find_lead(post);
-    session := leadanalytics.latest_session(post.workspace, post.visitor_id, post.ip, post.received_at);
+    session := leadanalytics.latest_session(post.workspace, post.visitor_id, post.ip);
     submission.score := coalesce(session.score, 0);
     submission.suspicion := leadanalytics.suspicion_score(
         post.honeypot, post.time_to_submit, session.score, session.vpn_score, posts,

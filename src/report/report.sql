@@ -19,30 +19,28 @@ BEGIN
         FROM asked a JOIN leadanalytics.event e ON e.workspace = a.workspace
         WHERE NOT e.is_bot
     ),
-    -- a visitor that only bots ever were has no session and no event that counts
+    -- a session may have started without an event, and an event have come too late for its session
     fingerprints AS (
-        SELECT count(DISTINCT v.fingerprint) AS total
-        FROM asked a JOIN leadanalytics.visitor v ON v.workspace = a.workspace
-        WHERE v.fingerprint IS NOT NULL
-          AND (v.sessions > 0 OR EXISTS (SELECT FROM leadanalytics.event e
-                                         WHERE e.workspace = v.workspace AND e.visitor = v.number AND NOT e.is_bot))
+        SELECT count(DISTINCT f.fingerprint) AS total
+        FROM (SELECT s.fingerprint FROM asked a JOIN leadanalytics.session s ON s.workspace = a.workspace
+              UNION ALL
+              SELECT e.fingerprint FROM asked a JOIN leadanalytics.event e ON e.workspace = a.workspace
+              WHERE NOT e.is_bot AND e.fingerprint IS NOT NULL) f
     ),
     -- averages are of complete sessions (D-04), as they are seen at now
     sessions AS (
         SELECT count(*) AS total,
                avg(extract(epoch FROM ended.at - s.started_at)) AS duration_s,
                avg(leadanalytics.engagement_score(extract(epoch FROM ended.at - s.started_at)::float8, s.scroll_percent,
-                                                  s.clicks, s.returns)) FILTER (WHERE ended.at IS NOT NULL) AS score
+                                                  s.clicks, s.returns)) FILTER (WHERE ended.at IS NOT NULL) AS score,
+               count(DISTINCT s.fingerprint) FILTER (WHERE s.vpn_score > 50) AS suspected -- D-21
         FROM asked a JOIN leadanalytics.session s ON s.workspace = a.workspace
         CROSS JOIN LATERAL (SELECT leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, s.ended_at,
                                                              overview_rows.now)) AS ended (at)
     )
     SELECT s.total, e.total, e.visitors, f.total,
            round(coalesce(s.score, 0), 1), round(coalesce(s.duration_s, 0))::int,
-           -- A fingerprint is suspected above 50 of 100, that is 12.5 of L7's 24 points. Of its rules only two can
-           -- be told without a database of networks (more than 10 sessions a day, 3; a bot's agent, 3), and 6 points
-           -- are 25 of 100: as long as no networks are known, nobody is suspected, and this is that number.
-           0::bigint
+           s.suspected
     FROM sessions s, events e, fingerprints f;
 END
 $$;

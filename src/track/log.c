@@ -221,6 +221,8 @@ read_line(const char *line, int length, const char *source, int64 number, Timest
 	event->visitor_id = visitor_of(&parts);
 	event->text[LA_TEXT_REFERRER] = logged(parts.referrer, 2048);
 	event->text[LA_TEXT_SOURCE] = "log";
+	event->client_ip = parts.address;
+	event->user_agent = logged(parts.agent, MAX_LINE);
 
 	rest = parts.request;
 	method = cut(&rest, " ");
@@ -231,7 +233,9 @@ read_line(const char *line, int length, const char *source, int64 number, Timest
 		if (end != NULL && strncmp(end, " HTTP/", 6) == 0)
 			*end = '\0';
 		page = rest;
-		event->text[LA_TEXT_PAGE] = logged(page, 2048);
+		event->text[LA_TEXT_URL] = logged(page, 2048);
+		if (event->text[LA_TEXT_URL] != NULL)
+			track_campaign(page, event);
 	}
 	if (method != NULL && strcmp(method, "GET") == 0 &&
 	    ((parts.status >= 200 && parts.status <= 299) || parts.status == 304) && !is_asset(page))
@@ -258,7 +262,7 @@ reject(StringInfo rejected, int64 line, const char *error)
 LA_FUNCTION(la_track_import_log)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	LaBatch batch = {.own_clock = true, .now = GetCurrentTransactionStartTimestamp()};
+	LaBatch batch = {.own_clock = true, .relays = true, .now = GetCurrentTransactionStartTimestamp()};
 	LaEvent *events = palloc(LA_TRACK_MAX_EVENTS * sizeof(LaEvent));
 	LaEvent **taken = palloc(LA_TRACK_MAX_EVENTS * sizeof(LaEvent *));
 	MemoryContext slice;

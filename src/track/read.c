@@ -1,143 +1,69 @@
 /*
- * One event out of the JSON of an SDK. The shapes (web SDK, server SDK, single event) differ in names
- * and places only, so all of them are one table: where a member stands, what it is called there, and
- * which member of the event it is. A member with several names takes the one that stands first here.
+ * One event out of the JSON of an SDK; field.h has the names.
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "core/json.h"
 #include "core/settings.h"
+#include "track/field.h"
 #include "track/track.h"
 
 #define MAX_DATA (64 * 1024) /* bytes of event_data as stored */
-
-typedef enum Place
-{
-	EVENT,   /* the event itself */
-	DATA,    /* its event_data or properties */
-	CONTEXT, /* the server SDK's context */
-	PAGE,    /* the context's page */
-} Place;
-
-typedef enum Member
-{
-	NAME,
-	VISITOR,
-	FINGERPRINT,
-	SESSION,
-	EVENT_ID,
-	WORKSPACE,
-	TIMESTAMP,
-	URL,
-	PATH,
-	TITLE,
-	REFERRER,
-	UTM_SOURCE,
-	UTM_MEDIUM,
-	UTM_CAMPAIGN,
-	SOURCE,
-	SCROLL,
-	OBJECT_DATA,
-	OBJECT_CONTEXT,
-	OBJECT_PAGE,
-	MEMBERS,
-} Member;
-
-typedef struct Field
-{
-	const char *name;
-	Place place;
-	Member member;
-} Field;
-
-static const Field fields[] = {
-    {"event_name", EVENT, NAME},
-    {"event", EVENT, NAME},
-    {"visitor_id", EVENT, VISITOR},
-    {"anonymous_id", EVENT, VISITOR},
-    {"distinct_id", EVENT, VISITOR},
-    {"anonymousId", EVENT, VISITOR},
-    {"userId", EVENT, VISITOR},
-    {"fingerprint_id", EVENT, FINGERPRINT},
-    {"device_fingerprint", EVENT, FINGERPRINT},
-    {"fingerprint_id", DATA, FINGERPRINT},
-    {"device_fingerprint", DATA, FINGERPRINT},
-    {"session_id", EVENT, SESSION},
-    {"sessionId", EVENT, SESSION},
-    {"session_id", CONTEXT, SESSION},
-    {"sessionId", CONTEXT, SESSION},
-    {"event_id", EVENT, EVENT_ID},
-    {"eventId", EVENT, EVENT_ID},
-    {"workspace_id", EVENT, WORKSPACE},
-    {"timestamp", EVENT, TIMESTAMP},
-    {"url", DATA, URL},
-    {"page_url", EVENT, URL},
-    {"url", PAGE, URL},
-    {"path", DATA, PATH},
-    {"page_path", EVENT, PATH},
-    {"path", PAGE, PATH},
-    {"title", DATA, TITLE},
-    {"page_title", EVENT, TITLE},
-    {"title", PAGE, TITLE},
-    {"referrer", DATA, REFERRER},
-    {"referrer", EVENT, REFERRER},
-    {"referrer", PAGE, REFERRER},
-    {"utm_source", EVENT, UTM_SOURCE},
-    {"utm_source", DATA, UTM_SOURCE},
-    {"utm_medium", EVENT, UTM_MEDIUM},
-    {"utm_medium", DATA, UTM_MEDIUM},
-    {"utm_campaign", EVENT, UTM_CAMPAIGN},
-    {"utm_campaign", DATA, UTM_CAMPAIGN},
-    {"source", EVENT, SOURCE},
-    {"scroll_percent", DATA, SCROLL},
-    {"scroll_percent", EVENT, SCROLL},
-    {"event_data", EVENT, OBJECT_DATA},
-    {"properties", EVENT, OBJECT_DATA},
-    {"context", EVENT, OBJECT_CONTEXT},
-    {"page", CONTEXT, OBJECT_PAGE},
-};
+#define MAX_SCREEN 32767     /* pixels */
 
 /* How a member that is a text is taken: its length in characters, and where it goes. */
 typedef struct TextRule
 {
+	Member member;
 	int max;
 	size_t offset;
-	bool column; /* shown as a column of the event: not kept in its data a second time */
+	bool number; /* a number will do */
 } TextRule;
 
-#define TERM(which) offsetof(LaEvent, text) + sizeof(char *) * LA_TEXT_##which
+#define EVENT_TEXT(which) offsetof(LaEvent, text) + sizeof(char *) * LA_TEXT_##which
+#define DEVICE_TEXT(which) offsetof(LaEvent, device) + sizeof(char *) * LA_DEVICE_##which
 
-static const TextRule texts[MEMBERS] = {
-    [NAME] = {200, TERM(NAME)},
-    [VISITOR] = {128, offsetof(LaEvent, visitor_id)},
-    [FINGERPRINT] = {128, offsetof(LaEvent, fingerprint), true},
-    [SESSION] = {128, offsetof(LaEvent, session_id)},
-    [WORKSPACE] = {128, offsetof(LaEvent, workspace_id)},
-    [PATH] = {2048, TERM(PAGE), true},
-    [URL] = {2048, TERM(PAGE), true}, /* after PATH in taking order: see take_order */
-    [TITLE] = {1024, TERM(TITLE), true},
-    [REFERRER] = {2048, TERM(REFERRER), true},
-    [UTM_SOURCE] = {256, TERM(UTM_SOURCE), true},
-    [UTM_MEDIUM] = {256, TERM(UTM_MEDIUM), true},
-    [UTM_CAMPAIGN] = {256, TERM(UTM_CAMPAIGN), true},
-    [SOURCE] = {128, TERM(SOURCE)},
+/* The later of two with one place wins. */
+static const TextRule texts[] = {
+    {SERVER_NAME, 200, EVENT_TEXT(NAME)},
+    {NAME, 200, EVENT_TEXT(NAME)},
+    {DISTINCT, 128, offsetof(LaEvent, visitor_id)},
+    {VISITOR, 128, offsetof(LaEvent, visitor_id)},
+    {USER, 128, offsetof(LaEvent, user_id)},
+    {FINGERPRINT, 128, offsetof(LaEvent, fingerprint)},
+    {SESSION, 128, offsetof(LaEvent, session_id)},
+    {WORKSPACE, 128, offsetof(LaEvent, workspace_id)},
+    {URL, 2048, EVENT_TEXT(URL)},
+    {PATH, 2048, EVENT_TEXT(PATH)},
+    {TITLE, 1024, EVENT_TEXT(TITLE)},
+    {REFERRER, 2048, EVENT_TEXT(REFERRER)},
+    {UTM_SOURCE, 256, EVENT_TEXT(UTM_SOURCE)},
+    {UTM_MEDIUM, 256, EVENT_TEXT(UTM_MEDIUM)},
+    {UTM_CAMPAIGN, 256, EVENT_TEXT(UTM_CAMPAIGN)},
+    {UTM_TERM, 256, EVENT_TEXT(UTM_TERM)},
+    {UTM_CONTENT, 256, EVENT_TEXT(UTM_CONTENT)},
+    {SOURCE, 128, EVENT_TEXT(SOURCE)},
+    {CLIENT_IP, 64, offsetof(LaEvent, client_ip)},
+    {USER_AGENT, 8192, offsetof(LaEvent, user_agent)},
+    {DEVICE_AGENT, 8192, offsetof(LaEvent, device_agent)},
+    {LANGUAGE, 64, DEVICE_TEXT(LANGUAGE), true},
+    {PLATFORM, 64, DEVICE_TEXT(PLATFORM), true},
+    {CORES, 64, DEVICE_TEXT(CORES), true},
+    {MEMORY, 64, DEVICE_TEXT(MEMORY), true},
+    {COLOR_DEPTH, 64, DEVICE_TEXT(COLOR_DEPTH), true},
+    {PIXEL_RATIO, 64, DEVICE_TEXT(PIXEL_RATIO), true},
 };
 
-/* The address of a page beats its path. */
-static const Member take_order[] = {NAME,  VISITOR,  FINGERPRINT, SESSION,    WORKSPACE,    PATH,  URL,
-                                    TITLE, REFERRER, UTM_SOURCE,  UTM_MEDIUM, UTM_CAMPAIGN, SOURCE};
-
-typedef struct Found
-{
-	const LaJson *node[MEMBERS];
-	int rank[MEMBERS];
-} Found;
+/* Only some events have these, and in others the names mean something else. */
+static const TextRule identifying_texts[] = {
+    {USER_IN_DATA, 128, offsetof(LaEvent, user_id)},
+    {EMAIL, 320, offsetof(LaEvent, email)},
+    {PREVIOUS, 128, offsetof(LaEvent, previous_id)},
+};
 
 /* D-63; every other name with a $ is auto too. */
 static const struct
@@ -149,6 +75,9 @@ static const struct
     {"click", 'a'},     {"mousemove", 'a'}, {"navigation", 'a'}, {"visibility_change", 'a'},
 };
 
+/* Events that say who somebody is. */
+static const char *const identifying[] = {"$identify", "identify", "$auto_identify", "$alias", "alias"};
+
 char
 track_kind(const char *name)
 {
@@ -158,73 +87,36 @@ track_kind(const char *name)
 	return name[0] == '$' ? 'a' : 'c';
 }
 
-pg_uuid_t
-track_digest(const char *text, int length)
+static bool
+is_identifying(const char *name)
 {
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-	uint8 digest[PG_SHA256_DIGEST_LENGTH];
-	pg_uuid_t result;
-
-	if (pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, (const uint8 *) text, length) < 0 ||
-	    pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(hash));
-	pg_cryptohash_free(hash);
-	memcpy(result.data, digest, UUID_LEN);
-	return result;
+	for (int i = 0; i < lengthof(identifying); i++)
+		if (strcmp(name, identifying[i]) == 0)
+			return true;
+	return false;
 }
 
-/* The row of fields[] for a name at a place, or -1. Names hash to chains made at the first call. */
-#define BUCKETS 128
-
-static int
-field_of(Place place, const char *name)
+/* Whether a member of event_data is shown as a column of the event: it is not kept a second time. */
+static bool
+is_column(Member member)
 {
-	static short first[BUCKETS];
-	static short next[lengthof(fields)];
-	static bool ready = false;
-	uint32 hash = 5381 + place;
-
-	if (!ready)
+	switch (member)
 	{
-		memset(first, -1, sizeof(first));
-		for (int i = 0; i < lengthof(fields); i++)
-		{
-			uint32 own = 5381 + fields[i].place;
-
-			for (const char *c = fields[i].name; *c; c++)
-				own = own * 33 + (unsigned char) *c;
-			next[i] = first[own % BUCKETS];
-			first[own % BUCKETS] = i;
-		}
-		ready = true;
-	}
-	for (const char *c = name; *c; c++)
-		hash = hash * 33 + (unsigned char) *c;
-	for (int i = first[hash % BUCKETS]; i >= 0; i = next[i])
-		if (fields[i].place == place && strcmp(fields[i].name, name) == 0)
-			return i;
-	return -1;
-}
-
-/* Note the members of an object; an absent one, a null and an empty text are the same. */
-static void
-gather(const LaJson *object, Place place, Found *found)
-{
-	if (object == NULL || object->type != LA_JSON_OBJECT)
-		return;
-	la_json_foreach (child, object)
-	{
-		int row = field_of(place, child->key);
-		Member member;
-
-		if (row < 0 || child->type == LA_JSON_NULL || (child->type == LA_JSON_STRING && child->length == 0))
-			continue;
-		member = fields[row].member;
-		if (found->node[member] == NULL || row <= found->rank[member])
-		{
-			found->node[member] = child;
-			found->rank[member] = row;
-		}
+		case FINGERPRINT:
+		case URL:
+		case PATH:
+		case TITLE:
+		case REFERRER:
+		case UTM_SOURCE:
+		case UTM_MEDIUM:
+		case UTM_CAMPAIGN:
+		case UTM_TERM:
+		case UTM_CONTENT:
+		case WIDTH:
+		case HEIGHT:
+			return true;
+		default:
+			return false;
 	}
 }
 
@@ -239,15 +131,24 @@ object_or_absent(const Found *found, Member member, LaEvent *event)
 }
 
 static bool
-take_text(const LaJson *node, const TextRule *rule, LaEvent *event)
+take_texts(const Found *found, const TextRule *rules, int n, LaEvent *event)
 {
-	if (node->type != LA_JSON_STRING)
-		event->error = psprintf("%s must be a text", node->key);
-	else if (node->length > rule->max && pg_mbstrlen_with_len(node->text, node->length) > rule->max)
-		event->error = psprintf("%s must have at most %d characters", node->key, rule->max);
-	else
-		*(const char **) ((char *) event + rule->offset) = node->text;
-	return event->error == NULL;
+	for (int i = 0; i < n; i++)
+	{
+		const LaJson *node = found->node[rules[i].member];
+
+		if (node == NULL)
+			continue;
+		if (node->type != LA_JSON_STRING && !(rules[i].number && node->type == LA_JSON_NUMBER))
+			event->error = psprintf("%s must be a text", node->key);
+		else if (node->length > rules[i].max && pg_mbstrlen_with_len(node->text, node->length) > rules[i].max)
+			event->error = psprintf("%s must have at most %d characters", node->key, rules[i].max);
+		else
+			*(const char **) ((char *) event + rules[i].offset) = node->text;
+		if (event->error != NULL)
+			return false;
+	}
+	return true;
 }
 
 /* A uuid as it is written (8-4-4-4-12), any other text by its digest. */
@@ -287,14 +188,12 @@ event_id_of(const char *text, int length)
 static bool
 take_event_id(const LaJson *node, LaEvent *event)
 {
-	static const TextRule rule = {.max = 1024};
-
 	if (node == NULL)
 		return true;
 	if (node->type != LA_JSON_STRING)
 		event->error = psprintf("%s must be a text", node->key);
-	else if (node->length > rule.max)
-		event->error = psprintf("%s must have at most %d bytes", node->key, rule.max);
+	else if (node->length > 1024)
+		event->error = psprintf("%s must have at most %d bytes", node->key, 1024);
 	else
 	{
 		event->has_event_id = true;
@@ -326,98 +225,172 @@ take_timestamp(const LaJson *node, TimestampTz now, LaEvent *event)
 	return true;
 }
 
-/* What of event_data has no column of its own. */
 static bool
-take_data(const Found *found, LaEvent *event)
+take_scroll(const LaJson *node, LaEvent *event)
 {
-	const LaJson *node = found->node[OBJECT_DATA];
-	LaJson kept = {.type = LA_JSON_OBJECT};
-	const char *reason;
+	double percent;
 
 	if (node == NULL)
 		return true;
-	la_json_foreach (child, node)
+	if (!la_json_float(node, &percent) || percent < 0 || percent > 100)
 	{
-		int row = field_of(DATA, child->key);
-		LaJson *copy;
-
-		/* what was read from here into a column is not kept twice; a path that is part of the page's address
-		 * is */
-		if (row >= 0 && texts[fields[row].member].column)
-		{
-			Member member = fields[row].member;
-
-			if (found->node[member] == child &&
-			    (member != PATH || strstr(event->text[LA_TEXT_PAGE], child->text)))
-				continue;
-			if (child->type == LA_JSON_NULL || (child->type == LA_JSON_STRING && child->length == 0))
-				continue;
-		}
-		copy = palloc(sizeof(LaJson));
-		*copy = *child;
-		copy->next = NULL;
-		if (kept.last)
-			kept.last->next = copy;
-		else
-			kept.first = copy;
-		kept.last = copy;
-		kept.count++;
+		event->error = psprintf("%s must be a number from 0 to 100", node->key);
+		return false;
 	}
+	event->scroll_percent = percent;
+	return true;
+}
+
+/* Pixels, as a number or as a text of digits; what is neither stays in event_data. */
+static void
+take_pixels(Found *found, Member member, int *pixels)
+{
+	const LaJson *node = found->node[member];
+	double value = 0;
+	char *end;
+
+	if (node == NULL)
+		return;
+	if (node->type == LA_JSON_NUMBER || node->type == LA_JSON_STRING)
+		value = strtod(node->text, &end);
+	if (value >= 1 && value <= MAX_SCREEN && *end == '\0' && value == (int) value)
+		*pixels = value;
+	else
+		found->node[member] = NULL;
+}
+
+static void
+keep(LaJson *list, const LaJson *node, const char *key)
+{
+	LaJson *copy = palloc(sizeof(LaJson));
+
+	*copy = *node;
+	copy->key = key;
+	copy->next = NULL;
+	if (list->last)
+		list->last->next = copy;
+	else
+		list->first = copy;
+	list->last = copy;
+	list->count++;
+}
+
+/* Keep what was not read out of an object into a column. */
+static void
+keep_rest(LaJson *list, const LaJson *object, Place place, const Found *found)
+{
+	if (object == NULL)
+		return;
+	la_json_foreach (child, object)
+	{
+		Member member = track_field(place, child->key);
+		bool empty = child->type == LA_JSON_NULL || (child->type == LA_JSON_STRING && child->length == 0);
+
+		if (member == MEMBERS ||
+		    (place == DATA && (!is_column(member) || (found->node[member] != child && !empty))))
+			keep(list, child, child->key);
+	}
+}
+
+/* What has no column of its own; $context is the rest of the server SDK's context. */
+static bool
+take_data(const LaJson *object, const Found *found, LaShape shape, LaEvent *event)
+{
+	LaJson kept = {.type = LA_JSON_OBJECT};
+	LaJson context = {.type = LA_JSON_OBJECT};
+	const LaJson *click = found->node[CLICK];
+	const LaJson *data = found->node[OBJECT_DATA];
+	const char *reason;
+
+	keep_rest(&kept, data, DATA, found);
+	if (shape != LA_SHAPE_SDK)
+	{
+		la_json_foreach (child, object)
+		{
+			Member member = track_field(EVENT, child->key);
+
+			if (member == SCROLL || (member == MEMBERS && track_field(TRACKER, child->key) == MEMBERS))
+				keep(&kept, child, child->key);
+		}
+	}
+	if (click != NULL && la_json_get(data, click->key) == NULL)
+		keep(&kept, click, click->key);
+	keep_rest(&context, found->node[OBJECT_CONTEXT], CONTEXT, found);
+	if (context.count > 0)
+		keep(&kept, &context, "$context");
 	if (kept.count == 0)
 		return true;
 	event->data = la_json_to_jsonb(&kept, &reason);
 	if (event->data == NULL)
-		event->error = psprintf("%s holds a %s", node->key, reason);
+		event->error = psprintf("%s holds a %s", data ? data->key : "event", reason);
 	else if (VARSIZE(event->data) > MAX_DATA)
-		event->error = psprintf("%s must have at most %d bytes", node->key, MAX_DATA);
+		event->error = psprintf("%s must have at most %d bytes", data ? data->key : "event", MAX_DATA);
 	return event->error == NULL;
 }
 
+/* An id that only names the user says nothing of the browser; other defaults. */
+static void
+complete(const Found *found, LaEvent *event)
+{
+	bool says_campaign = found->node[CLICK] != NULL;
+
+	if (found->node[VISITOR] == NULL && found->node[USER] != NULL && event->visitor_id != NULL &&
+	    strcmp(event->visitor_id, event->user_id) == 0)
+		event->visitor_id = NULL;
+	if (event->text[LA_TEXT_SOURCE] == NULL)
+		event->text[LA_TEXT_SOURCE] =
+		    found->node[SERVER_NAME] != NULL && found->node[NAME] == NULL ? "server" : "web";
+	for (int i = LA_TEXT_UTM_SOURCE; i <= LA_TEXT_UTM_CONTENT; i++)
+		says_campaign |= event->text[i] != NULL;
+	if (found->node[CLICK] != NULL)
+		event->click_id = track_click_id(found->node[CLICK]->key);
+	else if (!says_campaign && event->text[LA_TEXT_URL] != NULL)
+		track_campaign(event->text[LA_TEXT_URL], event);
+}
+
 void
-track_read(const LaJson *object, TimestampTz now, LaEvent *event)
+track_read(const LaJson *object, TimestampTz now, LaShape shape, LaEvent *event)
 {
 	Found found;
 
 	memset(event, 0, sizeof(LaEvent));
 	event->scroll_percent = -1;
+	event->is_start = shape == LA_SHAPE_START;
 	if (object->type != LA_JSON_OBJECT)
 	{
 		event->error = "event must be an object";
 		return;
 	}
 	memset(&found.node, 0, sizeof(found.node));
-	gather(object, EVENT, &found);
+	track_gather(object, EVENT, &found);
+	if (shape != LA_SHAPE_SDK)
+		track_gather(object, TRACKER, &found);
 	if (!object_or_absent(&found, OBJECT_DATA, event) || !object_or_absent(&found, OBJECT_CONTEXT, event))
 		return;
-	gather(found.node[OBJECT_DATA], DATA, &found);
-	gather(found.node[OBJECT_CONTEXT], CONTEXT, &found);
-	gather(found.node[OBJECT_PAGE], PAGE, &found);
+	track_gather(found.node[OBJECT_DATA], DATA, &found);
+	track_gather(found.node[OBJECT_CONTEXT], CONTEXT, &found);
+	track_gather(found.node[OBJECT_PAGE], PAGE, &found);
+	track_gather(found.node[OBJECT_SCREEN], SCREEN, &found);
+	track_gather(found.node[OBJECT_DEVICE], DEVICE, &found);
+	track_gather(found.node[OBJECT_TRAITS], TRAITS, &found);
 
-	for (int i = 0; i < lengthof(take_order); i++)
-	{
-		Member member = take_order[i];
-
-		if (found.node[member] != NULL && !take_text(found.node[member], &texts[member], event))
-			return;
-	}
+	if (!take_texts(&found, texts, lengthof(texts), event))
+		return;
+	if (event->is_start)
+		event->text[LA_TEXT_NAME] = "session_start"; /* it is not written */
 	if (event->text[LA_TEXT_NAME] == NULL)
 	{
-		event->error = "event_name is required";
+		event->error = shape == LA_SHAPE_TRACKER ? "event_type is required" : "event_name is required";
 		return;
 	}
+	if (is_identifying(event->text[LA_TEXT_NAME]) &&
+	    !take_texts(&found, identifying_texts, lengthof(identifying_texts), event))
+		return;
 	event->kind = track_kind(event->text[LA_TEXT_NAME]);
-	if (!take_event_id(found.node[EVENT_ID], event) || !take_timestamp(found.node[TIMESTAMP], now, event))
-		return;
-	if (found.node[SCROLL] != NULL)
-	{
-		double percent;
-
-		if (!la_json_float(found.node[SCROLL], &percent) || percent < 0 || percent > 100)
-		{
-			event->error = psprintf("%s must be a number from 0 to 100", found.node[SCROLL]->key);
-			return;
-		}
-		event->scroll_percent = percent;
-	}
-	take_data(&found, event);
+	take_pixels(&found, WIDTH, &event->screen_width);
+	take_pixels(&found, HEIGHT, &event->screen_height);
+	complete(&found, event);
+	if (take_event_id(found.node[EVENT_ID], event) && take_timestamp(found.node[TIMESTAMP], now, event) &&
+	    take_scroll(found.node[SCROLL], event))
+		take_data(object, &found, shape, event);
 }

@@ -6,7 +6,7 @@
  * the receipt: closed is final, and every reader applies the same rule (la_session_end). An event that
  * comes later opens a new session when the server makes them, and belongs to none when the client named
  * the one it no longer fits. Events of one batch that open a session together are judged by their own
- * times alone: nobody has seen that session closed yet.
+ * times alone: nobody has seen that session closed yet. Robots make no sessions.
  *
  * A log (own_clock) is walked in the order of its lines with the visitor's latest session as only
  * candidate, so that what is stored after any line is all that the next one depends on: chunks of any
@@ -28,11 +28,10 @@
 #include "core/settings.h"
 #include "track/track.h"
 
-#define STORED "(SELECT s.*, s.ctid AS place FROM leadanalytics.session s WHERE s.workspace = $1 AND "
+#define STORED "(SELECT s.*, s.ctid AS line FROM leadanalytics.session s WHERE s.workspace = $1 AND "
 #define STORED_COLUMNS                                                                                       \
 	"SELECT s.number, s.session_id, s.started_at, s.last_seen, s.ended_at, s.last_page, s.events, "          \
-	"s.pageviews, "                                                                                          \
-	"s.clicks, s.scroll_percent::float8, s.place "
+	"s.pageviews, s.clicks, s.scroll_percent::float8, s.line, s.visitor "
 
 /* The arrays are sorted: that is the order in which the rows are locked. */
 static LaQuery load_by_number = {STORED_COLUMNS "FROM unnest($2) AS u (number) CROSS JOIN LATERAL " STORED
@@ -93,6 +92,9 @@ take_loaded(LaSession *session, uint64 row)
 	session->before.clicks = DatumGetInt32(la_query_value(row, 9, &isnull));
 	session->before.scroll_percent = DatumGetFloat8(la_query_value(row, 10, &isnull));
 	ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 11, &isnull)), &session->place);
+	session->visitor = DatumGetInt32(la_query_value(row, 12, &isnull));
+	if (isnull)
+		session->visitor = 0;
 	session->reach_from = session->before.started_at;
 	session->reach_to = session->before.last_seen;
 }
@@ -150,14 +152,15 @@ load_candidates(LaBatch *batch)
 			asking[i]->candidate = NULL;
 }
 
-int
-track_by_session_id(const void *a, const void *b)
+static int
+by_session_id(const void *a, const void *b)
 {
 	return strcmp((*(LaSession *const *) a)->session_id, (*(LaSession *const *) b)->session_id);
 }
 
-void
-track_sessions_load(LaBatch *batch, LaSession **sessions, int n)
+/* Sorted by name, those that are stored. */
+static void
+load_named(LaBatch *batch, LaSession **sessions, int n)
 {
 	Datum *names = palloc(Max(n, 1) * sizeof(Datum));
 	uint64 found;
@@ -176,7 +179,7 @@ track_sessions_load(LaBatch *batch, LaSession **sessions, int n)
 		bool isnull;
 		LaSession wanted = {.session_id = TextDatumGetCString(la_query_value(row, 2, &isnull))};
 		LaSession *key = &wanted;
-		LaSession **at = bsearch(&key, sessions, n, sizeof(LaSession *), track_by_session_id);
+		LaSession **at = bsearch(&key, sessions, n, sizeof(LaSession *), by_session_id);
 
 		take_loaded(*at, row);
 	}
@@ -267,9 +270,16 @@ track_sessions_assign(LaBatch *batch)
 
 	batch->walk = palloc(Max(batch->n, 1) * sizeof(LaEvent *));
 	batch->nwalk = 0;
+	for (int i = 0; i < batch->nvisitors; i++)
+		batch->visitors[i].candidate = batch->visitors[i].opened = NULL;
 	for (int i = 0; i < batch->n; i++)
-		if (batch->events[i]->session_id != NULL || batch->events[i]->visitor != NULL)
-			batch->walk[batch->nwalk++] = batch->events[i];
+	{
+		LaEvent *event = batch->events[i];
+
+		event->session = NULL;
+		if ((event->session_id != NULL || event->visitor != NULL) && !event->client->is_bot)
+			batch->walk[batch->nwalk++] = event;
+	}
 	qsort_arg(batch->walk, batch->nwalk, sizeof(LaEvent *), in_walking_order, batch);
 
 	for (int i = 0; i < batch->nwalk && batch->walk[i]->session_id != NULL; i++)
@@ -283,7 +293,7 @@ track_sessions_assign(LaBatch *batch)
 		named_of[i] = named[n - 1];
 	}
 	load_candidates(batch);
-	track_sessions_load(batch, named, n);
+	load_named(batch, named, n);
 
 	batch->sessions = palloc(Max(batch->nwalk, 1) * sizeof(LaSession *));
 	batch->nsessions = 0;

@@ -1,8 +1,6 @@
 /*
- * What a batch's events make of their sessions, and the writing of it.
- *
- * New sessions are written before the events as if every event were added; that is almost always so. When
- * some turn out to be duplicates, the new ones are written again from what was really added.
+ * What a batch's events make of their sessions, and the writing of it: new ones before the events, which
+ * carry their numbers, those that were open already afterwards.
  */
 #include "postgres.h"
 
@@ -19,34 +17,43 @@ static LaQuery draw_numbers = {
     "SELECT nextval('leadanalytics.session_number') FROM generate_series(1, $1)", 1, {INT4OID}};
 
 static LaQuery open_sessions = {
-    "INSERT INTO leadanalytics.session (workspace, number, visitor, session_id, started_at, entry_page, "
-    "referrer, "
-    "utm_source, utm_medium, utm_campaign, returns, last_seen, last_page, events, pageviews, clicks, "
-    "scroll_percent) "
-    "SELECT workspace, number, visitor, session_id, started_at, entry_page, referrer, "
-    "utm_source, utm_medium, utm_campaign, returns, last_seen, last_page, events, pageviews, clicks, "
-    "scroll_percent "
-    "FROM opened ON CONFLICT DO NOTHING"};
+    "INSERT INTO leadanalytics.session (workspace, visitor, number, started_at, entry_page, referrer, "
+    "campaign, "
+    "place, network, agent, fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, "
+    "events, "
+    "pageviews, clicks, scroll_percent) "
+    "SELECT workspace, visitor, number, started_at, entry_page, referrer, campaign, place, network, agent, "
+    "fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, events, pageviews, "
+    "clicks, "
+    "scroll_percent FROM opened"};
 
 static LaQuery move_sessions = {
     "UPDATE leadanalytics.session s SET last_seen = m.last_seen, last_page = m.last_page, events = m.events, "
     "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent "
     "FROM moved m WHERE s.ctid = m.place"};
 
-static LaQuery drop_sessions = {
-    "DELETE FROM leadanalytics.session WHERE workspace = $1 AND number = ANY ($2)",
-    2,
-    {INT4OID, INT8ARRAYOID}};
-
 static const LaColumn opened_columns[] = {
-    {"workspace", INT4OID},         {"number", INT8OID},
-    {"visitor", INT8OID},           {"session_id", TEXTOID},
-    {"started_at", TIMESTAMPTZOID}, {"entry_page", INT4OID},
-    {"referrer", INT4OID},          {"utm_source", INT4OID},
-    {"utm_medium", INT4OID},        {"utm_campaign", INT4OID},
-    {"returns", INT4OID},           {"last_seen", TIMESTAMPTZOID},
-    {"last_page", INT4OID},         {"events", INT4OID},
-    {"pageviews", INT4OID},         {"clicks", INT4OID},
+    {"workspace", INT4OID},
+    {"visitor", INT4OID},
+    {"number", INT8OID},
+    {"started_at", TIMESTAMPTZOID},
+    {"entry_page", INT4OID},
+    {"referrer", INT4OID},
+    {"campaign", INT4OID},
+    {"place", INT4OID},
+    {"network", INT4OID},
+    {"agent", INT4OID},
+    {"fingerprint", INT4OID},
+    {"device", INT4OID},
+    {"returns", INT4OID},
+    {"vpn_score", INT2OID},
+    {"ip", INETOID},
+    {"session_id", TEXTOID},
+    {"last_seen", TIMESTAMPTZOID},
+    {"last_page", INT4OID},
+    {"events", INT4OID},
+    {"pageviews", INT4OID},
+    {"clicks", INT4OID},
     {"scroll_percent", FLOAT4OID},
 };
 
@@ -55,19 +62,25 @@ static const LaColumn moved_columns[] = {
     {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID},
 };
 
-/* Set value and null of the next column: a term, where 0 is none. */
+/* Set value and null of the next column. */
 static void
-put_term(Datum *values, bool *nulls, int *column, int term)
+put_or_null(Datum *values, bool *nulls, int *column, Datum value, bool isnull)
 {
-	values[*column] = Int32GetDatum(term);
-	nulls[(*column)++] = term == 0;
+	values[*column] = value;
+	nulls[(*column)++] = isnull;
 }
 
 static void
 put(Datum *values, bool *nulls, int *column, Datum value)
 {
-	values[*column] = value;
-	nulls[(*column)++] = false;
+	put_or_null(values, nulls, column, value, false);
+}
+
+/* A number of the dictionary or of a visitor, where 0 is none. */
+static void
+put_term(Datum *values, bool *nulls, int *column, int term)
+{
+	put_or_null(values, nulls, column, Int32GetDatum(term), term == 0);
 }
 
 /* The columns that move while a session is open, which both statements end with. */
@@ -93,15 +106,15 @@ count(LaSession *session, LaEvent *event)
 		if (!session->loaded)
 			row->started_at = row->last_seen = event->at;
 	}
-	row->events++;
+	row->events += !event->is_start;
 	row->pageviews += event->kind == 'p';
 	row->clicks += strcmp(event->text[LA_TEXT_NAME], "click") == 0;
 	row->scroll_percent = Max(row->scroll_percent, event->scroll_percent);
 	if (event->at >= row->last_seen)
 	{
 		row->last_seen = event->at;
-		if (event->term[LA_TEXT_PAGE] != 0)
-			row->last_page = event->term[LA_TEXT_PAGE];
+		if (event->term[LA_SLOT_PAGE].id != 0)
+			row->last_page = event->term[LA_SLOT_PAGE].id;
 	}
 }
 
@@ -124,7 +137,7 @@ by_line(const void *a, const void *b)
 	return (*(LaSession *const *) a)->first->index - (*(LaSession *const *) b)->first->index;
 }
 
-/* Count the events that were added; returns the new sessions that have any, in their order. */
+/* Count the events; returns the new sessions that have any, in their order. */
 static LaSession **
 tally(LaBatch *batch, int *n)
 {
@@ -136,7 +149,7 @@ tally(LaBatch *batch, int *n)
 		batch->sessions[i]->first = NULL;
 	}
 	for (int i = 0; i < batch->nwalk; i++)
-		if (batch->walk[i]->session != NULL && batch->walk[i]->added)
+		if (batch->walk[i]->session != NULL)
 			count(batch->walk[i]->session, batch->walk[i]);
 	*n = 0;
 	for (int i = 0; i < batch->nsessions; i++)
@@ -146,23 +159,61 @@ tally(LaBatch *batch, int *n)
 	return opened;
 }
 
+/* Draw the numbers of the new sessions, in the order they were opened. */
+static void
+draw(LaBatch *batch)
+{
+	if (batch->nopened == 0)
+		return;
+	la_query_run(&draw_numbers, (Datum[]){Int32GetDatum(batch->nopened)}, NULL, false, 0);
+	for (int i = 0; i < batch->nopened; i++)
+	{
+		bool isnull;
+
+		batch->opened[i]->number = DatumGetInt64(la_query_value(i, 1, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /*
- * Write new sessions, given in the order they were opened; returns how many were written. They are written
- * in the order of the batch, named ones by name: batches that take the same names wait for each other.
+ * What the new session makes of its visitor. His next event without a session_id may belong to the
+ * server-made session that reaches furthest.
  */
-static uint64
-write_opened(LaBatch *batch, LaSession **opened, int n)
+static void
+open_for(LaBatch *batch, LaSession *session, LaVisitor *visitor)
+{
+	session->returns = visitor->sessions++;
+	visitor->changed = true;
+	if (session->session_id == NULL && (visitor->candidate == NULL || batch->own_clock ||
+	                                    session->after.last_seen >= visitor->candidate->reach_to))
+	{
+		visitor->candidate = session;
+		visitor->last_session = session->number;
+	}
+}
+
+void
+track_sessions_reckon(LaBatch *batch)
+{
+	batch->opened = tally(batch, &batch->nopened);
+	draw(batch);
+	for (int i = 0; i < batch->nopened; i++)
+	{
+		batch->opened[i]->returns = 0;
+		if (batch->opened[i]->first->visitor != NULL)
+			open_for(batch, batch->opened[i], batch->opened[i]->first->visitor);
+	}
+}
+
+/* In the order of the batch, named ones by name: batches that take the same names wait for each other. */
+void
+track_sessions_open(LaBatch *batch)
 {
 	LaRows *rows = track_rows("opened", opened_columns, lengthof(opened_columns));
 
-	for (int i = 0; i < batch->nvisitors; i++)
-		batch->visitors[i].opening = 0;
-	for (int i = 0; i < n; i++)
-	{
-		LaVisitor *visitor = opened[i]->first->visitor;
-
-		opened[i]->returns = visitor ? visitor->sessions + visitor->opening++ : 0;
-	}
+	if (batch->nopened == 0)
+		return;
+	track_vpn(batch, batch->opened, batch->nopened);
 	for (int i = 0; i < batch->nsessions; i++)
 	{
 		LaSession *session = batch->sessions[i];
@@ -174,95 +225,30 @@ write_opened(LaBatch *batch, LaSession **opened, int n)
 		if (session->loaded || first == NULL)
 			continue;
 		put(values, nulls, &at, Int32GetDatum(batch->workspace));
+		put_term(values, nulls, &at, first->visitor ? first->visitor->number : 0);
 		put(values, nulls, &at, Int64GetDatum(session->number));
-		values[at] = Int64GetDatum(first->visitor ? first->visitor->number : 0);
-		nulls[at++] = first->visitor == NULL;
-		values[at] = session->session_id ? CStringGetTextDatum(session->session_id) : (Datum) 0;
-		nulls[at++] = session->session_id == NULL;
 		put(values, nulls, &at, TimestampTzGetDatum(session->after.started_at));
-		put_term(values, nulls, &at, first->term[LA_TEXT_PAGE]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_REFERRER]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_SOURCE]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_MEDIUM]);
-		put_term(values, nulls, &at, first->term[LA_TEXT_UTM_CAMPAIGN]);
+		put_term(values, nulls, &at, first->term[LA_SLOT_PAGE].id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_REFERRER].id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_CAMPAIGN].id);
+		put_term(values, nulls, &at, first->client->place.id);
+		put_term(values, nulls, &at, first->client->network.id);
+		put_term(values, nulls, &at, first->client->agent_term.id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_FINGERPRINT].id);
+		put_term(values, nulls, &at, first->term[LA_SLOT_DEVICE].id);
 		put(values, nulls, &at, Int32GetDatum(session->returns));
+		put_or_null(values, nulls, &at, Int16GetDatum(session->vpn_score), session->vpn_score < 0);
+		put_or_null(values, nulls, &at, first->client->ip, first->client->ip == 0);
+		put_or_null(values, nulls, &at, session->session_id ? CStringGetTextDatum(session->session_id) : 0,
+		            session->session_id == NULL);
 		put_progress(values, nulls, &at, &session->after);
 		track_rows_add(rows, values, nulls);
 	}
-	return track_rows_run(rows, &open_sessions);
-}
-
-/* Another batch has taken some of the names first: those sessions are loaded ones after all. */
-static LaSession **
-yield_names(LaBatch *batch, LaSession **opened, int *n)
-{
-	LaSession **named = palloc(*n * sizeof(LaSession *));
-	int64 *numbers = palloc(*n * sizeof(int64));
-	int nnamed = 0;
-
-	for (int i = 0; i < *n; i++)
-		if (opened[i]->session_id != NULL)
-			named[nnamed++] = opened[i];
-	qsort(named, nnamed, sizeof(LaSession *), track_by_session_id);
-	for (int i = 0; i < nnamed; i++)
-		numbers[i] = named[i]->number;
-	track_sessions_load(batch, named, nnamed);
-	for (int i = 0; i < nnamed; i++)
-	{
-		if (named[i]->number == numbers[i])
-		{
-			named[i]->loaded = false; /* our own row */
-			memset(&named[i]->before, 0, sizeof(LaSessionRow));
-		}
-	}
-	return tally(batch, n);
-}
-
-static Datum
-numbers_of(LaSession **sessions, int n)
-{
-	Datum *numbers = palloc(Max(n, 1) * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		numbers[i] = Int64GetDatum(sessions[i]->number);
-	return PointerGetDatum(construct_array(numbers, n, INT8OID, 8, true, TYPALIGN_DOUBLE));
-}
-
-static void
-rewrite_opened(LaBatch *batch)
-{
-	if (batch->nopened > 0)
-		la_query_run(&drop_sessions,
-		             (Datum[]){Int32GetDatum(batch->workspace), numbers_of(batch->opened, batch->nopened)},
-		             NULL, false, 0);
-	batch->opened = tally(batch, &batch->nopened);
-	if (batch->nopened > 0)
-		write_opened(batch, batch->opened, batch->nopened);
+	track_rows_run(rows, &open_sessions);
 }
 
 void
-track_sessions_open(LaBatch *batch)
-{
-	batch->opened = tally(batch, &batch->nopened);
-	if (batch->nopened == 0)
-		return;
-	la_query_run(&draw_numbers, (Datum[]){Int32GetDatum(batch->nopened)}, NULL, false, 0);
-	for (int i = 0; i < batch->nopened; i++)
-	{
-		bool isnull;
-
-		batch->opened[i]->number = DatumGetInt64(la_query_value(i, 1, &isnull));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	if (write_opened(batch, batch->opened, batch->nopened) < batch->nopened)
-	{
-		batch->opened = yield_names(batch, batch->opened, &batch->nopened);
-		rewrite_opened(batch); /* those that are left are returns of fewer */
-	}
-}
-
-static void
-write_moved(LaBatch *batch)
+track_sessions_move(LaBatch *batch)
 {
 	LaRows *rows = track_rows("moved", moved_columns, lengthof(moved_columns));
 
@@ -281,40 +267,4 @@ write_moved(LaBatch *batch)
 	}
 	if (rows->n > 0)
 		track_rows_run(rows, &move_sessions);
-}
-
-void
-track_sessions_write(LaBatch *batch, bool all_added)
-{
-	if (!all_added)
-		rewrite_opened(batch);
-	write_moved(batch);
-
-	for (int i = 0; i < batch->nopened; i++)
-	{
-		LaVisitor *visitor = batch->opened[i]->first->visitor;
-
-		if (visitor != NULL)
-		{
-			visitor->sessions++;
-			visitor->changed = true;
-		}
-	}
-	/* The next event without a session_id may belong to the server-made session that reaches furthest. */
-	for (int i = 0; i < batch->nopened; i++)
-	{
-		LaSession *session = batch->opened[i];
-		LaVisitor *visitor = session->first->visitor;
-		LaSession *best;
-
-		if (session->session_id != NULL)
-			continue;
-		best = visitor->candidate;
-		if (best == NULL || batch->own_clock || session->after.last_seen >= best->reach_to)
-		{
-			visitor->candidate = session;
-			visitor->last_session = session->number;
-		}
-	}
-	track_visitors_write(batch);
 }

@@ -1,31 +1,52 @@
 /*
- * The dictionary: texts → numbers, one look-up and one INSERT a batch.
+ * The dictionary: entries → numbers, one look-up and one INSERT a batch.
  *
- * Two tables stand before the statements. The batch's own: each distinct text once. The backend's: texts
+ * Two tables stand before the statements. The batch's own: each distinct entry once. The backend's: entries
  * whose number is known from earlier batches, so that a busy site's pages cost no statement at all.
  *
  * A number may be remembered only while its row is sure to stay: the row may be this transaction's own,
  * and this transaction may be rolled back, as a whole or to a savepoint. So whatever is aborted, and any
  * change of the table itself (DROP EXTENSION, TRUNCATE), makes the backend forget everything before its
  * next batch.
+ *
+ * A workspace's dictionary is bounded (leadanalytics.track_dictionary): addresses made of random digits must
+ * not fill the disk. Beyond it an entry is "(other)". How many there are is counted now and then: backends
+ * that add at the same time may pass the limit by a sixteenth each.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/cryptohash.h"
 #include "common/hashfn.h"
+#include "common/sha2.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "core/query.h"
+#include "core/settings.h"
+#include "track/rows.h"
 #include "track/track.h"
 
 #define KEPT_ENTRIES 32768           /* places of the backend's table, half of them used at most */
 #define KEPT_BYTES (4 * 1024 * 1024) /* of its texts; beyond either it starts over */
+#define MOST_PARTS 16
+
+static const char *const kind_names[] = {
+    [LA_TERM_TEXT] = "text",
+    [LA_TERM_PAGE] = "page",
+    [LA_TERM_CAMPAIGN] = "campaign",
+    [LA_TERM_PLACE] = "place",
+    [LA_TERM_NETWORK] = "network",
+    [LA_TERM_AGENT] = "agent",
+    [LA_TERM_FINGERPRINT] = "fingerprint",
+    [LA_TERM_DEVICE] = "device",
+};
 
 static LaQuery find_terms = {"SELECT u.n::int, t.id FROM unnest($2) WITH ORDINALITY AS u (digest, n) "
                              "CROSS JOIN LATERAL (SELECT t.id FROM leadanalytics.term t "
@@ -33,21 +54,28 @@ static LaQuery find_terms = {"SELECT u.n::int, t.id FROM unnest($2) WITH ORDINAL
                              2,
                              {INT4OID, UUIDARRAYOID}};
 
-/* Sorted, so that two batches with the same new texts wait for each other in one order. */
-static LaQuery add_terms = {
-    "INSERT INTO leadanalytics.term (workspace, id, digest, text) "
-    "SELECT $1, nextval('leadanalytics.term_id'), u.digest, u.text "
-    "FROM (SELECT * FROM unnest($2, $3) AS u (digest, text) ORDER BY digest) AS u ON CONFLICT DO NOTHING",
-    3,
-    {INT4OID, UUIDARRAYOID, TEXTARRAYOID}};
+static LaQuery add_terms = {"INSERT INTO leadanalytics.term (workspace, id, digest, kind, parts) "
+                            "SELECT workspace, nextval('leadanalytics.term_id'), digest, kind, parts FROM "
+                            "terms ON CONFLICT DO NOTHING"};
+
+static LaQuery count_terms = {
+    "SELECT count(*) FROM (SELECT FROM leadanalytics.term WHERE workspace = $1 LIMIT $2) AS t",
+    2,
+    {INT4OID, INT8OID}};
+
+static const LaColumn term_columns[] = {
+    {"workspace", INT4OID}, {"digest", UUIDOID}, {"kind", TEXTOID}, {"parts", TEXTARRAYOID}};
 
 typedef struct Entry
 {
-	const char *text; /* NULL: a free place */
+	const char *parts; /* NULL: a free place */
 	int length;
+	LaTermKind kind;
 	int workspace;
 	uint32 hash;
 	int id; /* 0: not known yet */
+	bool other;
+	pg_uuid_t digest; /* of one that was not known */
 } Entry;
 
 /* Open addressing; the size is a power of two, and no more than half is used. */
@@ -58,9 +86,18 @@ typedef struct Table
 	uint32 used;
 } Table;
 
+/* How many entries a workspace has, as far as this backend knows. */
+typedef struct Count
+{
+	int workspace; /* key */
+	int64 n;
+	int64 added; /* by this backend since it counted */
+} Count;
+
 static Table kept;
 static MemoryContext kept_memory = NULL;
 static Size kept_bytes;
+static HTAB *counts;
 static Oid kept_relation = InvalidOid;
 static bool stale = false;
 
@@ -89,6 +126,7 @@ static void
 kept_start(void)
 {
 	static bool watching = false;
+	HASHCTL control = {.keysize = sizeof(int), .entrysize = sizeof(Count)};
 
 	if (!watching)
 	{
@@ -106,46 +144,84 @@ kept_start(void)
 	kept.size = KEPT_ENTRIES;
 	kept.used = 0;
 	kept_bytes = 0;
+	control.hcxt = kept_memory;
+	counts = hash_create("leadanalytics dictionaries", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	kept_relation = get_relname_relid("term", get_namespace_oid("leadanalytics", false));
 	stale = false;
 }
 
-/* The entry of that text, or the free one where it would be. */
+/* The entry like this one, or the free one where it would be. */
 static Entry *
-seek(Table *table, int workspace, const char *text, int length, uint32 hash)
+seek(Table *table, const Entry *like)
 {
-	uint32 at = hash & (table->size - 1);
+	uint32 at = like->hash & (table->size - 1);
 
 	for (;; at = (at + 1) & (table->size - 1))
 	{
 		Entry *entry = &table->entries[at];
 
-		if (entry->text == NULL || (entry->hash == hash && entry->length == length &&
-		                            entry->workspace == workspace && memcmp(entry->text, text, length) == 0))
+		if (entry->parts == NULL ||
+		    (entry->hash == like->hash && entry->length == like->length && entry->kind == like->kind &&
+		     entry->workspace == like->workspace && memcmp(entry->parts, like->parts, like->length) == 0))
 			return entry;
 	}
 }
 
-/* Remember a text of the batch for the next ones. */
+/* Remember an entry of the batch for the next ones. */
 static void
 keep(const Entry *known)
 {
 	Entry *entry;
+	char *parts;
 
-	if (kept.used >= kept.size / 2 || kept_bytes >= KEPT_BYTES)
+	if (kept.used >= kept.size / 2 || kept_bytes >= KEPT_BYTES || known->other)
 		return;
-	entry = seek(&kept, known->workspace, known->text, known->length, known->hash);
-	if (entry->text != NULL)
+	entry = seek(&kept, known);
+	if (entry->parts != NULL)
 		return;
 	*entry = *known;
-	entry->text = MemoryContextStrdup(kept_memory, known->text);
+	parts = MemoryContextAlloc(kept_memory, known->length);
+	memcpy(parts, known->parts, known->length);
+	entry->parts = parts;
 	kept.used++;
-	kept_bytes += known->length + 1;
+	kept_bytes += known->length;
 }
 
-/* Look up what has no number yet among the entries. */
+pg_uuid_t
+track_digest(const char *text, int length)
+{
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+	uint8 digest[PG_SHA256_DIGEST_LENGTH];
+	pg_uuid_t result;
+
+	if (pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, (const uint8 *) text, length) < 0 ||
+	    pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(hash));
+	pg_cryptohash_free(hash);
+	memcpy(result.data, digest, UUID_LEN);
+	return result;
+}
+
+static pg_uuid_t
+digest_of(const Entry *entry)
+{
+	int kind = strlen(kind_names[entry->kind]) + 1;
+	char *all = palloc(kind + entry->length);
+
+	memcpy(all, kind_names[entry->kind], kind);
+	memcpy(all + kind, entry->parts, entry->length);
+	return track_digest(all, kind + entry->length);
+}
+
 static int
-find(int workspace, Entry **entries, const pg_uuid_t *digests, int n)
+by_digest(const void *a, const void *b)
+{
+	return memcmp((*(Entry *const *) a)->digest.data, (*(Entry *const *) b)->digest.data, UUID_LEN);
+}
+
+/* Look up those of the entries that have no number yet; returns how many are left without. */
+static int
+find(int workspace, Entry **entries, int n)
 {
 	Datum *wanted = palloc(n * sizeof(Datum));
 	int *place = palloc(n * sizeof(int));
@@ -156,7 +232,7 @@ find(int workspace, Entry **entries, const pg_uuid_t *digests, int n)
 	{
 		if (entries[i]->id != 0)
 			continue;
-		wanted[missing] = UUIDPGetDatum(&digests[i]);
+		wanted[missing] = UUIDPGetDatum(&entries[i]->digest);
 		place[missing++] = i;
 	}
 	if (missing == 0)
@@ -177,79 +253,165 @@ find(int workspace, Entry **entries, const pg_uuid_t *digests, int n)
 	return missing - found;
 }
 
-static void
-add(int workspace, Entry **entries, const pg_uuid_t *digests, int n)
+/* The parts as text[]. */
+static Datum
+parts_array(const Entry *entry)
 {
-	Datum *new_digests = palloc(n * sizeof(Datum));
-	Datum *new_texts = palloc(n * sizeof(Datum));
-	int missing = 0;
+	Datum values[MOST_PARTS];
+	bool nulls[MOST_PARTS];
+	int n = 0;
+	int one = 1;
+
+	for (const char *part = entry->parts; part < entry->parts + entry->length; part += strlen(part) + 1)
+	{
+		Assert(n < MOST_PARTS);
+		nulls[n] = part[0] == '\0';
+		values[n++] = CStringGetTextDatum(part);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &one, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* Add those without a number. Sorted: two batches with the same new ones wait for each other in one order. */
+static void
+add(int workspace, Entry **entries, int n)
+{
+	LaRows *rows = track_rows("terms", term_columns, lengthof(term_columns));
+	bool nulls[lengthof(term_columns)] = {false};
 
 	for (int i = 0; i < n; i++)
 	{
-		if (entries[i]->id != 0)
-			continue;
-		new_digests[missing] = UUIDPGetDatum(&digests[i]);
-		new_texts[missing++] =
-		    PointerGetDatum(cstring_to_text_with_len(entries[i]->text, entries[i]->length));
+		if (entries[i]->id == 0)
+			track_rows_add(rows,
+			               (Datum[]){Int32GetDatum(workspace), UUIDPGetDatum(&entries[i]->digest),
+			                         CStringGetTextDatum(kind_names[entries[i]->kind]),
+			                         parts_array(entries[i])},
+			               nulls);
 	}
-	la_query_run(
-	    &add_terms,
-	    (Datum[]){
-	        Int32GetDatum(workspace),
-	        PointerGetDatum(construct_array(new_digests, missing, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR)),
-	        PointerGetDatum(construct_array(new_texts, missing, TEXTOID, -1, false, TYPALIGN_INT))},
-	    NULL, false, 0);
+	track_rows_run(rows, &add_terms);
+}
+
+/* Look up or add; the second look sees our own rows and those another batch added meanwhile. */
+static void
+resolve(int workspace, Entry **entries, int n)
+{
+	if (find(workspace, entries, n) == 0)
+		return;
+	add(workspace, entries, n);
+	if (find(workspace, entries, n) > 0)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+		                errmsg("an entry of the dictionary was added by another transaction that this one "
+		                       "cannot see"),
+		                errhint("Try again.")));
+}
+
+/* How many of n new entries the workspace's dictionary has room for. */
+static int
+room_for(int workspace, int n)
+{
+	bool found;
+	Count *count = hash_search(counts, &workspace, HASH_ENTER, &found);
+
+	if (!found || count->added > la_track_dictionary / 16)
+	{
+		bool isnull;
+
+		la_query_run(&count_terms, (Datum[]){Int32GetDatum(workspace), Int64GetDatum(la_track_dictionary)},
+		             NULL, false, 1);
+		count->n = DatumGetInt64(la_query_value(0, 1, &isnull));
+		count->added = 0;
+		SPI_freetuptable(SPI_tuptable);
+	}
+	n = Max(0, Min(n, la_track_dictionary - count->n - count->added));
+	count->added += n;
+	return n;
+}
+
+/* Those of the entries that are not known and for which there is no room become "(other)". */
+static void
+make_others(int workspace, Entry **entries, int n, int room)
+{
+	Entry others[lengthof(kind_names)];
+	Entry *asked[lengthof(kind_names)];
+
+	for (int kind = 0; kind < lengthof(others); kind++)
+	{
+		static const char first[] = "(other)";
+		static const char second[] = "\0(other)"; /* of a page: the path */
+
+		others[kind] = (Entry){.kind = kind, .workspace = workspace};
+		others[kind].parts = kind == LA_TERM_PAGE ? second : first;
+		others[kind].length = kind == LA_TERM_PAGE ? sizeof(second) : sizeof(first);
+		others[kind].digest = digest_of(&others[kind]);
+		asked[kind] = &others[kind];
+	}
+	qsort(asked, lengthof(asked), sizeof(Entry *), by_digest);
+	resolve(workspace, asked, lengthof(asked));
+	for (int i = 0; i < n; i++)
+	{
+		if (entries[i]->id != 0 || room-- > 0)
+			continue;
+		entries[i]->id = others[entries[i]->kind].id;
+		entries[i]->other = true;
+	}
+}
+
+/* Give numbers to entries that this backend does not know. */
+static void
+learn(int workspace, Entry **entries, int n)
+{
+	int missing;
+	int room;
+
+	for (int i = 0; i < n; i++)
+		entries[i]->digest = digest_of(entries[i]);
+	qsort(entries, n, sizeof(Entry *), by_digest);
+	missing = find(workspace, entries, n);
+	if (missing > 0)
+	{
+		room = room_for(workspace, missing);
+		if (room < missing)
+			make_others(workspace, entries, n, room);
+		resolve(workspace, entries, n);
+	}
+	for (int i = 0; i < n; i++)
+		keep(entries[i]);
 }
 
 void
-track_terms(LaBatch *batch)
+track_terms(int workspace, LaTerm **terms, int n)
 {
-	Table distinct = {.size = pg_nextpower2_32(batch->n * LA_TEXTS * 2)};
-	Entry **unknown = palloc(batch->n * LA_TEXTS * sizeof(Entry *));
-	Entry **entry_of = palloc0(batch->n * LA_TEXTS * sizeof(Entry *));
-	pg_uuid_t *digests;
+	Table distinct = {.size = pg_nextpower2_32(Max(n, 1) * 2)};
+	Entry **unknown = palloc(Max(n, 1) * sizeof(Entry *));
+	Entry **entry_of = palloc(Max(n, 1) * sizeof(Entry *));
 	int nunknown = 0;
 
 	kept_start();
 	distinct.entries = palloc0(distinct.size * sizeof(Entry));
-	for (int i = 0; i < batch->n * LA_TEXTS; i++)
+	for (int i = 0; i < n; i++)
 	{
-		const char *text = batch->events[i / LA_TEXTS]->text[i % LA_TEXTS];
+		Entry wanted = {.parts = terms[i]->parts,
+		                .length = terms[i]->length,
+		                .kind = terms[i]->kind,
+		                .workspace = workspace};
 		Entry *entry;
-		int length;
-		uint32 hash;
 
-		if (text == NULL)
-			continue;
-		length = strlen(text);
-		hash = hash_bytes((const unsigned char *) text, length) ^ (uint32) batch->workspace;
-		entry = seek(&distinct, batch->workspace, text, length, hash);
-		if (entry->text == NULL)
+		wanted.hash = hash_bytes((const unsigned char *) wanted.parts, wanted.length) ^ (uint32) workspace ^
+		              (uint32) wanted.kind << 24;
+		entry = seek(&distinct, &wanted);
+		if (entry->parts == NULL)
 		{
-			*entry = (Entry){text, length, batch->workspace, hash, 0};
-			entry->id = seek(&kept, batch->workspace, text, length, hash)->id;
+			*entry = wanted;
+			entry->id = seek(&kept, &wanted)->id;
 			if (entry->id == 0)
 				unknown[nunknown++] = entry;
 		}
 		entry_of[i] = entry;
 	}
 	if (nunknown > 0)
+		learn(workspace, unknown, nunknown);
+	for (int i = 0; i < n; i++)
 	{
-		digests = palloc(nunknown * sizeof(pg_uuid_t));
-		for (int i = 0; i < nunknown; i++)
-			digests[i] = track_digest(unknown[i]->text, unknown[i]->length);
-		/* The second look sees our own rows and those another batch added meanwhile. */
-		if (find(batch->workspace, unknown, digests, nunknown) > 0)
-		{
-			add(batch->workspace, unknown, digests, nunknown);
-			if (find(batch->workspace, unknown, digests, nunknown) > 0)
-				ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				                errmsg("a text was added by another transaction that this one cannot see"),
-				                errhint("Try again.")));
-		}
-		for (int i = 0; i < nunknown; i++)
-			keep(unknown[i]);
+		terms[i]->id = entry_of[i]->id;
+		terms[i]->other = entry_of[i]->other;
 	}
-	for (int i = 0; i < batch->n * LA_TEXTS; i++)
-		batch->events[i / LA_TEXTS]->term[i % LA_TEXTS] = entry_of[i] ? entry_of[i]->id : 0;
 }

@@ -4,7 +4,9 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
     'UNIQUE (workspace, event_id) WHERE event_id IS NOT NULL', -- dedupe; the only unique one: ON CONFLICT names none
     '(id)',                                                    -- the events of a ledger row
     '(workspace, at)',                                         -- ranges, lists
-    '(visitor, at) WHERE visitor IS NOT NULL'                  -- a visitor's or session's history; no two workspaces share a number
+    -- What somebody did: by session, else (minus) by visitor, else by person. No two workspaces share a number,
+    -- and no visitor shares one with a person. The events of a session stand together, so this one stays small.
+    '((coalesce(session, -coalesce(visitor, person))))'
 ]);
 
 -- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
@@ -57,8 +59,8 @@ COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, times
     'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer';
 GRANT EXECUTE ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, success, summary, example, builtin) VALUES
-    ('POST', '/api/v1/track', 'leadanalytics.track', 'public', '{public,sdk,admin}', true, 200,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, success, summary, example, builtin) VALUES
+    ('POST', '/api/v1/track', 'leadanalytics.track', 'public', '{public,sdk,admin}', true, true, 200,
      'Store web events: one event, or a batch of at most 1 000',
      '{"success": true, "accepted": 2, "duplicates": 0, "rejected": [{"index": 2, "error": "event_name is required"}]}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, error, example, summary) VALUES
@@ -89,6 +91,17 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.engagement_label(int) IS 'Cold to 20, Warm to 45, Hot to 70, Very Hot to 100';
 GRANT EXECUTE ON FUNCTION leadanalytics.engagement_label(int) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.vpn_score(is_hosting boolean, ips int, asns int, sessions int, asn_changed boolean, is_bot boolean)
+RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT round((CASE WHEN is_hosting THEN 3 ELSE 0 END + CASE WHEN ips > 3 THEN 5 ELSE 0 END
+        + CASE WHEN asns > 2 THEN 5 ELSE 0 END + CASE WHEN sessions > 10 THEN 3 ELSE 0 END
+        + CASE WHEN asn_changed THEN 5 ELSE 0 END + CASE WHEN is_bot THEN 3 ELSE 0 END) * 100 / 24.0)::int
+$$;
+COMMENT ON FUNCTION leadanalytics.vpn_score(boolean, int, int, int, boolean, boolean) IS
+    '0 to 100, above 50 suspected: of 24 points, 3 for a hosting provider''s network, 5 for more than 3 addresses, 5 for more than 2 networks '
+    'and 3 for more than 10 sessions of the fingerprint in 24 hours, 5 for another network than in its last session, 3 for a robot''s agent';
+GRANT EXECUTE ON FUNCTION leadanalytics.vpn_score(boolean, int, int, int, boolean, boolean) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.close_idle(workspace int, now timestamptz DEFAULT now())
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -135,29 +148,6 @@ COMMENT ON FUNCTION leadanalytics.sweep_sessions(timestamptz) IS
     'leadanalytics.close_idle() for all workspaces, at most 10 000 sessions at a time: the worker''s unit';
 INSERT INTO leadanalytics.unit (name, function, every, builtin, summary) VALUES
     ('sweep_sessions', 'leadanalytics.sweep_sessions', '1 minute', true, 'write the end of sessions that are idle');
-
-CREATE VIEW leadanalytics.events WITH (security_barrier) AS
-SELECT e.workspace, e.id, e.at, e.received_at, name.text AS event_name, e.kind, v.visitor_id,
-       coalesce(s.session_id, s.number::text) AS session_id, e.event_id,
-       page.text AS page_url, title.text AS page_title, referrer.text AS referrer,
-       utm_source.text AS utm_source, utm_medium.text AS utm_medium, utm_campaign.text AS utm_campaign,
-       source.text AS source, e.is_bot, coalesce(e.data, '{}') AS event_data
-FROM leadanalytics.event e
-JOIN leadanalytics.term name ON name.workspace = e.workspace AND name.id = e.name
-LEFT JOIN leadanalytics.visitor v ON v.workspace = e.workspace AND v.number = e.visitor
-LEFT JOIN leadanalytics.session s ON s.workspace = e.workspace AND s.number = e.session
-LEFT JOIN leadanalytics.term page ON page.workspace = e.workspace AND page.id = e.page
-LEFT JOIN leadanalytics.term title ON title.workspace = e.workspace AND title.id = e.title
-LEFT JOIN leadanalytics.term referrer ON referrer.workspace = e.workspace AND referrer.id = e.referrer
-LEFT JOIN leadanalytics.term utm_source ON utm_source.workspace = e.workspace AND utm_source.id = e.utm_source
-LEFT JOIN leadanalytics.term utm_medium ON utm_medium.workspace = e.workspace AND utm_medium.id = e.utm_medium
-LEFT JOIN leadanalytics.term utm_campaign ON utm_campaign.workspace = e.workspace AND utm_campaign.id = e.utm_campaign
-LEFT JOIN leadanalytics.term source ON source.workspace = e.workspace AND source.id = e.source
-WHERE e.workspace IN (SELECT w.id FROM leadanalytics.workspace w WHERE leadanalytics.may(w.id));
-COMMENT ON VIEW leadanalytics.events IS 'web events as text, of the workspaces the caller may ask about';
-COMMENT ON COLUMN leadanalytics.events.session_id IS 'as the client named it, else the number of the session the server made';
-COMMENT ON COLUMN leadanalytics.events.event_data IS 'what has no column of its own';
-GRANT SELECT ON leadanalytics.events TO leadanalytics_read;
 
 -- Imports.
 CREATE FUNCTION leadanalytics.import_log(workspace int, source text, first_line bigint, lines text[])

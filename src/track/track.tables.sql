@@ -1,97 +1,146 @@
--- Web events: visitors, sessions, the events themselves, and the ledger of what is not folded yet.
+-- Web events: the dictionary, visitors and persons, sessions, the events themselves, and the ledger of what
+-- is not folded yet.
 --
 -- The partitioned parent carries no index, key, identity or default partition, and the install script
 -- makes no leaf: leaves are made by leadanalytics.make_leaf() at run time, are no members of the
 -- extension, and so are dumped and restored as ordinary tables.
 
--- Texts that repeat (names, pages, referrers, campaigns) are numbers in the rows that repeat them. A text
--- is found by the first 128 bits of its SHA-256: pages may be longer than an index takes, and nobody can
--- make two of them meet.
+-- What repeats (names, pages, campaigns, places, browsers) is a number in the rows that repeat it. An entry
+-- is one text or several that belong together, see the views below. It is found by the first 128 bits of
+-- its SHA-256: pages may be longer than an index takes, and nobody can make two of them meet.
 CREATE SEQUENCE leadanalytics.term_id AS int;
 CREATE TABLE leadanalytics.term (
     workspace int NOT NULL,
     id int NOT NULL,
     digest uuid NOT NULL,
-    text text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('text', 'page', 'campaign', 'place', 'network', 'agent', 'fingerprint', 'device')),
+    parts text[] COLLATE "C" NOT NULL,
     PRIMARY KEY (workspace, id)
 );
 CREATE UNIQUE INDEX term_digest ON leadanalytics.term (workspace, digest);
-COMMENT ON TABLE leadanalytics.term IS 'the dictionary: texts that events repeat, by number; the view leadanalytics.events shows them';
-COMMENT ON COLUMN leadanalytics.term.digest IS 'the first 16 bytes of the SHA-256 of the text';
+COMMENT ON TABLE leadanalytics.term IS 'the dictionary: what events repeat, by number; the view leadanalytics.dictionary shows it, the views leadanalytics.term_page, term_campaign, … name its parts';
+COMMENT ON COLUMN leadanalytics.term.digest IS 'the first 16 bytes of the SHA-256 of kind and parts, each closed by a NUL';
+COMMENT ON COLUMN leadanalytics.term.parts IS 'what the entry is made of, in the order of its kind''s view; null: not known';
+
+-- A visitor and a person draw their numbers from one sequence: the two never meet in leadanalytics.event's
+-- index by history. Numbers are drawn for new ones only: sets of visitors are bitmaps, and gaps would swell them.
+CREATE SEQUENCE leadanalytics.visitor_number AS int;
 
 -- Most batches only lock their visitors' rows (which is what keeps two batches from opening two sessions
 -- for one visit) and change them when a session opens: when somebody was last seen is told by sessions and
--- events. Numbers are drawn for new visitors only: sets of visitors are bitmaps, and gaps would swell them.
-CREATE SEQUENCE leadanalytics.visitor_number;
+-- events.
 CREATE TABLE leadanalytics.visitor (
     workspace int NOT NULL,
-    number bigint NOT NULL,
-    visitor_id text COLLATE "C" NOT NULL,
-    fingerprint text COLLATE "C",
+    number int NOT NULL,
     sessions int NOT NULL DEFAULT 0,
+    person int,
     last_session bigint,
+    visitor_id text COLLATE "C" NOT NULL,
+    email text,
     PRIMARY KEY (workspace, visitor_id)
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX visitor_by_number ON leadanalytics.visitor (workspace, number);
+CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) WHERE person IS NOT NULL;
 COMMENT ON TABLE leadanalytics.visitor IS 'a browser: the id its pages send, and the number its events carry';
-COMMENT ON COLUMN leadanalytics.visitor.fingerprint IS 'of the device: the first one sent';
 COMMENT ON COLUMN leadanalytics.visitor.sessions IS 'how many it has had: the "returns" of its next one';
+COMMENT ON COLUMN leadanalytics.visitor.person IS 'who it was last identified as';
 COMMENT ON COLUMN leadanalytics.visitor.last_session IS 'the server-made session its next event may belong to';
+COMMENT ON COLUMN leadanalytics.visitor.email IS 'of somebody who said it without being identified';
+
+CREATE TABLE leadanalytics.person (
+    workspace int NOT NULL,
+    number int NOT NULL,
+    alias_of int,
+    user_id text COLLATE "C" NOT NULL,
+    email text,
+    PRIMARY KEY (workspace, user_id)
+);
+CREATE UNIQUE INDEX person_by_number ON leadanalytics.person (workspace, number);
+CREATE INDEX person_by_alias ON leadanalytics.person (workspace, alias_of) WHERE alias_of IS NOT NULL;
+COMMENT ON TABLE leadanalytics.person IS 'a user id: it joins the visitors that were identified by it';
+COMMENT ON COLUMN leadanalytics.person.alias_of IS 'the person this one is: another name of it; never itself an alias';
+
+CREATE TABLE leadanalytics.identity (
+    workspace int NOT NULL,
+    visitor int NOT NULL,
+    person int NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (workspace, visitor, person)
+);
+COMMENT ON TABLE leadanalytics.identity IS 'every person a visitor was ever identified as, and since when; never changed';
 
 -- A session's first columns are those of its first received event, written once; the middle ones move
 -- while it is open; ended_at and what follows is written once, when it closes, and closed is final.
 CREATE SEQUENCE leadanalytics.session_number;
 CREATE TABLE leadanalytics.session (
     workspace int NOT NULL,
+    visitor int,
     number bigint NOT NULL,
-    visitor bigint,
-    session_id text COLLATE "C",
     started_at timestamptz NOT NULL,
     entry_page int,
     referrer int,
-    utm_source int,
-    utm_medium int,
-    utm_campaign int,
+    campaign int,
+    place int,
+    network int,
+    agent int,
+    fingerprint int,
+    device int,
     returns int NOT NULL DEFAULT 0,
-    last_seen timestamptz NOT NULL,
+    vpn_score smallint,
     last_page int,
+    last_seen timestamptz NOT NULL,
     events int NOT NULL DEFAULT 0,
     pageviews int NOT NULL DEFAULT 0,
     clicks int NOT NULL DEFAULT 0,
     scroll_percent real NOT NULL DEFAULT 0,
     ended_at timestamptz,
+    is_ended boolean NOT NULL DEFAULT false,
+    ip inet,
+    session_id text COLLATE "C",
     PRIMARY KEY (workspace, number)
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at);
+CREATE INDEX session_by_fingerprint ON leadanalytics.session (workspace, fingerprint, started_at) WHERE fingerprint IS NOT NULL;
+CREATE INDEX session_by_ip ON leadanalytics.session (workspace, ip, started_at) WHERE ip IS NOT NULL; -- leads ask
 CREATE INDEX session_open ON leadanalytics.session (workspace, number) WHERE ended_at IS NULL;
-COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it';
+COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it; the view leadanalytics.sessions shows it as text';
 COMMENT ON COLUMN leadanalytics.session.returns IS 'sessions of the visitor that were opened before this one';
+COMMENT ON COLUMN leadanalytics.session.vpn_score IS '0 to 100, see leadanalytics.vpn_score(); null: nothing is known of its network';
 COMMENT ON COLUMN leadanalytics.session.ended_at IS 'set once, by the client''s end or by idleness; an idle one may be complete before this is written: see leadanalytics.session_end()';
+COMMENT ON COLUMN leadanalytics.session.is_ended IS 'its client said so';
 
+-- Wide columns first: no padding between them.
 CREATE TABLE leadanalytics.event (
     at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
     id bigint NOT NULL,
-    visitor bigint,
     session bigint,
-    event_id uuid,
     workspace int NOT NULL,
+    visitor int,
+    person int,
     name int NOT NULL,
-    page int,
     title int,
     referrer int,
-    utm_source int,
-    utm_medium int,
-    utm_campaign int,
     source int,
+    page int,
+    campaign int,
+    place int,
+    agent int,
+    fingerprint int,
+    device int,
+    screen_width smallint,
+    screen_height smallint,
     kind "char" NOT NULL,
     is_bot boolean NOT NULL DEFAULT false,
+    event_id uuid,
     data jsonb
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE leadanalytics.event IS 'web events, one row each, never changed; the view leadanalytics.events shows them as text';
 COMMENT ON COLUMN leadanalytics.event.at IS 'the client''s time when believable, else received_at: partition key, bucket, and what ranges mean';
+COMMENT ON COLUMN leadanalytics.event.person IS 'who the event itself named; the visitor may be known as somebody without it';
 COMMENT ON COLUMN leadanalytics.event.kind IS 'p pageview, a auto (scroll, click, …), c custom';
+COMMENT ON COLUMN leadanalytics.event.is_bot IS 'a robot''s by its agent, as it was told when the event came: such an event has no session';
 
 -- Ids are drawn in blocks of 1 024: (nextval << 10) and the 1 023 after it.
 CREATE SEQUENCE leadanalytics.event_block;
@@ -119,6 +168,8 @@ SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor_number', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.person', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.identity', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_number', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.event_block', '');

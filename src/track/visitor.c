@@ -2,9 +2,9 @@
  * Visitors: ids → numbers.
  *
  * The rows of a batch's visitors stay locked until it commits, which is what puts the batches of one
- * visitor in a line: the next one sees the sessions this one made. Those that are stored are locked, then
- * the new ones are added, each step sorted by id: two batches wait for each other only when visitors that
- * both know are added by a third while they run, which PostgreSQL ends as a deadlock. What is locked stays
+ * visitor in a line: the next one sees the sessions this one made. Those that are stored are locked, sorted
+ * by id, before anything is looked at; the new ones are added, sorted too, when it is known what becomes of
+ * them: one that another batch added meanwhile makes the batch start over and lock it. What is locked stays
  * where it is, so it is changed by its place in the table.
  *
  * Numbers are drawn for the new ones only: a sequence has no way to give one back.
@@ -20,18 +20,16 @@
 #include "utils/builtins.h"
 
 #include "core/query.h"
+#include "track/rows.h"
 #include "track/track.h"
 
 static LaQuery add_visitors = {
-    "INSERT INTO leadanalytics.visitor AS v (workspace, number, visitor_id, fingerprint) "
-    "SELECT $1, nextval('leadanalytics.visitor_number'), u.visitor_id, u.fingerprint "
-    "FROM unnest($2, $3) AS u (visitor_id, fingerprint) ON CONFLICT DO NOTHING "
-    "RETURNING v.visitor_id, v.number, v.ctid",
-    3,
-    {INT4OID, TEXTARRAYOID, TEXTARRAYOID}};
+    "INSERT INTO leadanalytics.visitor AS v (workspace, number, visitor_id, sessions, last_session) "
+    "SELECT workspace, nextval('leadanalytics.visitor_number'), visitor_id, sessions, last_session "
+    "FROM strangers RETURNING v.visitor_id, v.number, v.ctid"};
 
 static LaQuery lock_visitors = {
-    "SELECT u.n::int, v.number, v.sessions, v.last_session, v.fingerprint IS NOT NULL, v.place "
+    "SELECT u.n::int, v.number, v.sessions, v.last_session, v.person, v.place "
     "FROM unnest($2) WITH ORDINALITY AS u (visitor_id, n) "
     "CROSS JOIN LATERAL (SELECT v.*, v.ctid AS place FROM leadanalytics.visitor v "
     "                    WHERE v.workspace = $1 AND v.visitor_id = u.visitor_id FOR NO KEY UPDATE) AS v",
@@ -39,27 +37,18 @@ static LaQuery lock_visitors = {
     {INT4OID, TEXTARRAYOID}};
 
 static LaQuery write_visitors = {
-    "UPDATE leadanalytics.visitor v SET sessions = u.sessions, last_session = nullif(u.last_session, 0), "
-    "fingerprint = coalesce(v.fingerprint, u.fingerprint) "
-    "FROM unnest($1, $2, $3, $4) AS u (place, sessions, last_session, fingerprint) WHERE v.ctid = u.place",
-    4,
-    {TIDARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID}};
+    "UPDATE leadanalytics.visitor v SET sessions = c.sessions, last_session = c.last_session, "
+    "person = c.person, email = coalesce(c.email, v.email) "
+    "FROM changed c WHERE v.ctid = c.place"};
 
-static ArrayType *
-text_array(Datum *values, bool *nulls, int n)
-{
-	int dims[1] = {n};
-	int bounds[1] = {1};
+static const LaColumn stranger_columns[] = {
+    {"workspace", INT4OID}, {"visitor_id", TEXTOID}, {"sessions", INT4OID}, {"last_session", INT8OID}};
 
-	return construct_md_array(values, nulls, 1, dims, bounds, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-static Datum
-text_or_null(const char *text, bool *isnull)
-{
-	*isnull = text == NULL;
-	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
-}
+static const LaColumn changed_columns[] = {{"place", TIDOID},
+                                           {"sessions", INT4OID},
+                                           {"last_session", INT8OID},
+                                           {"person", INT4OID},
+                                           {"email", TEXTOID}};
 
 static int
 by_visitor_id(const void *a, const void *b)
@@ -71,9 +60,8 @@ by_visitor_id(const void *a, const void *b)
 	return order != 0 ? order : left->index - right->index;
 }
 
-/* The distinct visitors of the batch, sorted. */
-static void
-collect(LaBatch *batch)
+void
+track_visitors(LaBatch *batch)
 {
 	LaEvent **named = palloc(batch->n * sizeof(LaEvent *));
 	LaVisitor *visitor = NULL;
@@ -92,129 +80,91 @@ collect(LaBatch *batch)
 			visitor = &batch->visitors[batch->nvisitors++];
 			visitor->visitor_id = named[i]->visitor_id;
 		}
-		if (visitor->fingerprint == NULL)
-			visitor->fingerprint = named[i]->fingerprint;
 		named[i]->visitor = visitor;
 	}
 }
 
-/* Lock those of the visitors, sorted by id, that have no number yet and are stored; returns how many are not.
- */
-static int
-lock(int workspace, LaVisitor **visitors, int n)
+void
+track_visitors_lock(LaBatch *batch)
 {
-	LaVisitor **asked = palloc(n * sizeof(LaVisitor *));
-	Datum *ids = palloc(n * sizeof(Datum));
-	int missing = 0;
+	Datum *ids = palloc(Max(batch->nvisitors, 1) * sizeof(Datum));
 	uint64 locked;
 
-	for (int i = 0; i < n; i++)
+	if (batch->nvisitors == 0)
+		return;
+	for (int i = 0; i < batch->nvisitors; i++)
 	{
-		if (visitors[i]->number != 0)
-			continue;
-		asked[missing] = visitors[i];
-		ids[missing++] = CStringGetTextDatum(visitors[i]->visitor_id);
+		LaVisitor *visitor = &batch->visitors[i];
+
+		*visitor = (LaVisitor){.visitor_id = visitor->visitor_id};
+		ids[i] = CStringGetTextDatum(visitor->visitor_id);
 	}
-	if (missing == 0)
-		return 0;
 	locked = la_query_run(
 	    &lock_visitors,
-	    (Datum[]){Int32GetDatum(workspace),
-	              PointerGetDatum(construct_array(ids, missing, TEXTOID, -1, false, TYPALIGN_INT))},
+	    (Datum[]){Int32GetDatum(batch->workspace),
+	              PointerGetDatum(construct_array(ids, batch->nvisitors, TEXTOID, -1, false, TYPALIGN_INT))},
 	    NULL, false, 0);
 	for (uint64 row = 0; row < locked; row++)
 	{
 		bool isnull;
-		LaVisitor *visitor = asked[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
+		LaVisitor *visitor = &batch->visitors[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
 
-		visitor->number = DatumGetInt64(la_query_value(row, 2, &isnull));
+		visitor->number = DatumGetInt32(la_query_value(row, 2, &isnull));
 		visitor->sessions = DatumGetInt32(la_query_value(row, 3, &isnull));
 		visitor->last_session = DatumGetInt64(la_query_value(row, 4, &isnull));
 		if (isnull)
 			visitor->last_session = 0;
-		visitor->changed = visitor->fingerprint != NULL && !DatumGetBool(la_query_value(row, 5, &isnull));
+		visitor->person = DatumGetInt32(la_query_value(row, 5, &isnull));
+		if (isnull)
+			visitor->person = 0;
 		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 6, &isnull)), &visitor->place);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return missing - locked;
 }
 
 static int
 by_id(const void *a, const void *b)
 {
-	return strcmp((*(LaVisitor *const *) a)->visitor_id, (*(LaVisitor *const *) b)->visitor_id);
+	return strcmp(((const LaVisitor *) a)->visitor_id, ((const LaVisitor *) b)->visitor_id);
 }
 
-/* Add those that have no number; one that another batch adds first is left without. */
-static void
-add(int workspace, LaVisitor **visitors, int n)
+void
+track_visitors_add(LaBatch *batch)
 {
-	LaVisitor **missing = palloc(n * sizeof(LaVisitor *));
-	Datum *ids = palloc(n * sizeof(Datum));
-	Datum *fingerprints = palloc(n * sizeof(Datum));
-	bool *nulls = palloc(n * sizeof(bool));
-	int nmissing = 0;
+	LaRows *rows = track_rows("strangers", stranger_columns, lengthof(stranger_columns));
 	uint64 added;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < batch->nvisitors; i++)
 	{
-		if (visitors[i]->number != 0)
+		LaVisitor *visitor = &batch->visitors[i];
+
+		if (visitor->number != 0)
 			continue;
-		ids[nmissing] = CStringGetTextDatum(visitors[i]->visitor_id);
-		fingerprints[nmissing] = text_or_null(visitors[i]->fingerprint, &nulls[nmissing]);
-		missing[nmissing++] = visitors[i];
+		track_rows_add(rows,
+		               (Datum[]){Int32GetDatum(batch->workspace), CStringGetTextDatum(visitor->visitor_id),
+		                         Int32GetDatum(visitor->sessions), Int64GetDatum(visitor->last_session)},
+		               (bool[]){false, false, false, visitor->last_session == 0});
 	}
-	added = la_query_run(
-	    &add_visitors,
-	    (Datum[]){Int32GetDatum(workspace),
-	              PointerGetDatum(construct_array(ids, nmissing, TEXTOID, -1, false, TYPALIGN_INT)),
-	              PointerGetDatum(text_array(fingerprints, nulls, nmissing))},
-	    NULL, false, 0);
+	if (rows->n == 0)
+		return;
+	added = track_rows_run(rows, &add_visitors);
 	for (uint64 row = 0; row < added; row++)
 	{
 		bool isnull;
 		LaVisitor wanted = {.visitor_id = TextDatumGetCString(la_query_value(row, 1, &isnull))};
-		LaVisitor *key = &wanted;
-		LaVisitor *visitor = *(LaVisitor **) bsearch(&key, missing, nmissing, sizeof(LaVisitor *), by_id);
+		LaVisitor *visitor = bsearch(&wanted, batch->visitors, batch->nvisitors, sizeof(LaVisitor), by_id);
 
-		visitor->number = DatumGetInt64(la_query_value(row, 2, &isnull));
+		visitor->number = DatumGetInt32(la_query_value(row, 2, &isnull));
 		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 3, &isnull)), &visitor->place);
+		visitor->changed = false; /* written as it is */
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
 
 void
-track_visitors(LaBatch *batch)
-{
-	LaVisitor **visitors;
-	int n;
-
-	collect(batch);
-	n = batch->nvisitors;
-	if (n == 0)
-		return;
-	visitors = palloc(n * sizeof(LaVisitor *));
-	for (int i = 0; i < n; i++)
-		visitors[i] = &batch->visitors[i];
-	if (lock(batch->workspace, visitors, n) == 0)
-		return;
-	add(batch->workspace, visitors, n);
-	if (lock(batch->workspace, visitors, n) > 0)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-		                errmsg("a visitor was added by another transaction that this one cannot see"),
-		                errhint("Try again.")));
-}
-
-void
 track_visitors_write(LaBatch *batch)
 {
-	int room = Max(batch->nvisitors, 1);
-	Datum *places = palloc(room * sizeof(Datum));
-	Datum *sessions = palloc(room * sizeof(Datum));
-	Datum *last = palloc(room * sizeof(Datum));
-	Datum *fingerprints = palloc(room * sizeof(Datum));
-	bool *nulls = palloc(room * sizeof(bool));
-	int n = 0;
+	LaRows *rows = track_rows("changed", changed_columns, lengthof(changed_columns));
 
 	for (int i = 0; i < batch->nvisitors; i++)
 	{
@@ -222,19 +172,13 @@ track_visitors_write(LaBatch *batch)
 
 		if (!visitor->changed)
 			continue;
-		places[n] = PointerGetDatum(&visitor->place);
-		sessions[n] = Int32GetDatum(visitor->sessions);
-		last[n] = Int64GetDatum(visitor->last_session);
-		fingerprints[n] = text_or_null(visitor->fingerprint, &nulls[n]);
-		n++;
+		track_rows_add(
+		    rows,
+		    (Datum[]){PointerGetDatum(&visitor->place), Int32GetDatum(visitor->sessions),
+		              Int64GetDatum(visitor->last_session), Int32GetDatum(visitor->person),
+		              visitor->email ? CStringGetTextDatum(visitor->email) : (Datum) 0},
+		    (bool[]){false, false, visitor->last_session == 0, visitor->person == 0, visitor->email == NULL});
 	}
-	if (n == 0)
-		return;
-	la_query_run(&write_visitors,
-	             (Datum[]){PointerGetDatum(construct_array(places, n, TIDOID, sizeof(ItemPointerData), false,
-	                                                       TYPALIGN_SHORT)),
-	                       PointerGetDatum(construct_array(sessions, n, INT4OID, 4, true, TYPALIGN_INT)),
-	                       PointerGetDatum(construct_array(last, n, INT8OID, 8, true, TYPALIGN_DOUBLE)),
-	                       PointerGetDatum(text_array(fingerprints, nulls, n))},
-	             NULL, false, 0);
+	if (rows->n > 0)
+		track_rows_run(rows, &write_visitors);
 }

@@ -47,7 +47,6 @@ sub reckon
         push @events, $e;
         next unless defined $e->{visitor_id};
         my $v = $visitor{ $e->{visitor_id} } //= { id => $e->{visitor_id}, sessions => 0 };
-        $v->{fingerprint} //= $e->{fingerprint_id};
         $e->{visitor} = $v;
     }
     $_->{open} = is_open($_, $now), $_->{stored} = 1, $_->{reach} = $_->{last_seen}, $_->{fresh} = [] for @sessions;
@@ -156,14 +155,14 @@ for my $n (0 .. 119)
     }
 }
 my $epoch = sub { "extract(epoch FROM $_[0])::bigint" };
-my $text = sub { "(SELECT t.text FROM leadanalytics.term t WHERE t.workspace = s.workspace AND t.id = s.$_[0])" };
+my $text = sub { "(SELECT t.parts[1] FROM leadanalytics.term t WHERE t.workspace = s.workspace AND t.id = s.$_[0])" };
 for my $workspace (1, 2)
 {
     push @statements, "SELECT 'answer', $workspace, n, said FROM answer WHERE workspace = $workspace ORDER BY n",
         "SELECT concat_ws('|', 'session', $workspace, coalesce(s.session_id, 'made'), coalesce(v.visitor_id, '-'), " . join(', ', map { $epoch->("s.$_") } qw(started_at last_seen)) . ', '
-        . join(', ', map { "coalesce(" . $text->($_) . ", '-')" } qw(entry_page last_page referrer utm_source))
+        . join(', ', map { "coalesce(" . $text->($_) . ", '-')" } qw(entry_page last_page referrer campaign))
         . ", s.returns, s.events, s.pageviews, s.clicks, s.scroll_percent) FROM leadanalytics.session s LEFT JOIN leadanalytics.visitor v ON v.workspace = s.workspace AND v.number = s.visitor WHERE s.workspace = $workspace ORDER BY 1",
-        "SELECT concat_ws('|', 'visitor', $workspace, visitor_id, sessions, coalesce(fingerprint, '-')) FROM leadanalytics.visitor WHERE workspace = $workspace ORDER BY 1",
+        "SELECT concat_ws('|', 'visitor', $workspace, visitor_id, sessions) FROM leadanalytics.visitor WHERE workspace = $workspace ORDER BY 1",
         "SELECT concat_ws('|', 'event', $workspace, event_name, coalesce(visitor_id, '-'), coalesce(s.session_id, CASE WHEN s.number IS NOT NULL THEN 'made' ELSE '-' END), " . $epoch->('e.at') . ") FROM leadanalytics.events e LEFT JOIN leadanalytics.event r ON r.id = e.id AND r.at = e.at LEFT JOIN leadanalytics.session s ON s.workspace = e.workspace AND s.number = r.session WHERE e.workspace = $workspace ORDER BY 1",
         map { "SELECT concat_ws('|', 'overview', $workspace, $_, leadanalytics.overview($workspace, to_timestamp($_)))" } $now, $now + 2000, $now + 7 * 86400;
 }
@@ -187,8 +186,8 @@ is_deeply(\@other, [], 'no errors, and the invariants of ledger, sessions, visit
 
 my %want = (
     session => [ sort map { join '|', $_->{name} // 'made', $_->{visitor} ? $_->{visitor}{id} : '-', @$_{qw(start last_seen)}, (map { $_ // '-' } @$_{qw(page last_page referrer utm_source)}), @$_{qw(returns events pageviews clicks scroll)} } @sessions ],
-    visitor => [ sort map { join '|', $_->{id}, $_->{sessions}, $_->{fingerprint} // '-' } values %visitor ],
-    event => [ sort map { join '|', $_->{event_name}, $_->{visitor_id} // '-', $_->{session} ? $_->{session}{name} // 'made' : '-', $_->{at} } @events ],
+    visitor => [ sort map { join '|', $_->{id}, $_->{sessions} } values %visitor ],
+    event => [ sort map { join '|', $_->{event_name}, $_->{visitor_id} // ($_->{session} && $_->{session}{visitor} ? $_->{session}{visitor}{id} : '-'), $_->{session} ? $_->{session}{name} // 'made' : '-', $_->{at} } @events ],
 );
 
 # At most a few lines of what differs.
@@ -219,7 +218,7 @@ for my $workspace (1, 2)
             {   total_sessions => scalar @sessions,
                 total_events => scalar @events,
                 unique_visitors => scalar keys %visitor,
-                unique_fingerprints => scalar keys %{ { map { ($_->{fingerprint} => 1) } grep { defined $_->{fingerprint} } values %visitor } },
+                unique_fingerprints => scalar keys %{ { map { ($_->{fingerprint_id} => 1) } grep { defined $_->{fingerprint_id} } @events } },
                 avg_engagement_score => $half_up->($mean->(map { $score->($_) } @closed), 1) + 0,
                 avg_session_duration_s => $half_up->($mean->(map { $_->{last_seen} - $_->{start} } @closed), 0),
                 vpn_suspected_count => 0,

@@ -67,24 +67,32 @@ function epoch(t,   p, m) {
 	off = (substr(p[7], 2, 2) * 3600 + substr(p[7], 4, 2) * 60) * (substr(p[7], 1, 1) == "-" ? -1 : 1);
 	return days * 86400 + p[4] * 3600 + p[5] * 60 + p[6] - off;
 }
+BEGIN { while ((getline line < BOTS) > 0) bot[line] = 1 }
 {
 	line = $0; gsub(/\\"/, "\001", line); n = split(line, q, "\"");
 	if (n < 7 || !match(q[1], /\[[^\]]*\]/)) { bad[++nbad] = NR; next }
 	when = substr(q[1], RSTART + 1, RLENGTH - 2); split(q[1], head, " "); split(q[3], st, " ");
 	at = epoch(when); who = head[1] " " q[6]; events++;
+	agent = q[6]; gsub(/\001/, "\\\"", agent); if (AGENTS) { if (!(agent in told)) print agent; told[agent] = 1; next }
 	split(q[2], r, " "); page = q[2]; sub(/^[^ ]* /, "", page); sub(/ HTTP\/[0-9.]+$/, "", page);
 	path = page; sub(/[?#].*/, "", path); ext = path; sub(/.*\//, "", ext); if (ext ~ /.\.[^.]+$/) sub(/.*\./, "", ext); else ext = "";
 	ext = tolower(ext); gsub(/\001/, "\\\"", page);
 	if (r[1] == "GET" && (st[1] ~ /^2[0-9][0-9]$/ || st[1] == "304") && index(ASSETS, " " ext " ") == 0) {
 		views[page]++; day[int(at / 86400)]++; total++
 	}
-	if (!(who in last)) visitors++;
+	if (!(who in seen)) visitors++;
+	seen[who] = 1;
+	if (agent in bot) next;
+	if (!(who in last)) people++;
+	theirs++;
 	if (!(who in last) || at - last[who] > 1800 || start[who] - at > 1800) {
 		sessions++; start[who] = at; if (who in last) duration += last[who] - first[who]; first[who] = at; last[who] = at
 	}
 	else if (at > last[who]) last[who] = at
 }
 END {
+	if (AGENTS) exit;
+	print "people " people + 0; print "theirs " theirs + 0;
 	for (w in last) duration += last[w] - first[w];
 	print "events " events; print "views " total + 0; print "visitors " visitors; print "sessions " sessions; print "seconds " duration;
 	b = ""; for (i = 1; i <= nbad; i++) b = b (i > 1 ? " " : "") bad[i]; print "bad " b;
@@ -101,7 +109,12 @@ sub reckon
 	open my $program, '>', "$dir/awk" or die $!;
 	print $program $awk;
 	close $program;
-	my $out = qx(LC_ALL=C awk -v ASSETS='$assets' -f $dir/awk $path);
+	# which agents are robots is not awk's to know
+	my @agents = split /\n/, qx(LC_ALL=C awk -v AGENTS=1 -v BOTS=/dev/null -f $dir/awk $path);
+	open my $robots, '>:raw', "$dir/robots" or die $!;
+	print $robots psql('SELECT u FROM unnest(ARRAY[' . join(',', map { "'" . s/'/''/gr . "'" } @agents) . ']) u WHERE (leadanalytics.agent(u)).is_bot'), "\n";
+	close $robots;
+	my $out = qx(LC_ALL=C awk -v ASSETS='$assets' -v BOTS=$dir/robots -f $dir/awk $path);
 	die 'awk failed' if $?;
 	my (%facts, %pages, %days);
 	for (split /\n/, $out)
@@ -124,8 +137,8 @@ sub sessions_of
 {
 	my ($workspace) = @_;
 	return psql("SELECT v.visitor_id, s.started_at AT TIME ZONE 'UTC', s.last_seen AT TIME ZONE 'UTC', s.events, s.pageviews, s.returns, "
-		. "(SELECT text FROM leadanalytics.term t WHERE t.workspace = s.workspace AND t.id = s.entry_page), "
-		. "(SELECT text FROM leadanalytics.term t WHERE t.workspace = s.workspace AND t.id = s.last_page) "
+		. "(SELECT parts[1] FROM leadanalytics.term t WHERE t.workspace = s.workspace AND t.id = s.entry_page), "
+		. "(SELECT parts[1] FROM leadanalytics.term t WHERE t.workspace = s.workspace AND t.id = s.last_page) "
 		. "FROM leadanalytics.session s JOIN leadanalytics.visitor v ON (v.workspace, v.number) = (s.workspace, s.visitor) "
 		. "WHERE s.workspace = $workspace ORDER BY v.visitor_id COLLATE \"C\", 2, 6");
 }
@@ -147,9 +160,9 @@ sub compare
 	is_deeply(\%our, $days, "$what: days and their views");
 	is(psql("SELECT count(DISTINCT visitor), count(*) FROM leadanalytics.event WHERE workspace = $one"), "$facts->{visitors}|$facts->{events}", "$what: visitors and events");
 	is(psql("SELECT count(*), sum(events), extract(epoch FROM sum(last_seen - started_at))::bigint FROM leadanalytics.session WHERE workspace = $one"),
-		"$facts->{sessions}|$facts->{events}|$facts->{seconds}", "$what: sessions and their seconds");
+		"$facts->{sessions}|$facts->{theirs}|$facts->{seconds}", "$what: sessions and their seconds");
 	my $overview = "SELECT o->>'total_sessions', o->>'total_events', o->>'unique_visitors', o->>'avg_session_duration_s' FROM leadanalytics.overview($one) o";
-	is(psql($overview), join('|', @$facts{qw(sessions events visitors)}, int($facts->{seconds} / $facts->{sessions} + 0.5)), "S1-01 $what: overview");
+	is(psql($overview), join('|', @$facts{qw(sessions theirs people)}, int($facts->{seconds} / $facts->{sessions} + 0.5)), "S1-01 $what: overview");
 	is(psql("SET timezone = '$_'; $overview"), psql($overview), "D-01 $what: overview in $_") for 'Asia/Kolkata', 'America/New_York';
 	my $before = psql($overview);
 	is(psql("SELECT leadanalytics.close_idle($one)"), $facts->{sessions}, "$what: all sessions are idle by now");
