@@ -28,6 +28,15 @@ SELECT jsonb_pretty(leadanalytics.leads(:w)::jsonb - '{}'::text[]) AS leads;
 SELECT jsonb_pretty(leadanalytics.lead(:w, :rahul, now => '2026-02-25 00:00:00.1234Z')::jsonb) AS detail;
 SELECT topic, created_at AT TIME ZONE 'UTC' AS created_at, body FROM leadanalytics.outbox WHERE workspace = :w ORDER BY id;
 
+-- L4 the visitor's latest session; the address's only for a visitor who is named and has none
+SELECT leadanalytics.track(:w, '{"events":[{"event_name":"scroll","visitor_id":"ip-visitor","session_id":"ip-session","event_data":{"scroll_percent":100}}]}', client_ip => '203.0.113.50', now => '2026-02-23 10:00Z') ->> 'accepted' AS event;
+UPDATE leadanalytics.session SET vpn_score = 51 WHERE workspace = :w AND session_id = 'ip-session';
+SELECT v, ip, s.session_id, s.score, s.vpn_score FROM (VALUES ('abc123', inet '203.0.113.50'), ('ip-visitor', NULL), ('nobody', '203.0.113.50'), (NULL, '203.0.113.50'), ('nobody', '203.0.113.51'), ('nobody', NULL)) AS q (v, ip), leadanalytics.latest_session(:w, v, ip) AS s;
+SELECT pg_temp.capture(f, '203.0.113.50', '2026-02-23 10:05Z') FROM unnest(ARRAY['{"FIRSTNAME":"named","PROJECT":"L4","__visitor_id":"nobody"}', '{"FIRSTNAME":"unnamed","EMAIL":"l4@x.example","PROJECT":"L4"}']) AS f;
+SELECT name, session_id, score, suspicion FROM leadanalytics.lead WHERE workspace = :w AND project = 'L4' ORDER BY id;
+SELECT jsonb_path_query_array(leadanalytics.lead(:w, max(id))::jsonb, '$.sessions[*].session_id') AS by_post FROM leadanalytics.lead WHERE workspace = :w AND project = 'L4' AND name = 'named';
+DELETE FROM leadanalytics.lead WHERE workspace = :w AND project = 'L4';
+
 -- S1-11, D-11 … D-13 seen: the first view stays, what comes after the last view needs review again
 CREATE FUNCTION pg_temp.seen(w int, lead bigint) RETURNS text LANGUAGE sql AS $$
     SELECT concat_ws(' ', l ->> 'seen_at', l ->> 'needs_review', l ->> 'follow_ups_count', l ->> 'last_follow_up_at')
