@@ -15,8 +15,7 @@
 #include "utils/builtins.h"
 
 #include "core/export.h"
-
-#define LONGEST 3 /* characters */
+#include "leads/leads.h"
 
 static int
 compare(const void *a, const void *b)
@@ -26,13 +25,13 @@ compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Of every sequence of shortest to LONGEST characters, each once. */
+/* Of every sequence of shortest to LA_LEADS_GRAM characters, each once. */
 static ArrayType *
 grams(int workspace, text *haystack, int shortest)
 {
 	const char *c = VARDATA_ANY(haystack);
 	const char *end = c + VARSIZE_ANY_EXHDR(haystack);
-	int64 *hashes = palloc(sizeof(int64) * LONGEST * (end - c + 1));
+	int64 *hashes = palloc(sizeof(int64) * LA_LEADS_GRAM * (end - c + 1));
 	Datum *values;
 	int count = 0, kept = 0;
 
@@ -40,7 +39,7 @@ grams(int workspace, text *haystack, int shortest)
 	{
 		const char *to = c;
 
-		for (int length = 1; length <= LONGEST && to < end; length++)
+		for (int length = 1; length <= LA_LEADS_GRAM && to < end; length++)
 		{
 			to += Min(pg_mblen(to), end - to);
 			if (length >= shortest)
@@ -67,5 +66,5 @@ LA_FUNCTION(la_leads_needle_grams)
 	text *needle = PG_GETARG_TEXT_PP(1);
 	int length = pg_mbstrlen_with_len(VARDATA_ANY(needle), VARSIZE_ANY_EXHDR(needle));
 
-	PG_RETURN_ARRAYTYPE_P(grams(PG_GETARG_INT32(0), needle, Min(length, LONGEST)));
+	PG_RETURN_ARRAYTYPE_P(grams(PG_GETARG_INT32(0), needle, Min(length, LA_LEADS_GRAM)));
 }

@@ -15,11 +15,13 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "core/export.h"
 #include "core/query.h"
+#include "leads/leads.h"
 
 /* Of the newest leads that many are looked at; more hits than one in DENSE are many. */
 #define SAMPLE "500"
@@ -27,9 +29,10 @@
 
 /* $1 workspace, $2 classes, $3 text to find */
 #define IN_CLASS "l.workspace = $1 AND l.class = c.class"
+#define HAS_GRAMS "leadanalytics.lead_grams(l.workspace, l.haystack) @> leadanalytics.needle_grams($1, $3)"
 #define FOUND                                                                                                \
-	"l.workspace + 0 = $1 AND l.class + 0 = ANY ($2) AND pg_catalog.strpos(l.haystack, $3) > 0"              \
-	" AND leadanalytics.lead_grams(l.workspace, l.haystack) @> leadanalytics.needle_grams($1, $3)"
+	"l.workspace + 0 = $1 AND l.class + 0 = ANY ($2) AND pg_catalog.strpos(l.haystack, $3) > 0 "             \
+	"AND " HAS_GRAMS
 
 /* $4 how many rows of each run can be on the page, $5 limit, $6 offset */
 #define MERGE(keys, sort, more)                                                                              \
@@ -93,8 +96,20 @@ static LaQuery sample = {
     2,
     {INT4OID, TEXTOID}};
 
-static LaQuery count = {
-    "SELECT pg_catalog.count(*) FROM leadanalytics.lead l WHERE " FOUND, 3, {INT4OID, INT2ARRAYOID, TEXTOID}};
+/*
+ * How many are found. A text that is one gram is found by the index alone, and without a filter not even the
+ * rows are looked at: their workspace is in the gram.
+ */
+#define COUNT(condition)                                                                                     \
+	{                                                                                                        \
+		"SELECT pg_catalog.count(*) FROM leadanalytics.lead l WHERE " condition, 3,                          \
+		{                                                                                                    \
+			INT4OID, INT2ARRAYOID, TEXTOID                                                                   \
+		}                                                                                                    \
+	}
+static LaQuery count = COUNT(FOUND);
+static LaQuery count_gram = COUNT("l.workspace + 0 = $1 AND l.class + 0 = ANY ($2) AND " HAS_GRAMS);
+static LaQuery count_gram_of_all = COUNT("$2 IS NOT NULL AND " HAS_GRAMS);
 
 static Order *
 order_named(const char *name)
@@ -113,6 +128,19 @@ number(LaQuery *query, Datum *values)
 
 	la_query_run(query, values, NULL, true, 1);
 	return DatumGetInt64(la_query_value(0, 1, &isnull));
+}
+
+static LaQuery *
+how_to_count(Datum classes, Datum needle)
+{
+	text *t = DatumGetTextPP(needle);
+
+	if (pg_mbstrlen_with_len(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)) > LA_LEADS_GRAM)
+		return &count;
+	return ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(classes)), ARR_DIMS(DatumGetArrayTypeP(classes))) ==
+	               LA_LEADS_CLASSES
+	           ? &count_gram_of_all
+	           : &count_gram;
 }
 
 /* An array of the statement's only row, copied out of SPI; an empty one for null. */
@@ -169,7 +197,7 @@ LA_FUNCTION(la_leads_page)
 			la_query_run(&order->all, merge, "  n   ", true, 1);
 		else if (number(&sample, probe) * DENSE >= Min(total, atoi(SAMPLE)))
 		{
-			total = number(&count, sort);
+			total = number(how_to_count(asked[1], text), sort);
 			la_query_run(&order->many, merge, NULL, true, 1);
 		}
 		else

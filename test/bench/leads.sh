@@ -75,7 +75,7 @@ FROM unnest('{newest,oldest,last_follow_up,score_desc,score_asc,risk_desc,risk_a
 ORDER BY i, j;
 INSERT INTO bench.call (what, arguments)
 SELECT format('q=%s %s', q, sort), format(', q => %L, sort => %L', q, sort)
-FROM unnest('{9000007919,rahul.sharmaab,sharmaqx,4999,lars,gmail,ra,a,zzz,@,olga bergzz}'::text[]) WITH ORDINALITY AS s (q, i), unnest('{newest,name_asc,risk_desc}'::text[]) WITH ORDINALITY AS t (sort, j)
+FROM unnest('{9000007919,rahul.sharmaab,sharmaqx,4999,rahul sharma,lars,gmail,ra,a,zzz,@,olga bergzz}'::text[]) WITH ORDINALITY AS s (q, i), unnest('{newest,name_asc,risk_desc}'::text[]) WITH ORDINALITY AS t (sort, j)
 ORDER BY i, j;
 INSERT INTO bench.call (what, arguments) VALUES ('limit=100', ', "limit" => 100'), ('offset=1000', ', "offset" => 1000'), ('offset=100000', ', "offset" => 100000'),
     ('q=sharmaqx status=new', ', q => ''sharmaqx'', status => ''new'''), ('q=gmail seen=false', ', q => ''gmail'', seen => false');
