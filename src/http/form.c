@@ -122,6 +122,12 @@ read_json(const char *body, int length, List **fields, const char **error)
 }
 
 static bool
+looks_like_json(const char *body)
+{
+	return body[strspn(body, " \t\r\n")] == '{';
+}
+
+static bool
 read_urlencoded(const char *body, List **fields, const char **error)
 {
 	ListCell *cell;
@@ -183,7 +189,7 @@ read_lines(char *body, List **fields, const char **error)
 static bool
 read_plain(char *body, int length, List **fields, const char **error)
 {
-	if (body[strspn(body, " \t\r\n")] == '{')
+	if (looks_like_json(body))
 		return read_json(body, length, fields, error);
 	if (strchr(body, '\n') == NULL)
 		return read_urlencoded(body, fields, error);
@@ -204,8 +210,9 @@ read_fields(const char *content_type, const char *body, int length, List **field
 	{
 		case JSON:
 			return read_json(text, length, fields, error);
-		case URLENCODED:
-			return read_urlencoded(text, fields, error);
+		case URLENCODED: /* what curl -d calls everything */
+			return looks_like_json(text) ? read_json(text, length, fields, error)
+			                             : read_urlencoded(text, fields, error);
 		case MULTIPART:
 			return la_form_parts(content_type, text, length, fields, error);
 		case PLAIN:

@@ -54,19 +54,16 @@ DECLARE
     submission leadanalytics.lead_submission;
     session record;
     known bigint;
-    posts int := 1 + leadanalytics.recent_posts(post.workspace, post.visitor_id, post.ip, post.received_at);
+    posts int;
 BEGIN
     PERFORM leadanalytics.lock_identities(post);
+    posts := 1 + leadanalytics.recent_posts(post.workspace, post.visitor_id, post.ip, post.received_at);
     known := leadanalytics.find_lead(post);
     session := leadanalytics.latest_session(post.workspace, post.visitor_id, post.ip);
     submission.score := coalesce(session.score, 0);
     submission.suspicion := leadanalytics.suspicion_score(
         post.honeypot, post.time_to_submit, session.score, session.vpn_score, posts,
         leadanalytics.is_competitor(post.workspace, post.email));
-    submission.is_duplicate_window := EXISTS (
-        SELECT FROM leadanalytics.lead_submission s
-        WHERE s.workspace = post.workspace AND s.lead = known
-          AND s.submitted_at > post.received_at - current_setting('leadanalytics.lead_reengage')::interval);
 
     -- The row may have changed since it was found (PATCH), so everything is said relative to it.
     UPDATE leadanalytics.lead l
@@ -100,6 +97,11 @@ BEGIN
         VALUES (stored.workspace, stored.id, NULL, stored.status, post.received_at);
     END IF;
 
+    -- Now that we hold the lead: posts that came by other signs of the same person are committed.
+    submission.is_duplicate_window := EXISTS (
+        SELECT FROM leadanalytics.lead_submission s
+        WHERE s.workspace = post.workspace AND s.lead = stored.id
+          AND s.submitted_at > post.received_at - current_setting('leadanalytics.lead_reengage')::interval);
     INSERT INTO leadanalytics.lead_submission (
         workspace, lead, submitted_at, is_primary, is_duplicate_window, is_bot, name, email, phone, project, source, referer,
         cta_name, visitor_id, session_id, contact_ip, score, suspicion, time_to_submit, site_key, form_id, payload)

@@ -221,7 +221,7 @@ for my $uri ("$at{dashboard}?word=a%0d%0aX-Evil:%201", "$at{dashboard}/a%0d%0aX-
 }
 
 # --- The line and the framing -------------------------------------------------------------------------------
-my %line = ('GET http://evil.example?x=1 HTTP/1.1' => 400, 'GET http://evil.example HTTP/1.1' => 404, "GET http://evil.example$at{plain} HTTP/1.1" => 200, "FOO $at{plain} HTTP/1.1" => 405,
+my %line = ('GET http://evil.example?x=1 HTTP/1.1' => 400, 'GET http://evil.example HTTP/1.1' => 405, "GET http://evil.example$at{plain} HTTP/1.1" => 200, "FOO $at{plain} HTTP/1.1" => 405,
     "TRACE $at{plain} HTTP/1.1" => 405, 'CONNECT evil.example:80 HTTP/1.1' => 400, 'OPTIONS * HTTP/1.1' => 400, "get $at{plain} HTTP/1.1" => 400, "GET $at{plain} HTTP/2.0" => 400, "GET $at{plain} HTTP/1.2" => 200,
     "GET  $at{plain} HTTP/1.1" => 200, 'GET /a b HTTP/1.1' => 400, 'GET' => 400, "\x16\x03\x01\x02\0\x01" => 400, 'PRI * HTTP/2.0' => 400, "GET $at{plain} HTTP/9" => 400, "G\0T / HTTP/1.1" => 400, '/ GET HTTP/1.1' => 400,
     "PROPFIND $at{plain} HTTP/1.1" => 405, 'X' x 40 . " $at{plain} HTTP/1.1" => 405);

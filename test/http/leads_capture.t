@@ -47,6 +47,7 @@ my @cases = (
     ['text/plain that is JSON', 'text/plain;charset=UTF-8', ' {"FIRSTNAME":"beacon"}', '{"FIRSTNAME":"beacon"}'],
     ['text/plain of a form', 'text/plain', "FIRSTNAME=a & b=c\r\nUSER_MESSAGE=two\r\nlines\r\n", '{"FIRSTNAME":"a & b=c","USER_MESSAGE":"two\nlines"}'],
     ['text/plain that is urlencoded', 'text/plain', 'FIRSTNAME=a+b&PHONE=1', '{"FIRSTNAME":"a b","PHONE":"1"}'],
+    ['urlencoded that is JSON', 'application/x-www-form-urlencoded', '{"FIRSTNAME":"curl -d"}', '{"FIRSTNAME":"curl -d"}'],
     ['no content type', undef, 'FIRSTNAME=none', '{"FIRSTNAME":"none"}'],
 );
 for (@cases)
