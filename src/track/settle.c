@@ -21,15 +21,16 @@ static LaQuery open_sessions = {
     "campaign, "
     "place, network, agent, fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, "
     "events, "
-    "pageviews, clicks, scroll_percent) "
+    "pageviews, clicks, scroll_percent, import) "
     "SELECT workspace, visitor, number, started_at, entry_page, referrer, campaign, place, network, agent, "
     "fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, events, pageviews, "
     "clicks, "
-    "scroll_percent FROM opened"};
+    "scroll_percent, import FROM opened"};
 
 static LaQuery move_sessions = {
     "UPDATE leadanalytics.session s SET last_seen = m.last_seen, last_page = m.last_page, events = m.events, "
-    "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent "
+    "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent, "
+    "import = coalesce(m.import, s.import) "
     "FROM moved m WHERE s.ctid = m.place"};
 
 static const LaColumn opened_columns[] = {
@@ -55,11 +56,12 @@ static const LaColumn opened_columns[] = {
     {"pageviews", INT4OID},
     {"clicks", INT4OID},
     {"scroll_percent", FLOAT4OID},
+    {"import", INT4OID},
 };
 
 static const LaColumn moved_columns[] = {
     {"place", TIDOID},      {"last_seen", TIMESTAMPTZOID}, {"last_page", INT4OID},        {"events", INT4OID},
-    {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID},
+    {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID}, {"import", INT4OID},
 };
 
 /* Set value and null of the next column. */
@@ -85,7 +87,7 @@ put_term(Datum *values, bool *nulls, int *column, int term)
 
 /* The columns that move while a session is open, which both statements end with. */
 static void
-put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row)
+put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row, int import)
 {
 	put(values, nulls, column, TimestampTzGetDatum(row->last_seen));
 	put_term(values, nulls, column, row->last_page);
@@ -93,6 +95,7 @@ put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row)
 	put(values, nulls, column, Int32GetDatum(row->pageviews));
 	put(values, nulls, column, Int32GetDatum(row->clicks));
 	put(values, nulls, column, Float4GetDatum(row->scroll_percent));
+	put_term(values, nulls, column, import);
 }
 
 static void
@@ -241,7 +244,7 @@ track_sessions_open(LaBatch *batch)
 		put_or_null(values, nulls, &at, first->client->ip, first->client->ip == 0);
 		put_or_null(values, nulls, &at, session->session_id ? CStringGetTextDatum(session->session_id) : 0,
 		            session->session_id == NULL);
-		put_progress(values, nulls, &at, &session->after);
+		put_progress(values, nulls, &at, &session->after, batch->import);
 		track_rows_add(rows, values, nulls);
 	}
 	track_rows_run(rows, &open_sessions);
@@ -262,7 +265,7 @@ track_sessions_move(LaBatch *batch)
 		if (!session->loaded || session->first == NULL)
 			continue;
 		put(values, nulls, &at, PointerGetDatum(&session->place));
-		put_progress(values, nulls, &at, &session->after);
+		put_progress(values, nulls, &at, &session->after, batch->import);
 		track_rows_add(rows, values, nulls);
 	}
 	if (rows->n > 0)

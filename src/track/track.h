@@ -1,6 +1,6 @@
 /*
  * A batch of web events on its way in. Every door makes LaEvents from what it is given (track.c and
- * tracker.c: JSON, log.c: lines of a log) and hands them to la_track_append(), which is the same for all:
+ * tracker.c: JSON, import.c: lines of files) and hands them to la_track_append(), which is the same for all:
  *
  *	clients   addresses and agents → place, network, browser, robot  client.c
  *	terms     what repeats → numbers of the dictionary               spell.c, term.c
@@ -201,7 +201,8 @@ typedef struct LaBatch
 {
 	int workspace;
 	TimestampTz now;
-	bool own_clock;         /* a log: its events are their own now, and come in the order of its lines */
+	bool own_clock;         /* an import: its events are their own now, and come in the order of its lines */
+	int import;             /* its id, 0: none */
 	Datum client_ip;        /* inet of the connection; 0: not known */
 	const char *user_agent; /* of the connection */
 	bool relays;      /* the sender may say whom it sends for: client_ip and user_agent of events count */
@@ -240,6 +241,7 @@ extern void track_leaves_write(LaBatch *batch);   /* the events, and the ledger 
 extern void track_sessions_move(LaBatch *batch);  /* write the others */
 extern void track_persons_meet(LaBatch *batch);   /* visitors are known as persons from now on */
 extern void track_visitors_write(LaBatch *batch); /* write the others */
+extern void track_persons_alias(LaBatch *batch);  /* two ids are one */
 
 /*
  * The closing rule (D-04), the only one there is: when the session ended, as seen at now; DT_NOEND when
@@ -261,6 +263,14 @@ typedef enum LaShape
 /* An event of this JSON object; what is wrong with it is told in ->error. */
 struct LaJson;
 extern void track_read(const struct LaJson *object, TimestampTz now, LaShape shape, LaEvent *event);
+
+/* How track_read takes a member of that name, of an event or else of its event_data. */
+typedef struct LaMember
+{
+	bool of_event;
+	bool is_text; /* whatever it looks like; else a number, or what event_data keeps as it is */
+} LaMember;
+extern LaMember track_member(const char *name);
 
 /* p, a or c: the kind of an event of that name (D-63). */
 extern char track_kind(const char *name);
