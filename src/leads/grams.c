@@ -25,46 +25,71 @@ compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Of every sequence of shortest to LA_LEADS_GRAM characters, each once. */
-static ArrayType *
-grams(int workspace, text *haystack, int shortest)
+static int64
+hash(int workspace, const char *from, const char *to)
 {
-	const char *c = VARDATA_ANY(haystack);
-	const char *end = c + VARSIZE_ANY_EXHDR(haystack);
-	int64 *hashes = palloc(sizeof(int64) * LA_LEADS_GRAM * (end - c + 1));
-	Datum *values;
-	int count = 0, kept = 0;
+	return DatumGetInt64(hash_any_extended((const unsigned char *) from, to - from, (uint32) workspace));
+}
 
-	for (; c < end; c += pg_mblen(c))
-	{
-		const char *to = c;
+/* Each once, as bigint[]. */
+static Datum
+set_of(int64 *hashes, int count)
+{
+	Datum *values = palloc(sizeof(Datum) * (count + 1));
+	int kept = 0;
 
-		for (int length = 1; length <= LA_LEADS_GRAM && to < end; length++)
-		{
-			to += Min(pg_mblen(to), end - to);
-			if (length >= shortest)
-				hashes[count++] =
-				    DatumGetInt64(hash_any_extended((const unsigned char *) c, to - c, (uint32) workspace));
-		}
-	}
 	qsort(hashes, count, sizeof(int64), compare);
-	values = palloc(sizeof(Datum) * (count + 1));
 	for (int i = 0; i < count; i++)
 		if (i == 0 || hashes[i] != hashes[i - 1])
 			values[kept++] = Int64GetDatum(hashes[i]);
-	return construct_array(values, kept, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return PointerGetDatum(
+	    construct_array(values, kept, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* The end of count characters from c, at the latest the end. */
+static const char *
+after(const char *c, const char *end, int count)
+{
+	while (count-- > 0 && c < end)
+		c += Min(pg_mblen(c), end - c);
+	return c;
 }
 
 LA_FUNCTION(la_leads_grams)
 {
-	PG_RETURN_ARRAYTYPE_P(grams(PG_GETARG_INT32(0), PG_GETARG_TEXT_PP(1), 1));
+	text *haystack = PG_GETARG_TEXT_PP(1);
+	const char *c = VARDATA_ANY(haystack);
+	const char *end = c + VARSIZE_ANY_EXHDR(haystack);
+	int64 *hashes = palloc(sizeof(int64) * LA_LEADS_GRAM * (end - c + 1));
+	int count = 0;
+
+	for (; c < end; c = after(c, end, 1))
+		for (const char *to = after(c, end, 1); to <= end; to = after(to, end, 1))
+		{
+			hashes[count++] = hash(PG_GETARG_INT32(0), c, to);
+			if (to == end || to == after(c, end, LA_LEADS_GRAM))
+				break;
+		}
+	PG_RETURN_DATUM(set_of(hashes, count));
 }
 
-/* Those that every row containing the text has: the longest there are. */
+/*
+ * What every row containing the text has: its grams side by side and its last one. All that overlap would
+ * find hardly fewer rows, and cost a list of the index each.
+ */
 LA_FUNCTION(la_leads_needle_grams)
 {
 	text *needle = PG_GETARG_TEXT_PP(1);
-	int length = pg_mbstrlen_with_len(VARDATA_ANY(needle), VARSIZE_ANY_EXHDR(needle));
+	const char *c = VARDATA_ANY(needle);
+	const char *end = c + VARSIZE_ANY_EXHDR(needle);
+	const char *last = c; /* where the last gram begins */
+	int64 *hashes = palloc(sizeof(int64) * (end - c + 2));
+	int count = 0;
 
-	PG_RETURN_ARRAYTYPE_P(grams(PG_GETARG_INT32(0), needle, Min(length, LA_LEADS_GRAM)));
+	while (after(last, end, LA_LEADS_GRAM) < end)
+		last = after(last, end, 1);
+	for (; c < last; c = after(c, end, LA_LEADS_GRAM))
+		hashes[count++] = hash(PG_GETARG_INT32(0), c, after(c, end, LA_LEADS_GRAM));
+	hashes[count++] = hash(PG_GETARG_INT32(0), last, end);
+	PG_RETURN_DATUM(set_of(hashes, count));
 }

@@ -81,6 +81,22 @@ INSERT INTO bench.call (what, arguments) VALUES ('limit=100', ', "limit" => 100'
     ('q=sharmaqx status=new', ', q => ''sharmaqx'', status => ''new'''), ('q=gmail seen=false', ', q => ''gmail'', seen => false');
 \echo leads: what ms total buffers
 SELECT format('SELECT %L, (m).ms, (m).total, (m).buffers FROM bench.measure(%L, %s) AS m', what, format('leadanalytics.leads(%s%s)', :w, arguments), :rounds) FROM bench.call ORDER BY n \gexec
+\echo capture: what ms of CPU and waiting a post (commits do not wait for the disk)
+SET synchronous_commit = off;
+CREATE PROCEDURE bench.capture(workspace int, what text, n int) LANGUAGE plpgsql AS $$
+DECLARE
+    begun timestamptz := clock_timestamp();
+BEGIN
+    FOR i IN 1 .. n LOOP
+        PERFORM leadanalytics.capture_lead(workspace, json_build_object('FIRSTNAME', 'Bench ' || i, 'EMAIL', 'bench' || i || '@example.com', 'PHONE', '555' || i, 'PROJECT', 'Project 7',
+            '__visitor_id', md5('bench' || i), 'USER_MESSAGE', repeat('word ', 20), 'utm_source', 'mail', '__pg_tts', '25'), client_ip => '172.16.0.0'::inet + i, now => timestamptz '2026-11-10Z');
+        COMMIT;
+    END LOOP;
+    RAISE WARNING '% %', what, round(extract(epoch FROM clock_timestamp() - begun) * 1000 / n, 2);
+END
+$$;
+SET client_min_messages = warning;
+SELECT format('CALL bench.capture(%s, %L, 2000)', :w, what) FROM unnest('{new,follow-up}'::text[]) AS what \gexec
 \echo submissions: what ms total buffers
 SELECT format('SELECT %L, (m).ms, (m).total, (m).buffers FROM bench.measure(%L, %s) AS m', what, format('leadanalytics.lead_submissions(%s%s)', :w, arguments), :rounds)
 FROM (VALUES ('today', ', now => ''2026-10-30 12:00Z'''), ('a month', ', period => ''range'', date_from => ''2026-10-01'', date_to => ''2026-10-30'''),
