@@ -2,7 +2,8 @@
 # The leads list and its like among LA_BENCH_ROWS (a million) leads with half as many posts again, of one
 # workspace beside a small one: milliseconds of a call by SQL, median of LA_BENCH_ROUNDS (7) after one to warm up,
 # the total it answers, and 8 kB buffers that one call looked at. Statuses, projects and scores are skewed; one lead
-# in five has follow-ups, two in three were seen.
+# in five has follow-ups, two in three were seen. What a count of three million numbers takes is the yardstick of
+# the machine at that moment.
 # Run by ./leadanalytics bench leads, which starts the server and sets LA_*.
 set -euo pipefail
 rows=${LA_BENCH_ROWS:-1000000}
@@ -79,8 +80,12 @@ FROM unnest('{9000007919,rahul.sharmaab,sharmaqx,4999,rahul sharma,lars,gmail,ra
 ORDER BY i, j;
 INSERT INTO bench.call (what, arguments) VALUES ('limit=100', ', "limit" => 100'), ('offset=1000', ', "offset" => 1000'), ('offset=100000', ', "offset" => 100000'),
     ('q=sharmaqx status=new', ', q => ''sharmaqx'', status => ''new'''), ('q=gmail seen=false', ', q => ''gmail'', seen => false');
+\echo yardstick ms
+SELECT (bench.measure('(SELECT json_build_object(''total'', count(*)) FROM generate_series(1, 3000000))', 3)).ms;
 \echo leads: what ms total buffers
 SELECT format('SELECT %L, (m).ms, (m).total, (m).buffers FROM bench.measure(%L, %s) AS m', what, format('leadanalytics.leads(%s%s)', :w, arguments), :rounds) FROM bench.call ORDER BY n \gexec
+\echo yardstick ms
+SELECT (bench.measure('(SELECT json_build_object(''total'', count(*)) FROM generate_series(1, 3000000))', 3)).ms;
 \echo capture: what ms of CPU and waiting a post (commits do not wait for the disk)
 SET synchronous_commit = off;
 CREATE PROCEDURE bench.capture(workspace int, what text, n int) LANGUAGE plpgsql AS $$
