@@ -12,7 +12,7 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
 -- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
 -- may bring some that a ledger row covers, or did before it was folded: such events would count twice.
 CREATE FUNCTION leadanalytics.event_ledger()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     taken bigint;
 BEGIN
