@@ -118,6 +118,12 @@ for my $path ('/lead', '/')
 }
 is(header(post('EMAIL=legacy@x.example'), 'X-Deprecated'), undef, 'L1 /lead.capture does not');
 
+# --- what comes twice under one Idempotency-Key is done once ---------------------------------------------------
+my @twice = map { post($form . '&EMAIL=twice@x.example', key => undef, Origin => 'https://capture.example', 'Idempotency-Key' => 'k1') } 1, 2;
+is(join(' ', map { "$_->{status} " . header($_, 'Location') } @twice), join(' ', ('301 https://capture.example/thanks?a=1&b=2') x 2), 'twice under one key: the same answer');
+is(header($twice[1], 'Idempotency-Replayed'), 'true', 'the second is a replay');
+is(sql('SELECT count(*) FROM leadanalytics.lead_submission WHERE workspace = $1 AND email = \'twice@x.example\'', $id), 1, 'and one post');
+
 # --- one person, many posts at once -------------------------------------------------------------------------
 my @status = map { answer($_)->{status} } map { start('POST', '/lead.capture', ["X-API-Key: $key{capture}"], "EMAIL=many\@x.example&PROJECT=P&__visitor_id=many$_") } 1 .. 12;
 is("@status", join(' ', (200) x 12), 'twelve posts of one person at once are all taken');
