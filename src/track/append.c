@@ -35,19 +35,6 @@ static LaQuery known_events = {
     4,
     {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-int
-track_by_event_id(const void *a, const void *b)
-{
-	const LaEvent *left = *(LaEvent *const *) a;
-	const LaEvent *right = *(LaEvent *const *) b;
-	int order;
-
-	if (left->has_event_id != right->has_event_id)
-		return left->has_event_id ? 1 : -1;
-	order = left->has_event_id ? memcmp(left->event_id.data, right->event_id.data, UUID_LEN) : 0;
-	return order != 0 ? order : left->index - right->index;
-}
-
 /* Sort by event_id and let go of all but the first of each. */
 static void
 drop_repeated(LaBatch *batch)
