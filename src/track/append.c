@@ -418,8 +418,12 @@ la_track_append(LaBatch *batch)
 	{
 		bool dropped = error != NULL && drop_known(batch) > 0;
 
+		if (error != NULL && !dropped && IsolationUsesXactSnapshot())
+			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			                errmsg("an event was added by another transaction that this one cannot see"),
+			                errhint("Try again.")));
 		if (error != NULL && !dropped)
-			ReThrowError(error); /* what it met is no event of ours, or one that this snapshot cannot see */
+			ReThrowError(error); /* what it met is no event of ours */
 		if (try == TRIES)
 			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			                errmsg("other transactions kept writing the sessions and events of this batch"),
@@ -430,6 +434,7 @@ la_track_append(LaBatch *batch)
 	track_sessions_write(batch);
 	track_persons_meet(batch);
 	track_visitors_write(batch);
+	track_persons_alias(batch);
 	for (int i = 0; i < batch->n; i++)
 		starts += batch->events[i]->is_start;
 	return batch->n - starts;

@@ -226,7 +226,8 @@ extern LaClient **track_clients(LaBatch *batch, int *n); /* every event's client
 extern void track_spell(LaBatch *batch);                 /* clients and terms */
 extern void track_terms(int workspace, LaTerm **terms, int n);
 extern void track_persons(LaBatch *batch);
-extern void track_persons_meet(LaBatch *batch); /* visitors are known as persons from now on */
+extern void track_persons_meet(LaBatch *batch);  /* visitors are known as persons from now on */
+extern void track_persons_alias(LaBatch *batch); /* after track_visitors_write: a visitor's row may move */
 extern void track_visitors(LaBatch *batch);
 extern void track_visitors_write(LaBatch *batch);
 extern void track_sessions_assign(LaBatch *batch); /* load, lock, and give every event its session */
