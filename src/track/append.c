@@ -230,6 +230,8 @@ drop_strayed(LaBatch *batch)
 	TimestampTz next_edge = month_of(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
 	TimestampTz to = edge;
 	bool near = batch->now < edge + REMEMBERED;
+	/* who began behind the edge may have been faster than who began just before it */
+	bool overtaken = batch->now >= next_edge - USECS_PER_MINUTE;
 	int asked = 0;
 
 	if (batch->own_clock)
@@ -245,10 +247,14 @@ drop_strayed(LaBatch *batch)
 		 */
 		bool ahead = event->at >= next_edge;
 
-		if (!event->has_event_id || !(ahead || (from < edge && (near || event->at_receipt))))
+		bool passed = overtaken && event->at_receipt;
+
+		if (!event->has_event_id || !(ahead || passed || (from < edge && (near || event->at_receipt))))
 			continue;
 		if (ahead)
-			to = next_edge;
+			to = Max(to, next_edge);
+		if (passed)
+			to = next_edge + REMEMBERED;
 		places[asked++] = i;
 	}
 	drop_stored(batch, places, asked, from, to);
