@@ -4,9 +4,10 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib $FindBin::Bin, "$FindBin::Bin/../lib";
 use File::Temp;
 use Fuzz;
+use Adds;
 use Test::More;
 
 fresh_database('la_fuzz_race');
@@ -55,15 +56,7 @@ my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
 cmp_ok($done // 0, '>', 100, 'batches were sent') or diag $said;
 is_deeply([ $said =~ /^(?:pgbench: )?error: .*|^.*ERROR:.*$|^number of failed transactions: [^0].*/mg ], [], 'none failed');
 
-is_deeply([ run_sql(
-    q{SELECT 'ledger', l.* FROM leadanalytics.ledger l WHERE n <> (SELECT count(*) FROM leadanalytics.event e WHERE e.id BETWEEN l.id_from AND l.id_to AND e.at BETWEEN l.at_min AND l.at_max AND e.workspace = l.workspace AND date_trunc('month', e.at AT TIME ZONE 'UTC') = l.leaf)},
-    q{SELECT 'sum of the ledger', a, b FROM (SELECT sum(n) FROM leadanalytics.ledger) x (a), (SELECT count(*) FROM leadanalytics.event) y (b) WHERE a <> b},
-    q{SELECT 'session', s.number, s.events, count(e.id) FROM leadanalytics.session s LEFT JOIN leadanalytics.event e ON (e.workspace, e.session) = (s.workspace, s.number) GROUP BY s.number, s.events HAVING s.events <> count(e.id)},
-    q{SELECT 'event without its session', e.id FROM leadanalytics.event e LEFT JOIN leadanalytics.session s ON (e.workspace, e.session) = (s.workspace, s.number) WHERE e.session IS NOT NULL AND s.number IS NULL},
-    q{SELECT 'visitor', v.visitor_id, v.sessions, count(s.number) FROM leadanalytics.visitor v LEFT JOIN leadanalytics.session s ON (s.workspace, s.visitor) = (v.workspace, v.number) GROUP BY v.visitor_id, v.sessions HAVING v.sessions <> count(s.number)},
-    q{SELECT 'returns', s.visitor, string_agg(s.returns::text, ',') FROM leadanalytics.session s WHERE visitor IS NOT NULL GROUP BY visitor HAVING max(s.returns) <> count(*) - 1 OR count(DISTINCT s.returns) <> count(*)},
-    q{SELECT 'event_id', event_id FROM leadanalytics.event WHERE event_id IS NOT NULL GROUP BY workspace, event_id HAVING count(*) > 1},
-    q{SELECT 'term', e.id FROM leadanalytics.event e LEFT JOIN leadanalytics.term t ON (t.workspace, t.id) = (e.workspace, e.name) WHERE t.id IS NULL},
+is_deeply([ run_sql(adding_up(),
     q{SELECT 'leaf without events', 1 WHERE (SELECT count(*) FROM leadanalytics.event) = 0}) ],
     [], 'what is stored adds up');
 done_testing;
