@@ -182,7 +182,7 @@ is(sql("SELECT count(*) FROM leadanalytics.sessions WHERE workspace = $id AND vi
 my $keyed = sub { my ($name, @more) = @_; return track({ event_name => $name, visitor_id => 'idem' }, @more) };
 for my $how ([ 'with a key', "X-API-Key: $key{sdk}" ], [ 'without', "Origin: $page" ])
 {
-    my @r = map { $keyed->("idem $$how[0]", $$how[1], "Idempotency-Key: k-$$how[0]") } 1, 2;
+    my @r = map { $keyed->("idem $$how[0]", $$how[1], "Idempotency-Key: k-$$-$$how[0]") } 1, 2;
     is($r[0]{body}, taken(1), "Idempotency-Key $$how[0]");
     is($r[1]{body}, $r[0]{body}, '… again: the same answer');
     is((header($r[0], 'Idempotency-Replayed') // '') . (header($r[1], 'Idempotency-Replayed') // ''), 'true', '… and says so');
