@@ -117,14 +117,15 @@ SELECT a, leadanalytics.track(:w, json_build_object('event_name', '$alias', 'use
 FROM unnest(ARRAY['u1<u2', 'u1<p4', 'u1<u0', 'u1<u1', 'u8<u1', 'u2<u8']) a;
 SELECT user_id, alias_of, visitor_ids FROM leadanalytics.persons WHERE workspace = :w ORDER BY user_id;
 SELECT DISTINCT visitor_id, user_id FROM who WHERE event_name <> '$alias' ORDER BY 1, 2;
--- of the visitor that says so itself: its visit goes on
-SELECT leadanalytics.track(:w, json_build_object('event_name', n, 'user_id', u, 'previous_id', 'self', 'visitor_id', 'self'), now => '2026-05-06 12:00:00Z') ->> 'accepted'
-FROM (VALUES ('$alias', 'self user'), ('page_view', NULL)) v (n, u);
-SELECT v.visitor_id, v.sessions, s.events, s.returns, p.user_id FROM leadanalytics.visitor v JOIN leadanalytics.person p ON p.workspace = v.workspace AND p.number = v.person
-JOIN leadanalytics.session s ON s.workspace = v.workspace AND s.number = v.last_session WHERE v.workspace = :w AND v.visitor_id = 'self';
 -- a chain of names moves no crowd: its first hundred names decide who is who
 SELECT leadanalytics.track(:w, json_build_object('events', json_agg(json_build_object('event_name', '$alias', 'user_id', 'link' || n + 1, 'previous_id', 'link' || n)))) ->> 'accepted' FROM generate_series(1, 300) n;
 SELECT alias_of, count(*) FROM leadanalytics.persons WHERE workspace = :w AND user_id LIKE 'link%' GROUP BY 1 ORDER BY 2;
+
+-- an alias of the browser's own id: its new session is not forgotten
+SELECT leadanalytics.track(:w, '{"events": [{"event_name": "page_view", "visitor_id": "self"}, {"event_name": "$alias", "visitor_id": "self", "user_id": "u5", "previousId": "self"}]}', now => '2026-05-06 13:00:00Z') ->> 'accepted',
+       leadanalytics.track(:w, '{"events": [{"event_name": "page_view", "visitor_id": "self"}, {"event_name": "$alias", "visitor_id": "self", "user_id": "u6", "previousId": "self"}]}', now => '2026-05-06 14:00:00Z') ->> 'accepted';
+SELECT v.sessions, s.returns, s.number = v.last_session AS last, p.user_id FROM leadanalytics.visitor v JOIN leadanalytics.session s ON (s.workspace, s.visitor) = (v.workspace, v.number)
+LEFT JOIN leadanalytics.person p ON (p.workspace, p.number) = (v.workspace, v.person) WHERE v.workspace = :w AND v.visitor_id = 'self' ORDER BY s.number;
 
 -- Robots (D-76): stored, with their visitor, without a session
 SELECT leadanalytics.track(:w, '{"event_name": "page_view", "visitor_id": "robot", "session_id": "robot"}', user_agent => 'Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)', now => '2026-05-07 10:00:00Z') ->> 'accepted';

@@ -236,6 +236,8 @@ track_persons_meet(LaBatch *batch)
 	write_persons(batch, telling, n);
 }
 
+/* After the visitors are written: an alias may change the row of one of them, which then has another place.
+ */
 void
 track_persons_alias(LaBatch *batch)
 {
