@@ -38,21 +38,11 @@ static LaQuery add_identities = {"INSERT INTO leadanalytics.identity (workspace,
 static LaQuery alias_person = {
     "SELECT leadanalytics.alias_person($1, $2, $3, $4)", 4, {INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID}};
 
-/*
- * Persons whose rows will be written, each after the person it is another name of: whoever writes several
- * takes them in this order.
- */
+/* Whoever tells of persons is in nobody's way but that of one who makes two of them one. */
+static LaQuery share_persons = {
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('leadanalytics.person', $1))", 1, {INT8OID}};
 static LaQuery lock_persons = {
-    "SELECT FROM (SELECT DISTINCT coalesce(p.alias_of, p.number) AS root, n.number <> coalesce(p.alias_of, "
-    "p.number) AS is_alias, n.number FROM unnest($2) AS u (user_id) "
-    "CROSS JOIN LATERAL (SELECT p.number, p.alias_of FROM leadanalytics.person p "
-    "WHERE p.workspace = $1 AND p.user_id = u.user_id OFFSET 0) AS p "
-    "CROSS JOIN LATERAL (VALUES (p.number), (p.alias_of)) AS n (number) "
-    "WHERE n.number IS NOT NULL ORDER BY root, is_alias, number) AS wanted "
-    "CROSS JOIN LATERAL (SELECT FROM leadanalytics.person p WHERE p.workspace = $1 "
-    "AND p.number = wanted.number FOR UPDATE) AS locked",
-    2,
-    {INT4OID, TEXTARRAYOID}};
+    "SELECT pg_advisory_xact_lock(hashtextextended('leadanalytics.person', $1))", 1, {INT8OID}};
 
 static const LaColumn met_columns[] = {
     {"workspace", INT4OID}, {"visitor", INT4OID}, {"person", INT4OID}, {"at", TIMESTAMPTZOID}};
@@ -131,11 +121,36 @@ find(LaBatch *batch)
 	return n - found;
 }
 
+/*
+ * An alias changes persons that its event does not name: all that were known as one of the two. Nobody else
+ * of the workspace writes persons meanwhile. Locked before any row is, so that who waits holds nothing.
+ */
+static void
+lock(LaBatch *batch)
+{
+	bool tells = false;
+	bool aliases = false;
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		const LaEvent *event = batch->events[i];
+
+		tells |= event->user_id != NULL && event->email != NULL;
+		aliases |= event->user_id != NULL && event->previous_id != NULL;
+	}
+	if (!tells && !aliases)
+		return;
+	la_query_run(aliases ? &lock_persons : &share_persons, (Datum[]){Int64GetDatum(batch->workspace)}, NULL,
+	             false, 1);
+	SPI_freetuptable(SPI_tuptable);
+}
+
 void
 track_persons(LaBatch *batch)
 {
 	batch->npersons = 0;
 	collect(batch);
+	lock(batch);
 	if (batch->npersons == 0 || find(batch) == 0)
 		return;
 	{
@@ -183,38 +198,6 @@ meet(LaBatch *batch, const LaEvent *event, LaRows *met)
 	               (bool[lengthof(met_columns)]){false});
 }
 
-/* Lock the persons that the batch writes, here and as aliases, and write what it tells of them. */
-static void
-write_persons(LaBatch *batch, LaEvent *const *telling, int n)
-{
-	Datum *ids = palloc((batch->npersons + 2 * n) * sizeof(Datum));
-	int wanted = 0;
-
-	for (int i = 0; i < batch->npersons; i++)
-		if (batch->persons[i].email != NULL)
-			ids[wanted++] = CStringGetTextDatum(batch->persons[i].user_id);
-	for (int i = 0; i < n; i++)
-		if (telling[i]->person != NULL && telling[i]->previous_id != NULL)
-		{
-			ids[wanted++] = CStringGetTextDatum(telling[i]->user_id);
-			ids[wanted++] = CStringGetTextDatum(telling[i]->previous_id);
-		}
-	if (wanted == 0)
-		return;
-	la_query_run(&lock_persons,
-	             (Datum[]){Int32GetDatum(batch->workspace),
-	                       PointerGetDatum(construct_array(ids, wanted, TEXTOID, -1, false, TYPALIGN_INT))},
-	             NULL, false, 0);
-	SPI_freetuptable(SPI_tuptable);
-	for (int i = 0; i < batch->npersons; i++)
-		if (batch->persons[i].email != NULL)
-			la_query_run(&write_email,
-			             (Datum[]){Int32GetDatum(batch->workspace),
-			                       CStringGetTextDatum(batch->persons[i].user_id),
-			                       CStringGetTextDatum(batch->persons[i].email)},
-			             NULL, false, 0);
-}
-
 void
 track_persons_meet(LaBatch *batch)
 {
@@ -233,7 +216,13 @@ track_persons_meet(LaBatch *batch)
 		meet(batch, telling[i], met);
 	if (met->n > 0)
 		track_rows_run(met, &add_identities);
-	write_persons(batch, telling, n);
+	for (int i = 0; i < batch->npersons; i++)
+		if (batch->persons[i].email != NULL)
+			la_query_run(&write_email,
+			             (Datum[]){Int32GetDatum(batch->workspace),
+			                       CStringGetTextDatum(batch->persons[i].user_id),
+			                       CStringGetTextDatum(batch->persons[i].email)},
+			             NULL, false, 0);
 }
 
 /* After the visitors are written: an alias may change the row of one of them, which then has another place.

@@ -1,6 +1,6 @@
 # Batches that collide: the same new sessions, visitors, texts and events, at the same moments, in any
-# order, while sessions are swept, routes and keys change and leaves are made. Nobody deadlocks, and what is
-# stored adds up.
+# order, while sessions are swept, routes and keys change and leaves are made; and persons who become each
+# other while something is told of them. Nobody deadlocks, and what is stored adds up.
 use strict;
 use warnings;
 use FindBin;
@@ -28,6 +28,17 @@ run_sql(q{SELECT leadanalytics.create_workspace('race')},
 my %script = (
     batch => 'SELECT public.batch(:client_id);',
     sweep => "SELECT leadanalytics.sweep_sessions(now() + interval '2 hours');\n\\sleep 20 ms",
+    # whoever is told of is told to be somebody else too, in any order: new ones twenty times a second
+    names => q{\set a random(1, 8)
+\set b random(1, 8)
+\set c random(1, 8)
+\set d random(1, 8)
+SELECT leadanalytics.track(1, json_build_object('events', json_build_array(
+    json_build_object('event_name', '$identify', 'user_id', p || :a, 'event_data', json_build_object('email', random()::text)),
+    json_build_object('event_name', '$alias', 'user_id', p || :a, 'previous_id', p || :b),
+    json_build_object('event_name', '$alias', 'user_id', p || :c, 'previous_id', p || :d),
+    json_build_object('event_name', '$identify', 'user_id', p || :d, 'event_data', json_build_object('email', random()::text)))))
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 20)::bigint || 'p' AS p OFFSET 0) t;},
     # two months of which neither has a leaf, in a batch that names the later one first or last
     leaves => q{\set y random(2023, 2025)
 \set m random(1, 11)
@@ -41,20 +52,29 @@ SELECT leadanalytics.revoke_key(1, max(id)) FROM leadanalytics.key WHERE prefix 
 SELECT 1 / (length(leadanalytics_door.handle_rw('{"event_name": "door", "visitor_id": "door"}')) = 0)::int;},
 );
 my $dir = File::Temp->newdir;
-my @with;
 for my $name (sort keys %script)
 {
     open my $file, '>', "$dir/$name.sql" or die;
     print {$file} $script{$name}, "\n";
     close $file;
-    push @with, '-f', "$dir/$name.sql@" . { batch => 20, sweep => 1, leaves => 3, routes => 3 }->{$name};
 }
-open my $out, '-|', join ' ', 'pgbench -n -c 6 -j 2 -T', $ENV{LA_SECONDS} // 2, @with, '2>&1' or die;
-my $said = do { local $/; <$out> };
-close $out;
-my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
-cmp_ok($done // 0, '>', 100, 'batches were sent') or diag $said;
-is_deeply([ $said =~ /^(?:pgbench: )?error: .*|^.*ERROR:.*$|^number of failed transactions: [^0].*/mg ], [], 'none failed');
+
+# collide(what, seconds, script => weight …)
+sub collide
+{
+    my ($what, $seconds, %weight) = @_;
+    local $ENV{PGOPTIONS} = "$ENV{PGOPTIONS} -c deadlock_timeout=100ms"; # found before the time is over
+    my @with = map { ('-f', "$dir/$_.sql\@$weight{$_}") } sort keys %weight;
+    open my $out, '-|', join ' ', 'pgbench -n -c 6 -j 2 -T', $seconds, @with, '2>&1' or die;
+    my $said = do { local $/; <$out> };
+    close $out;
+    my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
+    cmp_ok($done // 0, '>', 100, "$what were sent") or diag $said;
+    is_deeply([ $said =~ /^(?:pgbench: )?error: .*|^.*ERROR:.*$|^number of failed transactions: [^0].*/mg ], [], 'none failed');
+    return;
+}
+collide('batches', $ENV{LA_SECONDS} // 2, batch => 20, sweep => 1, leaves => 3, routes => 3);
+collide('names', $ENV{LA_SECONDS} // 2, names => 1);
 
 is_deeply([ run_sql(adding_up(),
     q{SELECT 'leaf without events', 1 WHERE (SELECT count(*) FROM leadanalytics.event) = 0}) ],
