@@ -123,7 +123,8 @@ find(LaBatch *batch)
 
 /*
  * An alias changes persons that its event does not name: all that were known as one of the two. Nobody else
- * of the workspace writes persons meanwhile. Locked before any row is, so that who waits holds nothing.
+ * of the workspace writes persons meanwhile. Locked before visitors and sessions are: who waits here holds
+ * new words at most.
  */
 static void
 lock(LaBatch *batch)
