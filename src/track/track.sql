@@ -113,14 +113,14 @@ DECLARE
     allowed int := leadanalytics.permitted(workspace);
     closed int;
 BEGIN
-    -- Locked in the order ingestion locks them; one that an event moves meanwhile is judged again as it is then.
+    -- Locked in the order ingestion locks them, server-made ones first; one that an event moves meanwhile is judged again as it is then.
     WITH idle AS (
         SELECT s.number FROM leadanalytics.session s
         WHERE s.workspace = allowed AND s.ended_at IS NULL
           AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, close_idle.now) IS NOT NULL
-          AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
-              AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, close_idle.now))
-        ORDER BY s.number FOR NO KEY UPDATE
+           AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
+               AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, close_idle.now))
+        ORDER BY s.session_id NULLS FIRST, s.number FOR NO KEY UPDATE
     )
     UPDATE leadanalytics.session s SET ended_at = s.last_seen
     FROM idle WHERE s.workspace = allowed AND s.number = idle.number;
