@@ -74,6 +74,9 @@ FROM (VALUES
     (json_build_object('name', 'data of 70 k', 'body', json_build_object('event_name', 'n', 'event_data', json_build_object('d', repeat('d', 70000)))))
 ) v (event);
 SELECT leadanalytics.track(:shop, '{"event_name": "nul \u0000 and \ud800", "visitor_id": "dora"}', now => '2026-05-01 10:03:01Z');
+-- so is one that nests deeper than anything is kept
+SELECT leadanalytics.track(:blog, ('{"events": [{"event_name": "shallow"}, {"event_name": "deep", "event_data": {"a":' || repeat('[', n) || repeat(']', n) || '}}, {"event_name": "flat"}]}')::json,
+    now => '2026-05-01 10:03:00Z') FROM unnest(ARRAY[63, 64, 900]) n;
 -- the 1 001st is rejected alone
 SELECT a ->> 'accepted' AS accepted, a -> 'rejected' AS rejected
 FROM (SELECT leadanalytics.track(:blog, json_build_object('events', json_agg(json_build_object('event_name', 'many'))),
