@@ -125,6 +125,11 @@ FROM unnest(ARRAY['2026-05-02T12:00:00Z', '2026-05-02T11:59:59.999Z', '2026-05-0
                   '2026-05-09T11:00:00+05:45', '2026-05-09', '1778328000', '1778328000123', '']) WITH ORDINALITY u (t, n);
 SELECT event_name, at FROM seen WHERE event_name LIKE 'time%' ORDER BY 1;
 
+-- (an admin's key may bring what is old)
+SELECT leadanalytics.track(:shop, json_build_object('event_name', 'old', 'timestamp', t), as_role => 'admin', now => '2026-05-09 12:00:00Z') ->> 'accepted'
+FROM unnest(ARRAY['2019-02-03T04:05:06Z', '1994-01-01T00:00:00Z', '2026-05-10T12:00:00Z']) t;
+SELECT at, received_at FROM leadanalytics.events WHERE workspace = :shop AND event_name = 'old' ORDER BY at;
+
 -- Dedupe by event_id: in a batch, and later; per workspace; across the edge of a month
 SELECT leadanalytics.track(:shop, '{"events": [{"event_name": "once", "event_id": "e1", "visitor_id": "emil"}, {"event_name": "again", "event_id": "e1", "visitor_id": "emil"},
     {"event_name": "other", "visitor_id": "emil"}, {"event_name": "other", "visitor_id": "emil"}]}', now => '2026-05-10 10:00:00Z');
@@ -315,8 +320,8 @@ CREATE ROLE test_track_stranger;
 CREATE ROLE test_track_reader;
 GRANT leadanalytics_read TO test_track_reader;
 SELECT leadanalytics.grant_workspace(:blog, 'test_track_reader');
-SELECT has_function_privilege('test_track_stranger', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz)', 'EXECUTE') AS stranger,
-       has_function_privilege('test_track_reader', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz)', 'EXECUTE') AS reader,
+SELECT has_function_privilege('test_track_stranger', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz, text)', 'EXECUTE') AS stranger,
+       has_function_privilege('test_track_reader', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz, text)', 'EXECUTE') AS reader,
        has_table_privilege('test_track_reader', 'leadanalytics.event', 'SELECT') AS raw;
 SET SESSION AUTHORIZATION test_track_reader;
 SELECT count(DISTINCT workspace) AS workspaces, count(*) > 1000 AS events FROM leadanalytics.events;

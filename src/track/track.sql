@@ -46,13 +46,15 @@ CREATE FUNCTION leadanalytics.track(
     referer text DEFAULT NULL,
     client_ip inet DEFAULT NULL,
     user_agent text DEFAULT NULL,
-    now timestamptz DEFAULT now())
+    now timestamptz DEFAULT now(),
+    as_role text DEFAULT NULL)
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_track';
-COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) IS
+COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz, text) IS
     'store web events: one event or {"events": [...]} (at most 1 000) in the shapes of the web and server SDKs; each is taken or rejected by itself; '
-    'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer';
-GRANT EXECUTE ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
+    'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer; '
+    'as_role admin: timestamps are believed however old they are';
+GRANT EXECUTE ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz, text) TO leadanalytics_write;
 
 INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, success, summary, example, builtin) VALUES
     ('POST', '/api/v1/track', 'leadanalytics.track', 'public', '{public,sdk,admin}', true, true, 200,
