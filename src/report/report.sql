@@ -28,11 +28,12 @@ $$;
 COMMENT ON FUNCTION leadanalytics.utc_start(date) IS 'midnight in UTC';
 GRANT EXECUTE ON FUNCTION leadanalytics.utc_start(date) TO leadanalytics_read;
 
--- What clients send as referrer is an address, mostly; "google.com" alone is understood, other words are not.
+-- What clients send as referrer is an address, mostly; "google.com" alone is understood, other words are not. Web
+-- servers log bytes that are no ASCII as \xe4: they stay so.
 CREATE FUNCTION leadanalytics.host_of(url text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT nullif(regexp_replace(rtrim(lower(coalesce(
-        substring(url COLLATE "C" FROM '^\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[^][/?#@:\s"<>\\]+)(?::[0-9]*)?(?:[/?#]|\s*$)'),
+        substring(url COLLATE "C" FROM '^\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[^][/?#@:\s"<>]+)(?::[0-9]*)?(?:[/?#]|\s*$)'),
         substring(url COLLATE "C" FROM '^\s*([^][/?#@:\s"<>\\.]+(?:\.[^][/?#@:\s"<>\\.]+)+\.?)(?::[0-9]*)?(?:[/?#]|\s*$)'))), '.'),
         '^www\.(?=[^.]+\.)', ''), '')
 $$;
