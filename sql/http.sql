@@ -146,8 +146,8 @@ BEGIN
 END
 $$;
 INSERT INTO leadanalytics.route (method, path, function, family, writes, timeout_ms, summary)
-VALUES ('POST', '/analytics/act', 'door_test.act', 'dashboard', false, 200, 'act'), ('POST', '/v1/act', 'door_test.act', 'engagement', false, 200, 'act'),
-       ('POST', '/api/v1/workspaces/:w/act', 'door_test.act', 'campaigns', false, 200, 'act'), ('GET', '/analytics/act', 'door_test.act', 'dashboard', true, 200, 'act');
+VALUES ('POST', '/analytics/act', 'door_test.act', 'dashboard', false, 600, 'act'), ('POST', '/v1/act', 'door_test.act', 'engagement', false, 600, 'act'),
+       ('POST', '/api/v1/workspaces/:w/act', 'door_test.act', 'campaigns', false, 600, 'act'), ('GET', '/analytics/act', 'door_test.act', 'dashboard', true, 600, 'act');
 INSERT INTO leadanalytics.route_param (method, path, name, arg) SELECT method, path, 'what', 'what' FROM leadanalytics.route WHERE function = 'door_test.act';
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type) VALUES ('POST', '/api/v1/workspaces/:w/act', 'w', 'path', 'w', 'workspace');
 SELECT what, a.* FROM unnest('{302,gif,201,accel,split,999,40001,LA404,LA422,LA503,zero,sleep,none}'::text[]) AS what,

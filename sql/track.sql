@@ -253,29 +253,6 @@ SELECT started, seen, events FROM visits WHERE visitor_id = 'zone';
 SELECT tableoid::regclass, at FROM leadanalytics.event e WHERE at > '2026-07-01';
 SELECT leaf, n FROM leadanalytics.ledger WHERE at_min > '2026-07-01';
 
--- Lines of a log
-SELECT jsonb_pretty(leadanalytics.import_log(:blog, 'log', 7, ARRAY[
-    '192.0.2.1 - - [17/May/2015:10:05:03 +0200] "GET /a?b=c HTTP/1.1" 200 2326 "http://r.example/" "Agent \"quoted\" 1"',
-    '192.0.2.1 - frank [17/May/2015:10:06:03 +0200] "GET /style.CSS?v=1 HTTP/1.1" 200 - "-" "Agent \"quoted\" 1"',
-    '192.0.2.1 - - [17/May/2015:10:07:03 +0200] "POST /form HTTP/1.1" 200 5 "-" "Agent \"quoted\" 1"',
-    '192.0.2.1 - - [17/May/2015:10:37:03 +0200] "GET /304 HTTP/1.1" 304 0 "-" "Agent \"quoted\" 1" "extra"',
-    '192.0.2.1 - - [17/May/2015:11:07:04 +0200] "GET /new/ HTTP/1.1" 204 0 "-" "Agent \"quoted\" 1"',
-    '2001:db8::1 - - [17/May/2015:10:05:03 +0000] "GET /404 HTTP/1.1" 404 0 "-" "-"',
-    '2001:db8::1 - - [17/May/2015:10:05:04 +0000] "\x16\x03\x01" 400 0 "-" "-"',
-    '2001:db8::1 - - [17/May/2015:10:05:05 +0000] "-" 408 0 "-" "-"',
-    '2001:db8::1 - - [17/May/2015:10:05:06 +0000] "GET /a b/c.d/e HTTP/1.0" 206 0 "-" "-"',
-    NULL, '', 'nonsense', '192.0.2.1 - - 17/May/2015', '192.0.2.1 - - [30/Feb/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "-" "-"',
-    '192.0.2.1 - - [17/May/2199:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "-" "-"', '192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 2000 1 "-" "-"',
-    '192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 x "-" "-"', '192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1',
-    '192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "-" "cut', 'host - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "-" "-"'])::jsonb);
-SELECT event_name, kind, at, page_url, referrer, visitor_id = 'log:' || md5('192.0.2.1 Agent \"quoted\" 1') AS first FROM seen WHERE source = 'log' ORDER BY at, page_url;
-SELECT started, seen, entry, last, events, pageviews, returns FROM visits WHERE visitor_id LIKE 'log:%' ORDER BY started;
--- the same source, number and line count once; another number or source is another line
-SELECT n, s, leadanalytics.import_log(:blog, s, n, ARRAY['192.0.2.1 - - [17/May/2015:10:05:03 +0200] "GET /a?b=c HTTP/1.1" 200 2326 "http://r.example/" "Agent \"quoted\" 1"'])
-FROM (VALUES (7, 'log'), (8, 'log'), (7, 'other')) v (n, s);
-SELECT attempt('SELECT leadanalytics.import_log(4711, ''x'', 1, ARRAY[''y''])'), attempt('SELECT leadanalytics.import_log(NULL, ''x'', 1, ARRAY[''y''])');
-SELECT leadanalytics.import_log(:blog, 'log', 1, '{}');
-
 -- Random batches, late, repeated and mixed, with sweeps between: what sessions, visitors and ledger say is what the events say
 SELECT leadanalytics.create_workspace('chance', 'Chance') AS chance \gset
 SELECT setseed(0.3) IS NOT NULL AS seeded, set_config('chance.workspace', :'chance', false) IS NOT NULL AS told;
@@ -324,6 +301,11 @@ WHERE workspace = :chance AND sessions <> (SELECT count(*) FROM leadanalytics.se
 SELECT count(*) AS faults FROM (SELECT returns, row_number() OVER (PARTITION BY visitor ORDER BY number) - 1 AS before
                                 FROM leadanalytics.session WHERE workspace = :chance AND visitor IS NOT NULL) s WHERE returns <> before;
 DROP TABLE sent;
+
+-- The parent's statistics follow its leaves, when they grew
+SELECT pg_stat_force_next_flush();
+SELECT leadanalytics.analyze_parents(now()) AS analyzed, leadanalytics.analyze_parents(now()) AS again;
+SELECT reltuples = (SELECT count(*) FROM leadanalytics.event) AS known FROM pg_class WHERE oid = 'leadanalytics.event'::regclass;
 
 -- Who may do what
 CREATE ROLE test_track_stranger;

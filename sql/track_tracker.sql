@@ -118,6 +118,12 @@ FROM unnest(ARRAY['u1<u2', 'u1<p4', 'u1<u0', 'u1<u1', 'u8<u1', 'u2<u8']) a;
 SELECT user_id, alias_of, visitor_ids FROM leadanalytics.persons WHERE workspace = :w ORDER BY user_id;
 SELECT DISTINCT visitor_id, user_id FROM who WHERE event_name <> '$alias' ORDER BY 1, 2;
 
+-- an alias of the browser's own id: its new session is not forgotten
+SELECT leadanalytics.track(:w, '{"events": [{"event_name": "page_view", "visitor_id": "self"}, {"event_name": "$alias", "visitor_id": "self", "user_id": "u5", "previousId": "self"}]}', now => '2026-05-06 13:00:00Z') ->> 'accepted',
+       leadanalytics.track(:w, '{"events": [{"event_name": "page_view", "visitor_id": "self"}, {"event_name": "$alias", "visitor_id": "self", "user_id": "u6", "previousId": "self"}]}', now => '2026-05-06 14:00:00Z') ->> 'accepted';
+SELECT v.sessions, s.returns, s.number = v.last_session AS last, p.user_id FROM leadanalytics.visitor v JOIN leadanalytics.session s ON (s.workspace, s.visitor) = (v.workspace, v.number)
+LEFT JOIN leadanalytics.person p ON (p.workspace, p.number) = (v.workspace, v.person) WHERE v.workspace = :w AND v.visitor_id = 'self' ORDER BY s.number;
+
 -- Robots (D-76): stored, with their visitor, without a session
 SELECT leadanalytics.track(:w, '{"event_name": "page_view", "visitor_id": "robot", "session_id": "robot"}', user_agent => 'Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)', now => '2026-05-07 10:00:00Z') ->> 'accepted';
 SELECT is_bot, visitor_id, session_id, browser, device_type FROM leadanalytics.events WHERE workspace = :w AND visitor_id = 'robot';

@@ -10,9 +10,10 @@ usage: leadanalytics COMMAND [OPTIONS]
   down               stop the servers, keep the data
   status             each server, leadanalytics.status(), where the logs are; exit code 0 if all is well
   psql [ARGS]        psql in our database, as superuser
-  import FILE        read a web server's log in combined format (FILE.gz too; - is standard input)
+  import FILE        read a web server's log in combined format, or a CSV of events (FILE.gz too;
+                     - is standard input); again: goes on where it stopped, or where the file has grown
   check [--long]     build, lint and test everything on servers of its own
-  bench NAME         run test/bench/NAME.sh on servers of its own
+  bench NAME         run test/bench/NAME.sh on servers of its own; --events N: of so many events
   build              build and install the extension, start nothing
   reset              down, then delete all data
 
@@ -21,6 +22,8 @@ options:
   --state-dir DIR    data, logs, sockets, settings (default: /var/lib/leadanalytics for root,
                      ~/.local/state/leadanalytics for others)
   --workspace SLUG   import: into which workspace (default: demo)
+  --format FORMAT    import: log or csv (default: what the first line looks like)
+  --source NAME      import: what the file is known by (default: its first line)
   --yes              reset: do not ask
   --help
 TEXT
@@ -31,17 +34,17 @@ usage_error() { fail "$1" "see: leadanalytics --help"; }
 is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
 
 parse_options() {
-    command='' port='' state='' workspace=demo long='' yes=''
+    command='' port='' state='' workspace=demo import_format='' import_source='' long='' yes='' bench_events=''
     arguments=()
     while [ $# -gt 0 ]; do
         case $1 in
             -h | --help) usage; exit 0 ;;
-            --port | --state-dir | --workspace)
+            --port | --state-dir | --workspace | --format | --source | --events)
                 [ $# -ge 2 ] || usage_error "$1 needs a value"
                 set_option "$1" "$2"
                 shift
                 ;;
-            --port=* | --state-dir=* | --workspace=*) set_option "${1%%=*}" "${1#*=}" ;;
+            --port=* | --state-dir=* | --workspace=* | --format=* | --source=* | --events=*) set_option "${1%%=*}" "${1#*=}" ;;
             --long) long=1 ;;
             --yes) yes=1 ;;
             *)
@@ -79,6 +82,15 @@ set_option() {
             ;;
         --state-dir) [ -n "$2" ] || usage_error "--state-dir needs a directory"; state=$2 ;;
         --workspace) workspace=$2 ;;
+        --format)
+            case $2 in log | csv) ;; *) usage_error "--format must be log or csv, not \"$2\"" ;; esac
+            import_format=$2
+            ;;
+        --source) [ -n "$2" ] || usage_error "--source needs a name"; import_source=$2 ;;
+        --events)
+            [[ $2 =~ ^[1-9][0-9]{3,8}$ ]] || usage_error "--events must be from 1000 to 999999999, not \"$2\""
+            bench_events=$2
+            ;;
     esac
 }
 

@@ -38,6 +38,7 @@ TABLE
 packages_bench() {
     cat <<TABLE
 wrk wrk
+libmaxmind-db-writer-perl /usr/share/doc/libmaxmind-db-writer-perl/copyright
 TABLE
 }
 

@@ -3,7 +3,15 @@
 
 database=leadanalytics
 
-sql() { "$pgbin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$run" -U postgres -d "${sql_database:-$database}" "$@"; }
+sql() {
+    psql_words
+    "${psql[@]}" "$@"
+}
+
+# The same as words, for a program that runs it.
+psql_words() {
+    psql=("$pgbin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$run" -U postgres -d "${sql_database:-$database}")
+}
 
 make_cluster() {
     [ ! -f "$pg/PG_VERSION" ] || return 0

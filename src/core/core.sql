@@ -126,8 +126,7 @@ BEGIN
         RETURN false;
     END IF;
     -- ATTACH of a finished table waits for no reader; CREATE … PARTITION OF would wait for all of them.
-    EXECUTE format('CREATE TABLE leadanalytics.%I (LIKE leadanalytics.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS, '
-                   'CHECK (at >= %L AND at < %L))', leaf, parent, starts::timestamptz, ends::timestamptz);
+    EXECUTE format('CREATE TABLE leadanalytics.%I (LIKE leadanalytics.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', leaf, parent);
     FOREACH definition IN ARRAY kind.indexes LOOP
         EXECUTE format(regexp_replace(definition, '^(UNIQUE )?', 'CREATE \1INDEX ON leadanalytics.%I '), leaf);
     END LOOP;

@@ -49,8 +49,8 @@ typedef struct LaJson
  */
 extern LaJson *la_json_parse(const char *text, int length, const char **error);
 
-/* A copy of a text, for functions that take json: escapes that text cannot hold are replaced. It takes and
- * refuses what la_json_parse does. */
+/* A copy of a text for functions that take json: escapes that text cannot hold are replaced. NULL with *error
+ * as above, for exactly the texts that la_json_parse refuses. */
 extern char *la_json_heal(const char *text, int length, const char **error);
 
 /* The member of that name (the last, if repeated), or NULL; NULL too when object is NULL or no object. */

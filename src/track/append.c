@@ -7,78 +7,36 @@
  * A second delivery carries the same timestamp and meets the first in the same leaf. Only where a time was
  * not taken from the client, hardly any longer is, or hardly is yet, can two deliveries lie on both sides
  * of a month's edge: those are looked up before.
- *
- * Events are added in the order of their own time, then of event_id: two batches with the same events meet
- * them in one order and do not deadlock, and indexes by time and id grow at their right edge. What has
- * only the receipt's time comes last, by event_id.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
-#include "utils/datetime.h"
-#include "utils/lsyscache.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "core/query.h"
 #include "core/settings.h"
-#include "track/rows.h"
 #include "track/track.h"
 
 #define REMEMBERED (6 * USECS_PER_HOUR) /* how long an event_id is remembered at the least (D-70) */
 #define TRIES 20                        /* of a batch, while others write what it writes */
 
-static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('event', $1)", 1, {DATEOID}};
+/*
+ * The range picks the leaves; the event_id must pick the row. Written as two plain comparisons the range
+ * looks so narrow to a plan made on an empty table that it reads all of it, once for every event.
+ */
+static LaQuery known_events = {
+    "SELECT u.n::int FROM unnest($2) WITH ORDINALITY AS u (event_id, n) "
+    "WHERE EXISTS (SELECT FROM leadanalytics.event e WHERE e.workspace = $1 "
+    "AND e.event_id = u.event_id AND e.at >= $3 AND e.at < ANY (ARRAY[$4]) OFFSET 0)",
+    4,
+    {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-static LaQuery draw_block = {"SELECT nextval('leadanalytics.event_block') << 10"};
-
-static LaQuery known_events = {"SELECT u.n::int FROM unnest($2) WITH ORDINALITY AS u (event_id, n) "
-                               "WHERE EXISTS (SELECT FROM leadanalytics.event e WHERE e.workspace = $1 "
-                               "AND e.event_id = u.event_id AND e.at >= $3 AND e.at < $4 OFFSET 0)",
-                               4,
-                               {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
-
-static LaQuery add_events = {
-    "INSERT INTO leadanalytics.event (at, received_at, id, session, workspace, visitor, person, name, title, "
-    "referrer, source, page, campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, "
-    "is_bot, event_id, data) "
-    "SELECT at, received_at, id, session, workspace, visitor, person, name, title, "
-    "referrer, source, page, campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, "
-    "is_bot, event_id, data FROM fresh"};
-
-static const LaColumn event_columns[] = {
-    {"at", TIMESTAMPTZOID},
-    {"received_at", TIMESTAMPTZOID},
-    {"id", INT8OID},
-    {"session", INT8OID},
-    {"workspace", INT4OID},
-    {"visitor", INT4OID},
-    {"person", INT4OID},
-    {"name", INT4OID},
-    {"title", INT4OID},
-    {"referrer", INT4OID},
-    {"source", INT4OID},
-    {"page", INT4OID},
-    {"campaign", INT4OID},
-    {"place", INT4OID},
-    {"agent", INT4OID},
-    {"fingerprint", INT4OID},
-    {"device", INT4OID},
-    {"screen_width", INT2OID},
-    {"screen_height", INT2OID},
-    {"kind", CHAROID},
-    {"is_bot", BOOLOID},
-    {"event_id", UUIDOID},
-    {"data", JSONBOID},
-};
-
-static int
-by_event_id(const void *a, const void *b)
+int
+track_by_event_id(const void *a, const void *b)
 {
 	const LaEvent *left = *(LaEvent *const *) a;
 	const LaEvent *right = *(LaEvent *const *) b;
@@ -96,7 +54,7 @@ drop_repeated(LaBatch *batch)
 {
 	int n = 0;
 
-	qsort(batch->events, batch->n, sizeof(LaEvent *), by_event_id);
+	qsort(batch->events, batch->n, sizeof(LaEvent *), track_by_event_id);
 	for (int i = 0; i < batch->n; i++)
 	{
 		LaEvent *event = batch->events[i];
@@ -107,56 +65,6 @@ drop_repeated(LaBatch *batch)
 		batch->events[n++] = event;
 	}
 	batch->n = n;
-}
-
-static DateADT
-month_of(TimestampTz at)
-{
-	int day = DatumGetDateADT(DirectFunctionCall1(timestamp_date, TimestampGetDatum(at)));
-	int year;
-	int month;
-
-	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	return date2j(year, month, 1) - POSTGRES_EPOCH_JDATE;
-}
-
-static int
-by_date(const void *a, const void *b)
-{
-	const DateADT left = *(const DateADT *) a;
-	const DateADT right = *(const DateADT *) b;
-
-	return (left > right) - (left < right);
-}
-
-/* The earliest first: two batches with the same new months wait for each other in one order. */
-static void
-make_leaves(LaBatch *batch)
-{
-	DateADT *months = palloc(batch->n * sizeof(DateADT));
-	Oid schema = get_namespace_oid("leadanalytics", false);
-
-	for (int i = 0; i < batch->n; i++)
-		months[i] = month_of(batch->events[i]->at);
-	qsort(months, batch->n, sizeof(DateADT), by_date);
-	for (int i = 0; i < batch->n; i++)
-	{
-		DateADT month = months[i];
-		char name[NAMEDATALEN];
-		int year;
-		int number;
-		int day;
-
-		if (i > 0 && month == months[i - 1])
-			continue;
-		j2date(month + POSTGRES_EPOCH_JDATE, &year, &number, &day);
-		snprintf(name, sizeof(name), "event_%04d_%02d", year, number);
-		if (!OidIsValid(get_relname_relid(name, schema)))
-		{
-			la_query_run(&make_leaf, (Datum[]){DateADTGetDatum(month)}, NULL, false, 1);
-			SPI_freetuptable(SPI_tuptable);
-		}
-	}
 }
 
 /*
@@ -209,8 +117,8 @@ drop_known(LaBatch *batch)
 
 		if (!event->has_event_id)
 			continue;
-		from = Min(from, month_of(event->at) * USECS_PER_DAY);
-		to = Max(to, month_of(month_of(event->at) * USECS_PER_DAY + 31 * USECS_PER_DAY) * USECS_PER_DAY);
+		from = Min(from, event->month * USECS_PER_DAY);
+		to = Max(to, track_month((event->month + 31) * USECS_PER_DAY) * USECS_PER_DAY);
 		places[asked++] = i;
 	}
 	return drop_stored(batch, places, asked, from, to);
@@ -226,8 +134,8 @@ drop_strayed(LaBatch *batch)
 {
 	int *places = palloc(Max(batch->n, 1) * sizeof(int));
 	TimestampTz from = batch->now - la_track_past_s * USECS_PER_SEC - REMEMBERED;
-	TimestampTz edge = month_of(batch->now) * USECS_PER_DAY;
-	TimestampTz next_edge = month_of(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
+	TimestampTz edge = track_month(batch->now) * USECS_PER_DAY;
+	TimestampTz next_edge = track_month(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
 	TimestampTz to = edge;
 	bool near = batch->now < edge + REMEMBERED;
 	int asked = 0;
@@ -254,128 +162,26 @@ drop_strayed(LaBatch *batch)
 	drop_stored(batch, places, asked, from, to);
 }
 
-static int
-by_index(const void *a, const void *b)
-{
-	return (*(LaEvent *const *) a)->index - (*(LaEvent *const *) b)->index;
-}
-
-/* Ids follow the order in which the client sent the events. */
-static void
-draw_ids(LaBatch *batch)
-{
-	LaEvent **sent = palloc(batch->n * sizeof(LaEvent *));
-	bool isnull;
-	int64 block;
-
-	memcpy(sent, batch->events, batch->n * sizeof(LaEvent *));
-	qsort(sent, batch->n, sizeof(LaEvent *), by_index);
-	la_query_run(&draw_block, NULL, NULL, false, 1);
-	block = DatumGetInt64(la_query_value(0, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	for (int i = 0; i < batch->n; i++)
-		sent[i]->id = block + i;
-}
-
-static int
-in_writing_order(const void *a, const void *b)
-{
-	const LaEvent *left = *(LaEvent *const *) a;
-	const LaEvent *right = *(LaEvent *const *) b;
-
-	if (left->at_receipt != right->at_receipt)
-		return left->at_receipt ? 1 : -1;
-	if (left->at != right->at)
-		return left->at > right->at ? 1 : -1;
-	return by_event_id(a, b);
-}
-
-/* An event that names no visitor is of its session's. */
-static int
-visitor_of(const LaEvent *event)
-{
-	const LaSession *session = event->session;
-
-	if (event->visitor != NULL)
-		return event->visitor->number;
-	if (session == NULL)
-		return 0;
-	if (session->loaded)
-		return session->visitor;
-	return session->first->visitor ? session->first->visitor->number : 0;
-}
-
-static void
-write_events(LaBatch *batch)
-{
-	LaRows *rows = track_rows("fresh", event_columns, lengthof(event_columns));
-
-	qsort(batch->events, batch->n, sizeof(LaEvent *), in_writing_order);
-	for (int i = 0; i < batch->n; i++)
-	{
-		LaEvent *event = batch->events[i];
-		int visitor = visitor_of(event);
-		Datum values[] = {
-		    TimestampTzGetDatum(event->at),
-		    TimestampTzGetDatum(batch->now),
-		    Int64GetDatum(event->id),
-		    Int64GetDatum(event->session ? event->session->number : 0),
-		    Int32GetDatum(batch->workspace),
-		    Int32GetDatum(visitor),
-		    Int32GetDatum(event->person ? event->person->number : 0),
-		    Int32GetDatum(event->term[LA_SLOT_NAME].id),
-		    Int32GetDatum(event->term[LA_SLOT_TITLE].id),
-		    Int32GetDatum(event->term[LA_SLOT_REFERRER].id),
-		    Int32GetDatum(event->term[LA_SLOT_SOURCE].id),
-		    Int32GetDatum(event->term[LA_SLOT_PAGE].id),
-		    Int32GetDatum(event->term[LA_SLOT_CAMPAIGN].id),
-		    Int32GetDatum(event->client->place.id),
-		    Int32GetDatum(event->client->agent_term.id),
-		    Int32GetDatum(event->term[LA_SLOT_FINGERPRINT].id),
-		    Int32GetDatum(event->term[LA_SLOT_DEVICE].id),
-		    Int16GetDatum(event->screen_width),
-		    Int16GetDatum(event->screen_height),
-		    CharGetDatum(event->kind),
-		    BoolGetDatum(event->client->is_bot),
-		    UUIDPGetDatum(&event->event_id),
-		    PointerGetDatum(event->data),
-		};
-		bool nulls[lengthof(event_columns)] = {false};
-
-		if (event->is_start)
-			continue;
-		StaticAssertStmt(lengthof(values) == lengthof(event_columns), "one value a column");
-		nulls[3] = event->session == NULL;
-		for (int column = 5; column <= 18; column++) /* the numbers, where 0 is none */
-			nulls[column] = values[column] == 0;
-		nulls[21] = !event->has_event_id;
-		nulls[22] = event->data == NULL;
-		track_rows_add(rows, values, nulls);
-	}
-	if (rows->n > 0)
-		track_rows_run(rows, &add_events);
-}
-
-/* Write sessions and events; false, and nothing is written, when some of it was written by others. */
+/* Write it all; false, and nothing is written, when some of it was written by others: *error tells what. */
 static bool
 write_batch(LaBatch *batch, ErrorData **error)
 {
 	MemoryContext memory = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool written = false;
 
 	*error = NULL;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(memory);
 	PG_TRY();
 	{
+		track_visitors_lock(batch);
+		drop_strayed(
+		    batch); /* what the batches before this one, in the visitors' line, have written is seen */
 		track_sessions_assign(batch);
-		if (track_sessions_open(batch))
-		{
-			draw_ids(batch);
-			write_events(batch);
-			written = true;
-		}
+		track_sessions_reckon(batch);
+		track_visitors_add(batch);
+		track_sessions_open(batch);
+		track_leaves_write(batch);
 	}
 	PG_CATCH();
 	{
@@ -384,19 +190,15 @@ write_batch(LaBatch *batch, ErrorData **error)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	if (written)
+	if (*error == NULL)
 		ReleaseCurrentSubTransaction();
 	else
 		RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(memory);
 	CurrentResourceOwner = owner;
-	if (*error != NULL)
-	{
-		SPI_unregister_relation("fresh");
-		if ((*error)->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
-			ReThrowError(*error);
-	}
-	return written;
+	if (*error != NULL && (*error)->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+		ReThrowError(*error);
+	return *error == NULL;
 }
 
 int
@@ -409,27 +211,26 @@ la_track_append(LaBatch *batch)
 	drop_repeated(batch);
 	if (batch->n == 0)
 		return 0;
-	make_leaves(batch);
+	track_leaves_make(batch);
 	track_spell(batch);
 	track_persons(batch);
 	track_visitors(batch);
-	drop_strayed(batch);
-	for (int try = 1; batch->n > 0 && !write_batch(batch, &error); try++)
+	for (int try = 1; !write_batch(batch, &error); try++)
 	{
-		bool dropped = error != NULL && drop_known(batch) > 0;
-
-		if (error != NULL && !dropped)
-			ReThrowError(error); /* what it met is no event of ours, or one that this snapshot cannot see */
+		/* An event that is known, or a visitor or session that another batch made just now. */
+		drop_known(batch);
 		if (try == TRIES)
-			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			                errmsg("other transactions kept writing the sessions and events of this batch"),
-			                errhint("Try again.")));
+			ereport(ERROR,
+			        (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			         errmsg("other transactions kept writing what this batch writes: %s", error->message),
+			         errhint("Try again.")));
 	}
 	if (batch->n == 0)
 		return 0;
-	track_sessions_write(batch);
+	track_sessions_move(batch);
 	track_persons_meet(batch);
 	track_visitors_write(batch);
+	track_persons_alias(batch);
 	for (int i = 0; i < batch->n; i++)
 		starts += batch->events[i]->is_start;
 	return batch->n - starts;

@@ -6,27 +6,17 @@
  * Apache and nginx write a quote inside a quoted part as \" or \x22. Texts are kept as logged, escapes
  * included: what the caller's own tools find in the file, they find here.
  *
- * A line's event_id is made of the source, its number and the line itself, so a file may be imported
- * again, as a whole or after it has grown. The log's clock is the only one that sessions go by.
+ * Its chunks are import.c's.
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
-
-#include "catalog/pg_type.h"
 #include "common/md5.h"
 #include "mb/pg_wchar.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "core/export.h"
-#include "core/json.h"
-#include "core/query.h"
-#include "track/track.h"
+#include "track/import.h"
 
 #define MAX_LINE 65536
-#define FIRST_BELIEVABLE ((1995 - 2000) * INT64CONST(365) * USECS_PER_DAY) /* no log is older */
 
 /* What a page consists of, but is none itself; in lower case. */
 static const char *const asset_extensions[] = {
@@ -83,14 +73,6 @@ cut_quoted(char **rest)
 	return part;
 }
 
-static bool
-is_address(const char *text)
-{
-	unsigned char binary[16];
-
-	return inet_pton(AF_INET, text, binary) == 1 || inet_pton(AF_INET6, text, binary) == 1;
-}
-
 /* Take the line apart; the reason when it is not in the format. */
 static const char *
 take_apart(char *line, Parts *parts)
@@ -101,7 +83,7 @@ take_apart(char *line, Parts *parts)
 	char *end;
 
 	parts->address = cut(&rest, " ");
-	if (parts->address == NULL || !is_address(parts->address))
+	if (parts->address == NULL || !track_import_is_address(parts->address))
 		return "does not start with an address";
 	if (cut(&rest, " [") == NULL || (parts->time = cut(&rest, "] ")) == NULL)
 		return "has no time in brackets";
@@ -150,29 +132,19 @@ is_asset(const char *page)
 	return false;
 }
 
-static void
-md5(const char *text, int length, uint8 *digest)
-{
-	const char *error = NULL;
-
-	if (!pg_md5_binary(text, length, digest, &error))
-		elog(ERROR, "could not compute MD5: %s", error);
-}
-
 /* log:<md5 of "address agent">: what tells browsers apart in a log. */
 static char *
 visitor_of(const Parts *parts)
 {
 	StringInfoData text;
-	uint8 digest[16];
 	char *id = palloc(4 + 32 + 1);
+	const char *error = NULL;
 
 	initStringInfo(&text);
 	appendStringInfo(&text, "%s %s", parts->address, parts->agent);
-	md5(text.data, text.len, digest);
 	strcpy(id, "log:");
-	for (int i = 0; i < 16; i++)
-		sprintf(id + 4 + 2 * i, "%02x", digest[i]);
+	if (!pg_md5_hash(text.data, text.len, id + 4, &error))
+		elog(ERROR, "could not compute MD5: %s", error);
 	return id;
 }
 
@@ -188,10 +160,10 @@ logged(char *text, int max)
 }
 
 static void
-read_line(const char *line, int length, const char *source, int64 number, TimestampTz now, LaEvent *event)
+read_line(const LaImport *import, const void *format, const char *line, int length, int64 number,
+          LaEvent *event)
 {
 	Parts parts;
-	char *identity;
 	char *method;
 	char *page = NULL;
 	char *rest;
@@ -209,15 +181,13 @@ read_line(const char *line, int length, const char *source, int64 number, Timest
 		event->error = psprintf("line %s", event->error);
 		return;
 	}
-	if (!track_when_logged(parts.time, &event->at) || event->at < FIRST_BELIEVABLE ||
-	    event->at > now + USECS_PER_DAY)
+	if (!track_when_logged(parts.time, &event->at) || !track_import_believable(import, event->at))
 	{
-		event->error = psprintf("line has a time that cannot be read or believed: %.40s", parts.time);
+		event->error =
+		    psprintf("line has a time that cannot be read or believed: %s", track_import_shown(parts.time));
 		return;
 	}
-	identity = psprintf("%s:" INT64_FORMAT ":%.*s", source, number, length, line);
-	md5(identity, strlen(identity), event->event_id.data);
-	event->has_event_id = true;
+	track_import_event_id(import, line, length, number, event);
 	event->visitor_id = visitor_of(&parts);
 	event->text[LA_TEXT_REFERRER] = logged(parts.referrer, 2048);
 	event->text[LA_TEXT_SOURCE] = "log";
@@ -250,85 +220,7 @@ read_line(const char *line, int length, const char *source, int64 number, Timest
 	}
 }
 
-/* Append the answer's entry of a line that is not taken. */
-static void
-reject(StringInfo rejected, int64 line, const char *error)
-{
-	appendStringInfo(rejected, "%s{\"line\":" INT64_FORMAT ",\"error\":", rejected->len > 0 ? "," : "", line);
-	la_json_quote(rejected, error);
-	appendStringInfoChar(rejected, '}');
-}
-
 LA_FUNCTION(la_track_import_log)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	LaBatch batch = {.own_clock = true, .relays = true, .now = GetCurrentTransactionStartTimestamp()};
-	LaEvent *events = palloc(LA_TRACK_MAX_EVENTS * sizeof(LaEvent));
-	LaEvent **taken = palloc(LA_TRACK_MAX_EVENTS * sizeof(LaEvent *));
-	MemoryContext slice;
-	StringInfoData rejected;
-	char *source;
-	int64 first_line;
-	Datum *lines;
-	bool *nulls;
-	int nlines;
-	int64 accepted = 0;
-	int64 duplicates = 0;
-
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-		                errmsg("source, first_line and lines must not be null")));
-	source = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	first_line = PG_GETARG_INT64(2);
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(3), TEXTOID, -1, false, TYPALIGN_INT, &lines, &nulls, &nlines);
-	initStringInfo(&rejected);
-
-	for (int from = 0; from < nlines || from == 0; from += LA_TRACK_MAX_EVENTS)
-	{
-		int n = Min(nlines - from, LA_TRACK_MAX_EVENTS);
-		int wanted;
-
-		SPI_connect();
-		slice = CurrentMemoryContext;
-		if (from == 0)
-			batch.workspace = track_permitted(PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0));
-		batch.events = taken;
-		batch.n = 0;
-		for (int i = 0; i < n; i++)
-		{
-			LaEvent *event = &events[i];
-			text *line = nulls[from + i] ? NULL : DatumGetTextPP(lines[from + i]);
-
-			if (line == NULL)
-			{
-				memset(event, 0, sizeof(LaEvent));
-				event->error = "line is null";
-			}
-			else
-				read_line(VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line), source, first_line + from + i,
-				          batch.now, event);
-			event->index = i;
-			if (event->error == NULL)
-				batch.events[batch.n++] = event;
-			else
-			{
-				MemoryContextSwitchTo(caller);
-				reject(&rejected, first_line + from + i, event->error);
-				MemoryContextSwitchTo(slice);
-			}
-		}
-		wanted = batch.n;
-		batch.n = wanted;
-		{
-			int added = la_track_append(&batch);
-
-			accepted += added;
-			duplicates += wanted - added;
-		}
-		SPI_finish();
-		MemoryContextSwitchTo(caller);
-	}
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("{\"accepted\":" INT64_FORMAT ",\"duplicates\":" INT64_FORMAT
-	                                          ",\"rejected\":[%s]}",
-	                                          accepted, duplicates, rejected.data)));
+	return track_import(fcinfo, "log", 2, read_line, NULL);
 }

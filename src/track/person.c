@@ -192,11 +192,24 @@ track_persons_meet(LaBatch *batch)
 			                       CStringGetTextDatum(batch->persons[i].user_id),
 			                       CStringGetTextDatum(batch->persons[i].email)},
 			             NULL, false, 0);
+}
+
+/* After the visitors are written: an alias may change the row of one of them, which then has another place.
+ */
+void
+track_persons_alias(LaBatch *batch)
+{
+	LaEvent **telling = palloc(batch->n * sizeof(LaEvent *));
+	int n = 0;
+
+	for (int i = 0; i < batch->n; i++)
+		if (batch->events[i]->person != NULL && batch->events[i]->previous_id != NULL)
+			telling[n++] = batch->events[i];
+	qsort(telling, n, sizeof(LaEvent *), by_time);
 	for (int i = 0; i < n; i++)
-		if (telling[i]->person != NULL && telling[i]->previous_id != NULL)
-			la_query_run(&alias_person,
-			             (Datum[]){Int32GetDatum(batch->workspace), Int32GetDatum(telling[i]->person->number),
-			                       CStringGetTextDatum(telling[i]->previous_id),
-			                       TimestampTzGetDatum(telling[i]->at)},
-			             NULL, false, 0);
+		la_query_run(&alias_person,
+		             (Datum[]){Int32GetDatum(batch->workspace), Int32GetDatum(telling[i]->person->number),
+		                       CStringGetTextDatum(telling[i]->previous_id),
+		                       TimestampTzGetDatum(telling[i]->at)},
+		             NULL, false, 0);
 }

@@ -96,6 +96,22 @@ is_identifying(const char *name)
 	return false;
 }
 
+LaMember
+track_member(const char *name)
+{
+	Member member = track_field(EVENT, name);
+	LaMember result = {.of_event = member != MEMBERS};
+
+	if (member == MEMBERS)
+		member = track_field(DATA, name);
+	result.is_text = member == EVENT_ID || member == TIMESTAMP || member == CLICK;
+	for (int i = 0; i < lengthof(texts); i++)
+		result.is_text |= texts[i].member == member;
+	for (int i = 0; i < lengthof(identifying_texts); i++)
+		result.is_text |= identifying_texts[i].member == member;
+	return result;
+}
+
 /* Whether a member of event_data is shown as a column of the event: it is not kept a second time. */
 static bool
 is_column(Member member)

@@ -38,6 +38,7 @@ track_rows_run(LaRows *rows, LaQuery *query)
 	uint64 processed;
 
 	rows->relation.md.enrtuples = rows->n;
+	SPI_unregister_relation(rows->relation.md.name); /* a statement that failed has left its own there */
 	if (SPI_register_relation(&rows->relation) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register rows \"%s\"", rows->relation.md.name);
 	processed = la_query_run(query, NULL, NULL, false, 0);

@@ -152,14 +152,15 @@ load_candidates(LaBatch *batch)
 			asking[i]->candidate = NULL;
 }
 
-int
-track_by_session_id(const void *a, const void *b)
+static int
+by_session_id(const void *a, const void *b)
 {
 	return strcmp((*(LaSession *const *) a)->session_id, (*(LaSession *const *) b)->session_id);
 }
 
-void
-track_sessions_load(LaBatch *batch, LaSession **sessions, int n)
+/* Sorted by name, those that are stored. */
+static void
+load_named(LaBatch *batch, LaSession **sessions, int n)
 {
 	Datum *names = palloc(Max(n, 1) * sizeof(Datum));
 	uint64 found;
@@ -178,7 +179,7 @@ track_sessions_load(LaBatch *batch, LaSession **sessions, int n)
 		bool isnull;
 		LaSession wanted = {.session_id = TextDatumGetCString(la_query_value(row, 2, &isnull))};
 		LaSession *key = &wanted;
-		LaSession **at = bsearch(&key, sessions, n, sizeof(LaSession *), track_by_session_id);
+		LaSession **at = bsearch(&key, sessions, n, sizeof(LaSession *), by_session_id);
 
 		take_loaded(*at, row);
 	}
@@ -292,7 +293,7 @@ track_sessions_assign(LaBatch *batch)
 		named_of[i] = named[n - 1];
 	}
 	load_candidates(batch);
-	track_sessions_load(batch, named, n);
+	load_named(batch, named, n);
 
 	batch->sessions = palloc(Max(batch->nwalk, 1) * sizeof(LaSession *));
 	batch->nsessions = 0;

@@ -21,15 +21,16 @@ static LaQuery open_sessions = {
     "campaign, "
     "place, network, agent, fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, "
     "events, "
-    "pageviews, clicks, scroll_percent) "
+    "pageviews, clicks, scroll_percent, import) "
     "SELECT workspace, visitor, number, started_at, entry_page, referrer, campaign, place, network, agent, "
     "fingerprint, device, returns, vpn_score, ip, session_id, last_seen, last_page, events, pageviews, "
     "clicks, "
-    "scroll_percent FROM opened ON CONFLICT DO NOTHING"};
+    "scroll_percent, import FROM opened"};
 
 static LaQuery move_sessions = {
     "UPDATE leadanalytics.session s SET last_seen = m.last_seen, last_page = m.last_page, events = m.events, "
-    "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent "
+    "pageviews = m.pageviews, clicks = m.clicks, scroll_percent = m.scroll_percent, "
+    "import = coalesce(m.import, s.import) "
     "FROM moved m WHERE s.ctid = m.place"};
 
 static const LaColumn opened_columns[] = {
@@ -55,11 +56,12 @@ static const LaColumn opened_columns[] = {
     {"pageviews", INT4OID},
     {"clicks", INT4OID},
     {"scroll_percent", FLOAT4OID},
+    {"import", INT4OID},
 };
 
 static const LaColumn moved_columns[] = {
     {"place", TIDOID},      {"last_seen", TIMESTAMPTZOID}, {"last_page", INT4OID},        {"events", INT4OID},
-    {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID},
+    {"pageviews", INT4OID}, {"clicks", INT4OID},           {"scroll_percent", FLOAT4OID}, {"import", INT4OID},
 };
 
 /* Set value and null of the next column. */
@@ -85,7 +87,7 @@ put_term(Datum *values, bool *nulls, int *column, int term)
 
 /* The columns that move while a session is open, which both statements end with. */
 static void
-put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row)
+put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row, int import)
 {
 	put(values, nulls, column, TimestampTzGetDatum(row->last_seen));
 	put_term(values, nulls, column, row->last_page);
@@ -93,6 +95,7 @@ put_progress(Datum *values, bool *nulls, int *column, const LaSessionRow *row)
 	put(values, nulls, column, Int32GetDatum(row->pageviews));
 	put(values, nulls, column, Int32GetDatum(row->clicks));
 	put(values, nulls, column, Float4GetDatum(row->scroll_percent));
+	put_term(values, nulls, column, import);
 }
 
 static void
@@ -159,23 +162,61 @@ tally(LaBatch *batch, int *n)
 	return opened;
 }
 
+/* Draw the numbers of the new sessions, in the order they were opened. */
+static void
+draw(LaBatch *batch)
+{
+	if (batch->nopened == 0)
+		return;
+	la_query_run(&draw_numbers, (Datum[]){Int32GetDatum(batch->nopened)}, NULL, false, 0);
+	for (int i = 0; i < batch->nopened; i++)
+	{
+		bool isnull;
+
+		batch->opened[i]->number = DatumGetInt64(la_query_value(i, 1, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /*
- * Write new sessions, given in the order they were opened; returns how many were written. They are written
- * in the order of the batch, named ones by name: batches that take the same names wait for each other.
+ * What the new session makes of its visitor. His next event without a session_id may belong to the
+ * server-made session that reaches furthest.
  */
-static uint64
-write_opened(LaBatch *batch, LaSession **opened, int n)
+static void
+open_for(LaBatch *batch, LaSession *session, LaVisitor *visitor)
+{
+	session->returns = visitor->sessions++;
+	visitor->changed = true;
+	if (session->session_id == NULL && (visitor->candidate == NULL || batch->own_clock ||
+	                                    session->after.last_seen >= visitor->candidate->reach_to))
+	{
+		visitor->candidate = session;
+		visitor->last_session = session->number;
+	}
+}
+
+void
+track_sessions_reckon(LaBatch *batch)
+{
+	batch->opened = tally(batch, &batch->nopened);
+	draw(batch);
+	for (int i = 0; i < batch->nopened; i++)
+	{
+		batch->opened[i]->returns = 0;
+		if (batch->opened[i]->first->visitor != NULL)
+			open_for(batch, batch->opened[i], batch->opened[i]->first->visitor);
+	}
+}
+
+/* In the order of the batch, named ones by name: batches that take the same names wait for each other. */
+void
+track_sessions_open(LaBatch *batch)
 {
 	LaRows *rows = track_rows("opened", opened_columns, lengthof(opened_columns));
 
-	for (int i = 0; i < batch->nvisitors; i++)
-		batch->visitors[i].opening = 0;
-	for (int i = 0; i < n; i++)
-	{
-		LaVisitor *visitor = opened[i]->first->visitor;
-
-		opened[i]->returns = visitor ? visitor->sessions + visitor->opening++ : 0;
-	}
+	if (batch->nopened == 0)
+		return;
+	track_vpn(batch, batch->opened, batch->nopened);
 	for (int i = 0; i < batch->nsessions; i++)
 	{
 		LaSession *session = batch->sessions[i];
@@ -203,32 +244,14 @@ write_opened(LaBatch *batch, LaSession **opened, int n)
 		put_or_null(values, nulls, &at, first->client->ip, first->client->ip == 0);
 		put_or_null(values, nulls, &at, session->session_id ? CStringGetTextDatum(session->session_id) : 0,
 		            session->session_id == NULL);
-		put_progress(values, nulls, &at, &session->after);
+		put_progress(values, nulls, &at, &session->after, batch->import);
 		track_rows_add(rows, values, nulls);
 	}
-	return track_rows_run(rows, &open_sessions);
+	track_rows_run(rows, &open_sessions);
 }
 
-bool
-track_sessions_open(LaBatch *batch)
-{
-	batch->opened = tally(batch, &batch->nopened);
-	if (batch->nopened == 0)
-		return true;
-	la_query_run(&draw_numbers, (Datum[]){Int32GetDatum(batch->nopened)}, NULL, false, 0);
-	for (int i = 0; i < batch->nopened; i++)
-	{
-		bool isnull;
-
-		batch->opened[i]->number = DatumGetInt64(la_query_value(i, 1, &isnull));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	track_vpn(batch, batch->opened, batch->nopened);
-	return write_opened(batch, batch->opened, batch->nopened) == batch->nopened;
-}
-
-static void
-write_moved(LaBatch *batch)
+void
+track_sessions_move(LaBatch *batch)
 {
 	LaRows *rows = track_rows("moved", moved_columns, lengthof(moved_columns));
 
@@ -242,42 +265,9 @@ write_moved(LaBatch *batch)
 		if (!session->loaded || session->first == NULL)
 			continue;
 		put(values, nulls, &at, PointerGetDatum(&session->place));
-		put_progress(values, nulls, &at, &session->after);
+		put_progress(values, nulls, &at, &session->after, batch->import);
 		track_rows_add(rows, values, nulls);
 	}
 	if (rows->n > 0)
 		track_rows_run(rows, &move_sessions);
-}
-
-void
-track_sessions_write(LaBatch *batch)
-{
-	write_moved(batch);
-
-	for (int i = 0; i < batch->nopened; i++)
-	{
-		LaVisitor *visitor = batch->opened[i]->first->visitor;
-
-		if (visitor != NULL)
-		{
-			visitor->sessions++;
-			visitor->changed = true;
-		}
-	}
-	/* The next event without a session_id may belong to the server-made session that reaches furthest. */
-	for (int i = 0; i < batch->nopened; i++)
-	{
-		LaSession *session = batch->opened[i];
-		LaVisitor *visitor = session->first->visitor;
-		LaSession *best;
-
-		if (session->session_id != NULL)
-			continue;
-		best = visitor->candidate;
-		if (best == NULL || batch->own_clock || session->after.last_seen >= best->reach_to)
-		{
-			visitor->candidate = session;
-			visitor->last_session = session->number;
-		}
-	}
 }

@@ -1,14 +1,14 @@
 /*
  * A batch of web events on its way in. Every door makes LaEvents from what it is given (track.c and
- * tracker.c: JSON, log.c: lines of a log) and hands them to la_track_append(), which is the same for all:
+ * tracker.c: JSON, import.c: lines of files) and hands them to la_track_append(), which is the same for all:
  *
  *	clients   addresses and agents → place, network, browser, robot  client.c
  *	terms     what repeats → numbers of the dictionary               spell.c, term.c
  *	persons   user ids → numbers                                     person.c
  *	visitors  ids → numbers; their rows stay locked                  visitor.c
  *	sessions  loaded and locked, assigned in memory                  session.c
- *	events    one INSERT; its trigger writes the ledger              append.c
- *	sessions  what the events that were really added changed         settle.c
+ *	sessions  what the events make of them                           settle.c
+ *	events    one INSERT a leaf, and its row in the ledger           leaf.c
  *
  * One statement per table and batch, never one per event. Locks are taken in that order and sorted
  * inside each step, so that batches wait for each other and do not deadlock.
@@ -20,6 +20,7 @@
 
 #include "datatype/timestamp.h"
 #include "storage/itemptr.h"
+#include "utils/date.h"
 #include "utils/inet.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
@@ -117,11 +118,10 @@ typedef struct LaVisitor
 	const char *visitor_id;
 	int number;
 	ItemPointerData place;       /* its row, which is locked */
-	int sessions;                /* opened so far */
+	int sessions;                /* opened so far, the batch's included once they are reckoned */
 	int64 last_session;          /* server-made; 0: none */
 	int person;                  /* 0: nobody */
 	const char *email;           /* told by the batch without a user id, NULL: none */
-	int opening;                 /* by the batch, while they are written */
 	bool changed;                /* its row must be written */
 	struct LaSession *candidate; /* its last_session, while an event may belong to it */
 	struct LaSession *opened;    /* the server-made one the batch opened last */
@@ -179,6 +179,7 @@ typedef struct LaEvent
 	bool has_event_id;
 	pg_uuid_t event_id;
 	TimestampTz at;
+	DateADT month;    /* of at: its leaf */
 	bool at_receipt;  /* its own time was missing or not believable */
 	bool is_start;    /* no event, only the start of its session */
 	char kind;        /* p pageview, a auto, c custom */
@@ -200,7 +201,8 @@ typedef struct LaBatch
 {
 	int workspace;
 	TimestampTz now;
-	bool own_clock;         /* a log: its events are their own now, and come in the order of its lines */
+	bool own_clock;         /* an import: its events are their own now, and come in the order of its lines */
+	int import;             /* its id, 0: none */
 	Datum client_ip;        /* inet of the connection; 0: not known */
 	const char *user_agent; /* of the connection */
 	bool relays;      /* the sender may say whom it sends for: client_ip and user_agent of events count */
@@ -221,21 +223,25 @@ typedef struct LaBatch
 /* Take the events; returns how many were added. The rest are duplicates, and no longer among the batch's. */
 extern int la_track_append(LaBatch *batch);
 
-/* Steps of la_track_append. */
+/* Steps of la_track_append, in this order; those from locking on are taken again when another batch
+ * interferes. */
 extern LaClient **track_clients(LaBatch *batch, int *n); /* every event's client; the distinct ones */
 extern void track_spell(LaBatch *batch);                 /* clients and terms */
 extern void track_terms(int workspace, LaTerm **terms, int n);
 extern void track_persons(LaBatch *batch);
-extern void track_persons_meet(LaBatch *batch); /* visitors are known as persons from now on */
-extern void track_visitors(LaBatch *batch);
-extern void track_visitors_write(LaBatch *batch);
+extern void track_visitors(LaBatch *batch);        /* every event's visitor */
+extern void track_visitors_lock(LaBatch *batch);   /* read and lock those that are stored */
 extern void track_sessions_assign(LaBatch *batch); /* load, lock, and give every event its session */
-extern void track_sessions_load(LaBatch *batch, LaSession **sessions,
-                                int n);                       /* sorted by name, those that are stored */
-extern int track_by_session_id(const void *a, const void *b); /* qsort of LaSession * */
-extern bool track_sessions_open(LaBatch *batch);  /* write the new ones; false: a name was taken meanwhile */
-extern void track_sessions_write(LaBatch *batch); /* write the others */
+extern void track_sessions_reckon(LaBatch *batch); /* what the events make of sessions and visitors */
+extern void track_visitors_add(LaBatch *batch);    /* write new ones */
+extern void track_sessions_open(LaBatch *batch);   /* write new ones */
 extern void track_vpn(LaBatch *batch, LaSession **opened, int n); /* their vpn_score */
+extern void track_leaves_make(LaBatch *batch);    /* every event's leaf, which is there then */
+extern void track_leaves_write(LaBatch *batch);   /* the events, and the ledger */
+extern void track_sessions_move(LaBatch *batch);  /* write the others */
+extern void track_persons_meet(LaBatch *batch);   /* visitors are known as persons from now on */
+extern void track_visitors_write(LaBatch *batch); /* write the others */
+extern void track_persons_alias(LaBatch *batch);  /* two ids are one */
 
 /*
  * The closing rule (D-04), the only one there is: when the session ended, as seen at now; DT_NOEND when
@@ -258,6 +264,14 @@ typedef enum LaShape
 struct LaJson;
 extern void track_read(const struct LaJson *object, TimestampTz now, LaShape shape, LaEvent *event);
 
+/* How track_read takes a member of that name, of an event or else of its event_data. */
+typedef struct LaMember
+{
+	bool of_event;
+	bool is_text; /* whatever it looks like; else a number, or what event_data keeps as it is */
+} LaMember;
+extern LaMember track_member(const char *name);
+
 /* p, a or c: the kind of an event of that name (D-63). */
 extern char track_kind(const char *name);
 
@@ -269,6 +283,12 @@ extern void track_campaign(const char *url, LaEvent *event);
 
 /* The name under which a click id is known, or NULL for a name that is none (D-55). */
 extern const char *track_click_id(const char *name);
+
+/* The first day of the month (UTC). */
+extern DateADT track_month(TimestampTz at);
+
+/* qsort of LaEvent *: those without an event_id first, in the order they came. */
+extern int track_by_event_id(const void *a, const void *b);
 
 /* 128 bits of a text that nobody can make collide. */
 extern pg_uuid_t track_digest(const char *text, int length);

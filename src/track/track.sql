@@ -12,7 +12,7 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
 -- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
 -- may bring some that a ledger row covers, or did before it was folded: such events would count twice.
 CREATE FUNCTION leadanalytics.event_ledger()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     taken bigint;
 BEGIN
@@ -39,8 +39,6 @@ COMMENT ON FUNCTION leadanalytics.event_ledger() IS 'write the ledger rows of th
 CREATE TRIGGER event_ledger AFTER INSERT ON leadanalytics.event
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.event_ledger();
 
--- The plans are made for what they meet in a large database: probes of indexes, whatever the size of the
--- tables was when the session first ran them.
 CREATE FUNCTION leadanalytics.track(
     workspace int DEFAULT NULL,
     body json DEFAULT NULL,
@@ -50,10 +48,7 @@ CREATE FUNCTION leadanalytics.track(
     user_agent text DEFAULT NULL,
     now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_track';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_track';
 COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) IS
     'store web events: one event or {"events": [...]} (at most 1 000) in the shapes of the web and server SDKs; each is taken or rejected by itself; '
     'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer';
@@ -75,6 +70,15 @@ COMMENT ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz,
     'when a session ended as seen at now, null while it is open: ended_at, else last_seen once it has been idle for longer than '
     'leadanalytics.session_idle_client (named by the client) or leadanalytics.session_idle_server';
 GRANT EXECUTE ON FUNCTION leadanalytics.session_end(boolean, timestamptz, timestamptz, timestamptz) TO leadanalytics_read;
+
+-- Tomorrow's log may go on with the visits that today's ends with.
+CREATE FUNCTION leadanalytics.import_holds(finished_at timestamptz, touched_at timestamptz, last_at timestamptz, named boolean, last_seen timestamptz, now timestamptz)
+RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT touched_at > now - interval '1 day' AND (finished_at IS NULL OR leadanalytics.session_end(named, last_seen, NULL, last_at) IS NULL)
+$$;
+COMMENT ON FUNCTION leadanalytics.import_holds(timestamptz, timestamptz, timestamptz, boolean, timestamptz, timestamptz) IS
+    'whether a session of an import may not be closed by idleness: for a day after its last chunk, as long as it is unfinished, '
+    'or when the session is open by the file''s own clock';
 
 CREATE FUNCTION leadanalytics.engagement_score(duration_s float8, scroll_percent float8, clicks int, returns int)
 RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -114,6 +118,8 @@ BEGIN
         SELECT s.number FROM leadanalytics.session s
         WHERE s.workspace = allowed AND s.ended_at IS NULL
           AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, close_idle.now) IS NOT NULL
+          AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
+              AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, close_idle.now))
         ORDER BY s.number FOR NO KEY UPDATE
     )
     UPDATE leadanalytics.session s SET ended_at = s.last_seen
@@ -136,6 +142,8 @@ BEGIN
         SELECT s.workspace, s.number FROM leadanalytics.session s
         WHERE s.ended_at IS NULL
           AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, sweep_sessions.now) IS NOT NULL
+          AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
+              AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, sweep_sessions.now))
         LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE leadanalytics.session s SET ended_at = s.last_seen
@@ -149,15 +157,3 @@ COMMENT ON FUNCTION leadanalytics.sweep_sessions(timestamptz) IS
 INSERT INTO leadanalytics.unit (name, function, every, builtin, summary) VALUES
     ('sweep_sessions', 'leadanalytics.sweep_sessions', '1 minute', true, 'write the end of sessions that are idle');
 
--- Imports.
-CREATE FUNCTION leadanalytics.import_log(workspace int, source text, first_line bigint, lines text[])
-RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_import_log';
-COMMENT ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) IS
-    'store lines of a web server''s log in combined format: pages with GET and 2xx or 304 are page_view, all else is request; '
-    'first_line is the number of the first of the lines in the file, source a name of the file: a line of the same source, number and text counts once. '
-    'Chunks may have any size, in the order of the file; import a file in one transaction: a session that close_idle() has closed between two chunks stays closed';
-GRANT EXECUTE ON FUNCTION leadanalytics.import_log(int, text, bigint, text[]) TO leadanalytics_write;

@@ -97,6 +97,7 @@ CREATE TABLE leadanalytics.session (
     is_ended boolean NOT NULL DEFAULT false,
     ip inet,
     session_id text COLLATE "C",
+    import int,
     PRIMARY KEY (workspace, number)
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
@@ -105,6 +106,7 @@ CREATE INDEX session_by_fingerprint ON leadanalytics.session (workspace, fingerp
 CREATE INDEX session_open ON leadanalytics.session (workspace, number) WHERE ended_at IS NULL;
 COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it; the view leadanalytics.sessions shows it as text';
 COMMENT ON COLUMN leadanalytics.session.returns IS 'sessions of the visitor that were opened before this one';
+COMMENT ON COLUMN leadanalytics.session.import IS 'the import that opened it or moved it last: idleness does not close it while that goes on';
 COMMENT ON COLUMN leadanalytics.session.vpn_score IS '0 to 100, see leadanalytics.vpn_score(); null: nothing is known of its network';
 COMMENT ON COLUMN leadanalytics.session.ended_at IS 'set once, by the client''s end or by idleness; an idle one may be complete before this is written: see leadanalytics.session_end()';
 COMMENT ON COLUMN leadanalytics.session.is_ended IS 'its client said so';

@@ -4,10 +4,7 @@ CREATE FUNCTION leadanalytics.track_session_start(
     workspace int DEFAULT NULL, body json DEFAULT NULL, origin text DEFAULT NULL, referer text DEFAULT NULL,
     client_ip inet DEFAULT NULL, user_agent text DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_session_start';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_session_start';
 COMMENT ON FUNCTION leadanalytics.track_session_start(int, json, text, text, inet, text, timestamptz) IS
     'start a session: {fingerprint_id*, page*, visitor_id, referrer, device_info, screen} → {session_id, visitor_id, device_id, timestamp (Unix ms)}; '
     'visitor_id, when not sent, is the SHA-256 of "visitor:" and the fingerprint, device_id that of "device:", agent, "|" and fingerprint';
@@ -17,10 +14,7 @@ CREATE FUNCTION leadanalytics.track_event(
     workspace int DEFAULT NULL, body json DEFAULT NULL, origin text DEFAULT NULL, referer text DEFAULT NULL,
     client_ip inet DEFAULT NULL, user_agent text DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_event';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_event';
 COMMENT ON FUNCTION leadanalytics.track_event(int, json, text, text, inet, text, timestamptz) IS
     'store one event of a session: {session_id*, event_type*, visitor_id, page, x, y, scroll_percent, element, timestamp} → {event_id, timestamp (Unix ms)}';
 GRANT EXECUTE ON FUNCTION leadanalytics.track_event(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
@@ -29,10 +23,7 @@ CREATE FUNCTION leadanalytics.track_events(
     workspace int DEFAULT NULL, body json DEFAULT NULL, origin text DEFAULT NULL, referer text DEFAULT NULL,
     client_ip inet DEFAULT NULL, user_agent text DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_events';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_events';
 COMMENT ON FUNCTION leadanalytics.track_events(int, json, text, text, inet, text, timestamptz) IS
     'store 1 to 100 events of a session: {session_id*, events*: as for track_event()} → {accepted, timestamp (Unix ms)}; an event that is wrong is left out';
 GRANT EXECUTE ON FUNCTION leadanalytics.track_events(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
@@ -41,22 +32,19 @@ CREATE FUNCTION leadanalytics.track_session_end(
     workspace int DEFAULT NULL, body json DEFAULT NULL, origin text DEFAULT NULL, referer text DEFAULT NULL,
     client_ip inet DEFAULT NULL, user_agent text DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-SET plan_cache_mode = force_generic_plan
-AS 'MODULE_PATHNAME', 'la_track_session_end_by_client';
+SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_session_end_by_client';
 COMMENT ON FUNCTION leadanalytics.track_session_end(int, json, text, text, inet, text, timestamptz) IS
     'end a session: {session_id*, exit_page, visitor_id, timestamp} → {session_id, ended_at (Unix ms)}; one that had ended keeps its end; 404 for an unknown one';
 GRANT EXECUTE ON FUNCTION leadanalytics.track_session_end(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, success, summary, example, builtin) VALUES
-    ('POST', '/track/session/start', 'leadanalytics.track_session_start', 'dashboard', '{public,sdk,admin}', true, 200, 'Start a session',
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, summary, example, builtin) VALUES
+    ('POST', '/track/session/start', 'leadanalytics.track_session_start', 'dashboard', '{public,sdk,admin}', true, true, 'Start a session',
      '{"session_id": "6f1c…", "visitor_id": "9a3b…", "device_id": "c0de…", "timestamp": 1771845300000}', true),
-    ('POST', '/track/event', 'leadanalytics.track_event', 'dashboard', '{public,sdk,admin}', true, 200, 'Store an event of a session',
+    ('POST', '/track/event', 'leadanalytics.track_event', 'dashboard', '{public,sdk,admin}', true, true, 'Store an event of a session',
      '{"event_id": "evt_1024", "timestamp": 1771845300000}', true),
-    ('POST', '/track/events/batch', 'leadanalytics.track_events', 'dashboard', '{public,sdk,admin}', true, 200, 'Store 1 to 100 events of a session',
+    ('POST', '/track/events/batch', 'leadanalytics.track_events', 'dashboard', '{public,sdk,admin}', true, true, 'Store 1 to 100 events of a session',
      '{"accepted": 12, "timestamp": 1771845300000}', true),
-    ('POST', '/track/session/end', 'leadanalytics.track_session_end', 'dashboard', '{public,sdk,admin}', true, 200, 'End a session',
+    ('POST', '/track/session/end', 'leadanalytics.track_session_end', 'dashboard', '{public,sdk,admin}', true, true, 'End a session',
      '{"session_id": "6f1c…", "ended_at": 1771845380000}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, error, example, summary) VALUES
     ('POST', '/track/session/start', 'body', 'document', 'body', 'json', true, 'Invalid request body',

@@ -2,9 +2,9 @@
  * Visitors: ids → numbers.
  *
  * The rows of a batch's visitors stay locked until it commits, which is what puts the batches of one
- * visitor in a line: the next one sees the sessions this one made. Those that are stored are locked, then
- * the new ones are added, each step sorted by id: two batches wait for each other only when visitors that
- * both know are added by a third while they run, which PostgreSQL ends as a deadlock. What is locked stays
+ * visitor in a line: the next one sees the sessions this one made. Those that are stored are locked, sorted
+ * by id, before anything is looked at; the new ones are added, sorted too, when it is known what becomes of
+ * them: one that another batch added meanwhile makes the batch start over and lock it. What is locked stays
  * where it is, so it is changed by its place in the table.
  *
  * Numbers are drawn for the new ones only: a sequence has no way to give one back.
@@ -23,12 +23,10 @@
 #include "track/rows.h"
 #include "track/track.h"
 
-static LaQuery add_visitors = {"INSERT INTO leadanalytics.visitor AS v (workspace, number, visitor_id) "
-                               "SELECT $1, nextval('leadanalytics.visitor_number'), u.visitor_id "
-                               "FROM unnest($2) AS u (visitor_id) ON CONFLICT DO NOTHING "
-                               "RETURNING v.visitor_id, v.number, v.ctid",
-                               2,
-                               {INT4OID, TEXTARRAYOID}};
+static LaQuery add_visitors = {
+    "INSERT INTO leadanalytics.visitor AS v (workspace, number, visitor_id, sessions, last_session) "
+    "SELECT workspace, nextval('leadanalytics.visitor_number'), visitor_id, sessions, last_session "
+    "FROM strangers RETURNING v.visitor_id, v.number, v.ctid"};
 
 static LaQuery lock_visitors = {
     "SELECT u.n::int, v.number, v.sessions, v.last_session, v.person, v.place "
@@ -42,6 +40,9 @@ static LaQuery write_visitors = {
     "UPDATE leadanalytics.visitor v SET sessions = c.sessions, last_session = c.last_session, "
     "person = c.person, email = coalesce(c.email, v.email) "
     "FROM changed c WHERE v.ctid = c.place"};
+
+static const LaColumn stranger_columns[] = {
+    {"workspace", INT4OID}, {"visitor_id", TEXTOID}, {"sessions", INT4OID}, {"last_session", INT8OID}};
 
 static const LaColumn changed_columns[] = {{"place", TIDOID},
                                            {"sessions", INT4OID},
@@ -59,9 +60,8 @@ by_visitor_id(const void *a, const void *b)
 	return order != 0 ? order : left->index - right->index;
 }
 
-/* The distinct visitors of the batch, sorted. */
-static void
-collect(LaBatch *batch)
+void
+track_visitors(LaBatch *batch)
 {
 	LaEvent **named = palloc(batch->n * sizeof(LaEvent *));
 	LaVisitor *visitor = NULL;
@@ -84,34 +84,30 @@ collect(LaBatch *batch)
 	}
 }
 
-/* Lock those of the visitors, sorted by id, that have no number yet and are stored; returns how many are not.
- */
-static int
-lock(int workspace, LaVisitor **visitors, int n)
+void
+track_visitors_lock(LaBatch *batch)
 {
-	LaVisitor **asked = palloc(n * sizeof(LaVisitor *));
-	Datum *ids = palloc(n * sizeof(Datum));
-	int missing = 0;
+	Datum *ids = palloc(Max(batch->nvisitors, 1) * sizeof(Datum));
 	uint64 locked;
 
-	for (int i = 0; i < n; i++)
+	if (batch->nvisitors == 0)
+		return;
+	for (int i = 0; i < batch->nvisitors; i++)
 	{
-		if (visitors[i]->number != 0)
-			continue;
-		asked[missing] = visitors[i];
-		ids[missing++] = CStringGetTextDatum(visitors[i]->visitor_id);
+		LaVisitor *visitor = &batch->visitors[i];
+
+		*visitor = (LaVisitor){.visitor_id = visitor->visitor_id};
+		ids[i] = CStringGetTextDatum(visitor->visitor_id);
 	}
-	if (missing == 0)
-		return 0;
 	locked = la_query_run(
 	    &lock_visitors,
-	    (Datum[]){Int32GetDatum(workspace),
-	              PointerGetDatum(construct_array(ids, missing, TEXTOID, -1, false, TYPALIGN_INT))},
+	    (Datum[]){Int32GetDatum(batch->workspace),
+	              PointerGetDatum(construct_array(ids, batch->nvisitors, TEXTOID, -1, false, TYPALIGN_INT))},
 	    NULL, false, 0);
 	for (uint64 row = 0; row < locked; row++)
 	{
 		bool isnull;
-		LaVisitor *visitor = asked[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
+		LaVisitor *visitor = &batch->visitors[DatumGetInt32(la_query_value(row, 1, &isnull)) - 1];
 
 		visitor->number = DatumGetInt32(la_query_value(row, 2, &isnull));
 		visitor->sessions = DatumGetInt32(la_query_value(row, 3, &isnull));
@@ -124,69 +120,45 @@ lock(int workspace, LaVisitor **visitors, int n)
 		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 6, &isnull)), &visitor->place);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return missing - locked;
 }
 
 static int
 by_id(const void *a, const void *b)
 {
-	return strcmp((*(LaVisitor *const *) a)->visitor_id, (*(LaVisitor *const *) b)->visitor_id);
+	return strcmp(((const LaVisitor *) a)->visitor_id, ((const LaVisitor *) b)->visitor_id);
 }
 
-/* Add those that have no number; one that another batch adds first is left without. */
-static void
-add(int workspace, LaVisitor **visitors, int n)
+void
+track_visitors_add(LaBatch *batch)
 {
-	LaVisitor **missing = palloc(n * sizeof(LaVisitor *));
-	Datum *ids = palloc(n * sizeof(Datum));
-	int nmissing = 0;
+	LaRows *rows = track_rows("strangers", stranger_columns, lengthof(stranger_columns));
 	uint64 added;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < batch->nvisitors; i++)
 	{
-		if (visitors[i]->number != 0)
+		LaVisitor *visitor = &batch->visitors[i];
+
+		if (visitor->number != 0)
 			continue;
-		ids[nmissing] = CStringGetTextDatum(visitors[i]->visitor_id);
-		missing[nmissing++] = visitors[i];
+		track_rows_add(rows,
+		               (Datum[]){Int32GetDatum(batch->workspace), CStringGetTextDatum(visitor->visitor_id),
+		                         Int32GetDatum(visitor->sessions), Int64GetDatum(visitor->last_session)},
+		               (bool[]){false, false, false, visitor->last_session == 0});
 	}
-	added = la_query_run(
-	    &add_visitors,
-	    (Datum[]){Int32GetDatum(workspace),
-	              PointerGetDatum(construct_array(ids, nmissing, TEXTOID, -1, false, TYPALIGN_INT))},
-	    NULL, false, 0);
+	if (rows->n == 0)
+		return;
+	added = track_rows_run(rows, &add_visitors);
 	for (uint64 row = 0; row < added; row++)
 	{
 		bool isnull;
 		LaVisitor wanted = {.visitor_id = TextDatumGetCString(la_query_value(row, 1, &isnull))};
-		LaVisitor *key = &wanted;
-		LaVisitor *visitor = *(LaVisitor **) bsearch(&key, missing, nmissing, sizeof(LaVisitor *), by_id);
+		LaVisitor *visitor = bsearch(&wanted, batch->visitors, batch->nvisitors, sizeof(LaVisitor), by_id);
 
 		visitor->number = DatumGetInt32(la_query_value(row, 2, &isnull));
 		ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(row, 3, &isnull)), &visitor->place);
+		visitor->changed = false; /* written as it is */
 	}
 	SPI_freetuptable(SPI_tuptable);
-}
-
-void
-track_visitors(LaBatch *batch)
-{
-	LaVisitor **visitors;
-	int n;
-
-	collect(batch);
-	n = batch->nvisitors;
-	if (n == 0)
-		return;
-	visitors = palloc(n * sizeof(LaVisitor *));
-	for (int i = 0; i < n; i++)
-		visitors[i] = &batch->visitors[i];
-	if (lock(batch->workspace, visitors, n) == 0)
-		return;
-	add(batch->workspace, visitors, n);
-	if (lock(batch->workspace, visitors, n) > 0)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-		                errmsg("a visitor was added by another transaction that this one cannot see"),
-		                errhint("Try again.")));
 }
 
 void

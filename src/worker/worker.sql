@@ -134,7 +134,39 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.make_leaves(timestamptz) IS
     'make the leaves of this and the next two months (UTC) that are missing; how many it made';
-GRANT EXECUTE ON FUNCTION leadanalytics.make_leaves(timestamptz), leadanalytics.run_unit(text, timestamptz),
+
+-- Autovacuum looks at leaves and never at their parent, whose statistics plan whatever spans months.
+CREATE FUNCTION leadanalytics.analyze_parents(now timestamptz DEFAULT now())
+RETURNS int LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    grown record;
+    analyzed int := 0;
+BEGIN
+    FOR grown IN
+        SELECT p.parent
+        FROM leadanalytics.partitioned p
+        JOIN pg_class c ON c.oid = ('leadanalytics.' || quote_ident(p.parent))::regclass
+        CROSS JOIN LATERAL (SELECT sum(pg_stat_get_live_tuples(i.inhrelid)) FROM pg_inherits i WHERE i.inhparent = c.oid) AS leaves (live)
+        WHERE abs(leaves.live - greatest(c.reltuples, 0)) > 1000 + leaves.live / 10
+        ORDER BY p.parent
+    LOOP
+        BEGIN
+            EXECUTE format('ANALYZE leadanalytics.%I', grown.parent);
+            analyzed := analyzed + 1;
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE LOG 'leadanalytics: the statistics of % wait for the next run: its table is locked', grown.parent;
+        END;
+    END LOOP;
+    RETURN analyzed;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.analyze_parents(timestamptz) IS
+    'ANALYZE partitioned tables that grew or shrank by a tenth since; how many. now is not looked at: every unit takes it';
+INSERT INTO leadanalytics.unit (name, function, every, builtin, summary)
+VALUES ('analyze_parents', 'leadanalytics.analyze_parents', '1 hour', true, 'statistics of partitioned tables');
+
+GRANT EXECUTE ON FUNCTION leadanalytics.make_leaves(timestamptz), leadanalytics.analyze_parents(timestamptz), leadanalytics.run_unit(text, timestamptz),
     leadanalytics.tick(timestamptz) TO leadanalytics_admin;
 INSERT INTO leadanalytics.unit (name, function, every, builtin, summary)
 VALUES ('make_leaves', 'leadanalytics.make_leaves', '1 hour', true, 'makes next months'' partitions');

@@ -29,21 +29,22 @@ sub psql
 	return $out;
 }
 
-# Import a file in chunks of so many lines; returns accepted, duplicates and the lines rejected.
+# Import a file in chunks of so many lines, each a transaction; returns accepted, duplicates and the lines rejected.
+# Between chunks something else may happen.
 sub import_file
 {
-	my ($workspace, $path, $chunk, $source) = @_;
+	my ($workspace, $path, $chunk, $between) = @_;
 	open my $file, '<:raw', $path or die "$path: $!";
 	chomp(my @lines = <$file>);
 	close $file;
-	$source //= sha256_hex($lines[0]);
+	my $source = sha256_hex($lines[0]);
 	my $sql = '';
 	for (my $from = 0; $from < @lines; $from += $chunk)
 	{
 		my @part = @lines[$from .. ($from + $chunk > @lines ? $#lines : $from + $chunk - 1)];
 		s/'/''/g for @part;
 		$sql .= "SELECT t->>'accepted', t->>'duplicates', (SELECT string_agg(r->>'line', ' ') FROM json_array_elements(t->'rejected') r) "
-			. "FROM leadanalytics.import_log($workspace, '$source', @{[$from + 1]}, ARRAY[" . join(',', map {"'$_'"} @part) . "]) t;\n";
+			. "FROM leadanalytics.import_log($workspace, '$source', @{[$from + 1]}, ARRAY[" . join(',', map {"'$_'"} @part) . "]) t;\n" . ($between // '');
 	}
 	my ($accepted, $duplicates, @rejected) = (0, 0);
 	for (split /\n/, psql($sql))
@@ -165,7 +166,12 @@ sub compare
 	is(psql($overview), join('|', @$facts{qw(sessions theirs people)}, int($facts->{seconds} / $facts->{sessions} + 0.5)), "S1-01 $what: overview");
 	is(psql("SET timezone = '$_'; $overview"), psql($overview), "D-01 $what: overview in $_") for 'Asia/Kolkata', 'America/New_York';
 	my $before = psql($overview);
-	is(psql("SELECT leadanalytics.close_idle($one)"), $facts->{sessions}, "$what: all sessions are idle by now");
+	is(psql("SELECT leadanalytics.close_idle($one)"), 0, "D-04 $what: while the import goes on, idleness closes none of its sessions");
+	psql("SELECT leadanalytics.import_finish($one, source) FROM leadanalytics.imports WHERE workspace = $one");
+	is(psql("SELECT leadanalytics.close_idle($one) + count(*) FROM leadanalytics.session s, leadanalytics.imports i WHERE s.workspace = $one AND i.workspace = $one "
+		. "AND s.last_seen >= i.last_at - interval '30 min'"), $facts->{sessions}, "$what: finished, all but those that the log ends with");
+	is(psql("SELECT leadanalytics.close_idle($one, now() + interval '1 day 1 second'); SELECT count(*) FROM leadanalytics.session WHERE workspace = $one AND ended_at IS NULL") =~ s/.*\n//r,
+		0, "$what: a day later, all");
 	is(psql($overview), $before, "$what: closing changes no answer");
 
 	my $sessions = sessions_of($one);
@@ -175,7 +181,7 @@ sub compare
 	{
 		next if $chunk == 1 && $facts->{events} > 3000;
 		my $other = workspace();
-		import_file($other, $path, $chunk);
+		import_file($other, $path, $chunk, "SELECT FROM leadanalytics.sweep_sessions(now()) s WHERE s < 0;\n");
 		is(sessions_of($other), $sessions, "$what: the same sessions in chunks of $chunk");
 	}
 	# half of the file, then all of it: the log has grown
@@ -183,6 +189,7 @@ sub compare
 	my $half = int($facts->{events} / 2);
 	system("head -n $half $path > $dir/half") == 0 or die;
 	my ($first) = import_file($grown, "$dir/half", 250);
+	psql("SELECT leadanalytics.import_finish($grown, source) FROM leadanalytics.imports WHERE workspace = $grown; SELECT leadanalytics.close_idle($grown)");
 	my ($rest) = import_file($grown, $path, 300);
 	is($first + $rest, $facts->{events}, "$what: grown by half");
 	is(sessions_of($grown), $sessions, "$what: the same sessions when the log has grown");
