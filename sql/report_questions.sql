@@ -2,7 +2,7 @@
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SELECT leadanalytics.create_workspace('questions', 'Questions', domain => 'www.shop.example') AS w \gset
-SELECT leadanalytics.create_site(:w, 'blog', '{blog.example,www.news.example}');
+SELECT leadanalytics.create_site(:w, 'blog', '{journal.example,www.press.example}');
 SELECT leadanalytics.create_workspace('questions-empty', 'Empty') AS empty \gset
 
 -- Every question about a workspace as seen at a time, in three zones: shown once, and complained of where they differ.
@@ -43,8 +43,8 @@ SELECT leadanalytics.track(:w, '{"events": [
     {"event_name": "page_view", "visitor_id": "b", "timestamp": "2026-05-01T08:00:00Z", "event_data": {"url": "https://www.shop.example/a", "referrer": "https://google.com/"}},
     {"event_name": "page_view", "visitor_id": "b", "timestamp": "2026-05-01T08:10:00Z", "event_data": {"url": "https://www.shop.example/a"}},
     {"event_name": "page_view", "visitor_id": "a", "session_id": "s2", "timestamp": "2026-05-02T12:00:00Z", "event_data": {"path": "/only-a-path", "referrer": "https://shop.example/a"}},
-    {"event_name": "page_view", "visitor_id": "d", "session_id": "s3", "timestamp": "2026-05-02T13:00:00Z", "event_data": {"url": "https://www.shop.example/", "referrer": "https://www.blog.example/"}},
-    {"event_name": "page_view", "visitor_id": "d", "session_id": "s4", "timestamp": "2026-05-02T14:00:00Z", "event_data": {"referrer": "https://news.example/"}},
+    {"event_name": "page_view", "visitor_id": "d", "session_id": "s3", "timestamp": "2026-05-02T13:00:00Z", "event_data": {"url": "https://www.shop.example/", "referrer": "https://www.journal.example/"}},
+    {"event_name": "page_view", "visitor_id": "d", "session_id": "s4", "timestamp": "2026-05-02T14:00:00Z", "event_data": {"referrer": "https://press.example/"}},
     {"event_name": "page_view", "visitor_id": "d", "session_id": "s5", "timestamp": "2026-05-02T15:00:00Z", "event_data": {"url": "https://www.shop.example/", "referrer": "not an address"}},
     {"event_name": "page_view", "visitor_id": "c", "timestamp": "2026-05-02T23:59:59.999Z", "event_data": {"url": "https://www.shop.example/b", "referrer": "https://t.example/1"}},
     {"event_name": "click", "visitor_id": "c", "timestamp": "2026-05-03T00:00:00Z"},
@@ -83,6 +83,10 @@ SELECT d.days, leadanalytics.daily_sessions(:w, d.days, '2026-05-03 12:00Z')::te
        leadanalytics.top_pages(:w, d.days)::text = leadanalytics.top_pages(:w, CASE WHEN d.same = 1 THEN 1 END)::text AS pages,
        leadanalytics.traffic_sources(:w, d.days)::text = leadanalytics.traffic_sources(:w, CASE WHEN d.same = 1 THEN 1 END)::text AS sources
 FROM (VALUES (0, 1), (-5, 1), (-2147483648, 1), (2147483647, 90)) AS d (days, same);
+-- rows are not clamped, and a number of days that no calendar has is none
+SELECT count(*) FROM leadanalytics.daily_sessions_rows(:w, 2147483647, '2026-09-03 12:00Z');
+SELECT count(*) FROM leadanalytics.anomalies_rows(:w, 2147483647, '2026-05-03 12:00Z');
+SELECT count(*) FROM leadanalytics.daily_sessions_rows(:w, 10, '2026-09-03 12:00Z');
 -- S1-05 the edges of the buckets: a score needs 10 s, 3.33 %, a click or a return for each point
 SELECT leadanalytics.create_workspace('questions-scores', 'Scores') AS scores \gset
 INSERT INTO leadanalytics.session (workspace, number, started_at, last_seen, ended_at, scroll_percent, clicks, returns)

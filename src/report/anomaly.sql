@@ -27,7 +27,7 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     today CONSTANT date := leadanalytics.utc_date(now);
     full_hours CONSTANT interval := date_bin('1 hour', now, leadanalytics.utc_start(today)) - leadanalytics.utc_start(today);
-    first_day CONSTANT date := today + 1 - greatest(coalesce(days, 7), 1);
+    first_day CONSTANT date := today + 1 - least(greatest(coalesce(days, 7), 1), 100000);
     starts CONSTANT timestamptz := leadanalytics.utc_start(first_day - 28);
     ends CONSTANT timestamptz := leadanalytics.utc_start(today + 1);
 BEGIN

@@ -11,7 +11,7 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     people CONSTANT boolean := NOT coalesce(include_bots, false);
     today CONSTANT date := leadanalytics.utc_date(now);
-    starts CONSTANT timestamptz := leadanalytics.utc_start(today + 1 - greatest(coalesce(days, 30), 1));
+    starts CONSTANT timestamptz := leadanalytics.utc_start(today + 1 - least(greatest(coalesce(days, 30), 1), 100000));
     ends CONSTANT timestamptz := leadanalytics.utc_start(today + 1);
 BEGIN
     -- A session counts on the day it started, a visitor on every day with an event (D-71).
