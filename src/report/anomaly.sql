@@ -4,21 +4,18 @@
 -- its full hours so far. As much more as three standard deviations of sessions is a traffic_spike, as much less of
 -- submitted forms a submission_drop. More than a fifth of a day's sessions suspected (D-21) is a vpn_ratio, in
 -- percent. Twice as far is of high severity. A workspace younger than a week at that day is not judged: nobody
--- knows yet what is usual; days before its first event are not among the 28.
+-- knows yet what is usual; days before its first event or form are not among the 28.
 
 CREATE FUNCTION leadanalytics.daily_submissions(workspace int, starts timestamptz, ends timestamptz, hours interval)
 RETURNS TABLE (day timestamptz, n bigint, in_hours bigint) LANGUAGE sql STABLE AS $$
-    SELECT leadanalytics.utc_midnight(e.at), count(*), count(*) FILTER (WHERE e.at < leadanalytics.utc_midnight(e.at) + hours)
-    FROM leadanalytics.term t
-    JOIN leadanalytics.event e ON e.workspace = t.workspace AND e.name = t.id
-    WHERE t.workspace = daily_submissions.workspace AND t.kind = 'text' AND t.parts = '{form_submission}'
-      -- the dictionary is found by digest, see leadanalytics.term
-      AND t.digest = encode(substr(sha256('text\000form_submission\000'), 1, 16), 'hex')::uuid
-      AND e.at >= starts AND e.at < ends AND NOT e.is_bot
+    SELECT leadanalytics.utc_midnight(s.submitted_at), count(*),
+           count(*) FILTER (WHERE s.submitted_at < leadanalytics.utc_midnight(s.submitted_at) + hours)
+    FROM leadanalytics.lead_submission s
+    WHERE s.workspace = daily_submissions.workspace AND s.submitted_at >= starts AND s.submitted_at < ends AND NOT s.is_bot
     GROUP BY 1
 $$;
 COMMENT ON FUNCTION leadanalytics.daily_submissions(int, timestamptz, timestamptz, interval) IS
-    'how many forms were submitted on each day (UTC) that had any, and in its first hours: events named form_submission; for reports';
+    'how many forms were submitted on each day (UTC) that had any, and in its first hours; for reports';
 
 CREATE FUNCTION leadanalytics.anomalies_rows(workspace int, days int DEFAULT 7, now timestamptz DEFAULT now())
 RETURNS TABLE (type text, date date, value numeric, expected numeric, severity text)
@@ -44,7 +41,9 @@ BEGIN
         UNION ALL
         SELECT 'submission_drop', d.day, d.n, d.in_hours FROM leadanalytics.daily_submissions(allowed, starts, ends, full_hours) d
     ), known AS (
-        SELECT greatest(first_day - 28, leadanalytics.utc_date(min(e.at))) AS since FROM leadanalytics.event e WHERE e.workspace = allowed
+        SELECT greatest(first_day - 28, leadanalytics.utc_date(least(
+            (SELECT min(e.at) FROM leadanalytics.event e WHERE e.workspace = allowed),
+            (SELECT min(l.submitted_at) FROM leadanalytics.lead_submission l WHERE l.workspace = allowed)))) AS since
     ), every_day AS (
         SELECT k.type, k.since + i.n AS day, k.since + i.n = today AS is_today, coalesce(c.n, 0) AS n, coalesce(c.in_hours, 0) AS in_hours
         FROM (SELECT kind.type, known.since FROM known, unnest('{traffic_spike,submission_drop}'::text[]) AS kind (type)) AS k

@@ -162,15 +162,17 @@ sub value { my ($v) = @_; return !defined $v ? 'NULL' : $v =~ /^-?\d+$/ ? $v : "
 sub at { my ($t) = @_; return defined $t ? sprintf("to_timestamp(%d) + interval '%d us'", floor($t / $us), $t % $us) : 'NULL' }
 my $term = sub { my ($id, $kind, @parts) = @_; return "(1, $id, md5('$kind $id')::uuid, '$kind', ARRAY[" . join(', ', map { defined $_ ? "'$_'" : 'NULL' } @parts) . ']::text[])' };
 my @terms = ((map { $term->(100 + $_, 'text', $spelled[$_][0]) } 0 .. $#spelled), (map { $term->(200 + $_, 'page', @{ $pages[$_] }) } 0 .. $#pages), (map { $term->(300 + $_, 'place', $countries[$_], "r$_", undef) } 0 .. $#countries),
-    $term->(400, 'text', 'some'), "(1, 401, encode(substr(sha256('text\\000form_submission\\000'), 1, 16), 'hex')::uuid, 'text', '{form_submission}')");
+    $term->(400, 'text', 'some'));
 my @statements = (
     q{SELECT leadanalytics.create_workspace('fuzz', domain => 'shop.example'), leadanalytics.create_site(1, 'blog', '{blog.example}')},
     q{SELECT leadanalytics.make_leaf('event', m::date) FROM generate_series('2026-04-01'::timestamp, '2026-08-01', '1 month') AS m},
     'INSERT INTO leadanalytics.term (workspace, id, digest, kind, parts) VALUES ' . join(",\n", @terms),
     'INSERT INTO leadanalytics.session (workspace, number, started_at, last_seen, ended_at, is_ended, visitor, session_id, clicks, returns, scroll_percent, vpn_score, fingerprint, place, referrer) VALUES ' . join(",\n", map { my $s = $_; '(' . join(', ', 1, $s->{number}, at($s->{start}), at($s->{seen}), at($s->{ended}), $s->{is_ended} ? 'true' : 'false', value($s->{visitor}), $s->{named} ? "'s$s->{number}'" : 'NULL',
             @$s{qw(clicks returns scroll)}, value($s->{vpn}), defined $s->{fingerprint} ? 500 + $s->{fingerprint} : 'NULL', $s->{place} < @countries ? 300 + $s->{place} : 'NULL', $s->{referrer} < @spelled ? 100 + $s->{referrer} : 'NULL') . ')' } @sessions),
-    'INSERT INTO leadanalytics.event (workspace, at, received_at, session, visitor, name, fingerprint, page, kind, is_bot) VALUES ' . join(",\n", map { my $e = $_; '(' . join(', ', 1, at($e->{at}), at($e->{at}), $e->{session} ? $e->{session}{number} : 'NULL', value($e->{visitor}), $e->{form} ? 401 : 400,
-            defined $e->{fingerprint} ? 500 + $e->{fingerprint} : 'NULL', defined $e->{page} ? 200 + $e->{page} : 'NULL', "'$e->{kind}'", $e->{bot} ? 'true' : 'false') . ')' } @events));
+    'INSERT INTO leadanalytics.event (workspace, at, received_at, session, visitor, name, fingerprint, page, kind, is_bot) VALUES ' . join(",\n", map { my $e = $_; '(' . join(', ', 1, at($e->{at}), at($e->{at}), $e->{session} ? $e->{session}{number} : 'NULL', value($e->{visitor}), 400,
+            defined $e->{fingerprint} ? 500 + $e->{fingerprint} : 'NULL', defined $e->{page} ? 200 + $e->{page} : 'NULL', "'$e->{kind}'", $e->{bot} ? 'true' : 'false') . ')' } @events),
+    "INSERT INTO leadanalytics.lead (workspace, id, enquiry_at) VALUES (1, 1, '2026-05-01')",
+    'INSERT INTO leadanalytics.lead_submission (workspace, lead, submitted_at, is_primary, is_duplicate_window, is_bot, score, suspicion, payload) VALUES ' . join(",\n", map { '(1, 1, ' . at($_->{at}) . ', false, false, ' . ($_->{bot} ? 'true' : 'false') . ", 0, 0, '{}')" } grep { $_->{form} } @events));
 
 my (@questions, @broken);
 # Also when a session is just not idle yet, and just idle; and when an event is just of the last hour, and just not.
