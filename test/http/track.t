@@ -110,7 +110,7 @@ says(post('/track/event', { session_id => 't3', visitor_id => 'tom', event_type 
 is(sql("SELECT events FROM leadanalytics.sessions WHERE workspace = $id AND session_id = 't3'"), 101, 'D-04 … reopens nothing');
 is(stored("visitor_id = 'tom'") - $before, 1, 'D-04 … but counts as its visitor\'s');
 says(post('/track/session/end', { session_id => 'nobody\'s' }), 404, '{"error":"Session not found"}', 'T4 404');
-says(post('/track/session/end', { session_id => $s }, "X-API-Key: $foreign"), 404, '{"error":"Session not found"}', 'T4 404 another workspace\'s');
+says(post('/track/session/end', { session_id => $s }, 'X-API-Key: ' . key($other, 'admin')), 404, '{"error":"Session not found"}', 'T4 404 another workspace\'s');
 says(post('/track/session/end', {}), 400, '{"error":"session_id is required"}', 'T4 400');
 
 # --- All of them
