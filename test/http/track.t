@@ -128,7 +128,7 @@ for my $door (@doors)
     is("$r->{status} " . (header($r, 'Access-Control-Allow-Origin') // ''), "204 $page", "$door preflight");
     says(post($door, $start, 'Origin: https://evil.example'), 403, '{"error":"Forbidden"}', "D-69 $door from a page of nobody's") unless sql('SELECT count(*) FROM leadanalytics.workspace WHERE is_default');
     says(post($door, { %$start, siteKey => slug('site'), session_id => 'evil', event_type => 'click', events => [ { event_type => 'click' } ] }, 'Origin: https://evil.example'), 403, '{"error":"Forbidden"}', "D-69 $door from a page that is not the site's");
-    is_error(post($door, $start, "X-API-Key: $key{$_}"), 'dashboard', 403, 'Forbidden', "D-67 $door $_") for qw(marketing capture agent tenant);
+    is_error(post($door, $start, "X-API-Key: $key{$_}"), 'dashboard', 403, 'Forbidden', "D-67 $door $_") for qw(marketing capture agent tenant sdk);
     is_error(post($door, $start, 'X-API-Key: dk_wrong'), 'dashboard', 401, undef, "$door a wrong key");
 }
 is(stored("session_id = 'evil'"), 0, 'D-69 nothing of it is stored');
