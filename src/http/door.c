@@ -465,6 +465,9 @@ try_pass(Visit *visit, bool *again)
 	CurrentResourceOwner = owner;
 	if (visit->route != NULL && visit->route->cors)
 		la_cors_mark(answer, visit->request, visit->readable);
+	/* What a key may see depends on its role, and bodies have the documents' fields alone (D-80). */
+	if (visit->has_key && strcmp(la_family_name(visit->family), "dashboard") == 0)
+		la_answer_header(answer, "X-Key-Role", visit->key.role);
 	return answer;
 }
 

@@ -23,6 +23,12 @@ sub says
 
 sub buckets { my @n = @_; my @names = qw(0-19 20-39 40-59 60-79 80-100); return '[' . join(',', map { qq({"bucket":"$names[$_]","count":$n[$_]}) } 0 .. 4) . ']' }
 
+# S1-A3 the key's role, in a header and no body (D-80)
+is(header(ask('overview', $key{$_}), 'X-Key-Role'), $_, "S1-A3 X-Key-Role $_") for qw(admin marketing);
+is(header(ask('nothing', $key{marketing}), 'X-Key-Role'), 'marketing', 'S1-A3 X-Key-Role beside an error');
+is(header(ask('overview', 'la_admin_wrong'), 'X-Key-Role'), undef, 'S1-A3 no X-Key-Role of a key that is none');
+is(header(request('GET', '/openapi.json', ["Authorization: Bearer $key{admin}"]), 'X-Key-Role'), undef, 'S1-A3 nor in another family');
+
 # Nothing.
 says('overview', '{"total_sessions":0,"total_events":0,"unique_visitors":0,"unique_fingerprints":0,"avg_engagement_score":0.0,"avg_session_duration_s":0,"vpn_suspected_count":0}',
     'S1-01 empty', $empty_key);
