@@ -83,7 +83,7 @@ COMMENT ON TYPE leadanalytics.reply IS 'an HTTP answer that is not a plain JSON 
 -- made from it, and a row of your own is an endpoint of your own. A request never names a function.
 CREATE TABLE leadanalytics.route (
     method text COLLATE "C" NOT NULL CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
-    path text COLLATE "C" NOT NULL CHECK (path ~ '^(/(:[A-Za-z][A-Za-z0-9_]*|[^/:?#%[:space:]]+))+$'),
+    path text COLLATE "C" NOT NULL CHECK (path ~ '^(/|(/(:[A-Za-z][A-Za-z0-9_]*|[^/:?#%[:space:]]+))+)$'),
     function text NOT NULL CHECK (function ~ '^[^.]+\.[^.]+$'),
     family text NOT NULL DEFAULT 'plain'
         CHECK (family IN ('dashboard', 'engagement', 'activity', 'campaigns', 'public', 'plain')),
@@ -120,7 +120,7 @@ CREATE TABLE leadanalytics.route_param (
     place text COLLATE "C" NOT NULL DEFAULT 'query' CHECK (place IN ('path', 'query', 'body', 'document')),
     arg text NOT NULL,
     type text NOT NULL DEFAULT 'text'
-        CHECK (type IN ('text', 'int', 'bigint', 'number', 'boolean', 'date', 'timestamp', 'uuid', 'ip', 'json', 'workspace')),
+        CHECK (type IN ('text', 'int', 'bigint', 'number', 'boolean', 'date', 'timestamp', 'uuid', 'ip', 'json', 'form', 'workspace')),
     required boolean NOT NULL DEFAULT false,
     fallback text,
     min numeric,
@@ -132,7 +132,8 @@ CREATE TABLE leadanalytics.route_param (
     example text,
     summary text,
     PRIMARY KEY (path, method, place, name),
-    CONSTRAINT document_is_json CHECK (place <> 'document' OR type = 'json'),
+    CONSTRAINT document_is_json CHECK (place <> 'document' OR type IN ('json', 'form')),
+    CONSTRAINT form_is_a_document CHECK (type <> 'form' OR place = 'document'),
     FOREIGN KEY (path, method) REFERENCES leadanalytics.route (path, method) ON UPDATE CASCADE ON DELETE CASCADE,
     CONSTRAINT path_has_it CHECK (place <> 'path' OR position('/:' || name || '/' IN path || '/') > 0),
     CONSTRAINT workspace_is_in_the_path CHECK (type <> 'workspace' OR place = 'path'),
@@ -142,7 +143,7 @@ CREATE TABLE leadanalytics.route_param (
 COMMENT ON TABLE leadanalytics.route_param IS 'what a request may say to a route''s function: nothing else is bound';
 COMMENT ON COLUMN leadanalytics.route_param.place IS 'path segment, query string, member of a JSON body, or the whole body (document)';
 COMMENT ON COLUMN leadanalytics.route_param.arg IS 'the function''s argument';
-COMMENT ON COLUMN leadanalytics.route_param.type IS 'what the text must be; text up to max characters';
+COMMENT ON COLUMN leadanalytics.route_param.type IS 'what the text must be; text up to max characters; form: JSON, urlencoded, multipart or plain text, bound as a JSON object of texts';
 COMMENT ON COLUMN leadanalytics.route_param.fallback IS 'the value when absent; null: the default of the function''s argument';
 COMMENT ON COLUMN leadanalytics.route_param.lenient IS 'clamp to min and max, and take the fallback for what is unreadable, instead of answering 400';
 COMMENT ON COLUMN leadanalytics.route_param.error IS 'the text of the 400; null: "<name> is required", "Invalid <name>"';

@@ -24,6 +24,11 @@ int la_idempotency_keep_s = 24 * 3600;
 int la_worker_restart_s = 5;
 char *la_agent_regexes = NULL;
 
+/* Asked by SQL alone, with current_setting(). */
+static bool bot_lead_detection = true;
+static bool engine_enabled = true;
+static int lead_reengage_s = 24 * 3600;
+
 typedef struct BoolSetting
 {
 	const char *name;
@@ -67,6 +72,11 @@ check_path(char **value, void **extra, GucSource source)
 static const BoolSetting bools[] = {
     {"leadanalytics.policy_cidr", "Networks may be blocked and whitelisted, not only addresses.",
      &la_policy_cidr, false, PGC_SUSET},
+    {"leadanalytics.bot_lead_detection",
+     "Enquiries with a filled honeypot are kept apart, and their address is blocked.", &bot_lead_detection,
+     true, PGC_SUSET},
+    {"leadanalytics.engine_enabled", "The questions under /analytics/engine are answered.", &engine_enabled,
+     true, PGC_SUSET},
 };
 
 static const IntSetting ints[] = {
@@ -84,6 +94,8 @@ static const IntSetting ints[] = {
      &la_idempotency_keep_s, 24 * 3600, 60, 31 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.worker_restart", "Pause before a worker that failed is started again.",
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
+    {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
+     &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
 };
 
 /* No secrets: leadanalytics.status() shows them to whoever may ask it. */

@@ -15,6 +15,7 @@
 
 #include "core/json.h"
 #include "http/bind.h"
+#include "http/form.h"
 
 typedef enum Outcome
 {
@@ -212,7 +213,9 @@ read_body(const LaRoute *route, const LaRequest *request, Body *body)
 
 	if (request->body_length == 0)
 		return NULL;
-	if (route->has_document)
+	if (route->has_form)
+		body->document = la_form_json(request->content_type, request->body, request->body_length, &why);
+	else if (route->has_document)
 		body->document = la_json_heal(request->body, request->body_length, &why);
 	if (route->has_members && why == NULL)
 	{

@@ -267,7 +267,8 @@ call_function(const Visit *visit, LaBound *bound)
 	}
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	enable_timeout_at(STATEMENT_TIMEOUT, TimestampTzPlusMilliseconds(visit->came_at, route->timeout_ms));
-	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC);
+	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC,
+	                visit->has_key ? visit->key.role : NULL);
 	result = SPI_execute_plan(route->plan, bound->values, bound->nulls, !visit->writing, 1);
 	if (visit->writing)
 		check_deferred();
@@ -465,6 +466,9 @@ try_pass(Visit *visit, bool *again)
 	CurrentResourceOwner = owner;
 	if (visit->route != NULL && visit->route->cors)
 		la_cors_mark(answer, visit->request, visit->readable);
+	/* What a key may see depends on its role, and bodies have the documents' fields alone (D-80). */
+	if (visit->has_key && strcmp(la_family_name(visit->family), "dashboard") == 0)
+		la_answer_header(answer, "X-Key-Role", visit->key.role);
 	return answer;
 }
 

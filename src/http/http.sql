@@ -24,6 +24,12 @@ CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON lea
 CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadanalytics.route_param
     FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.route_changed();
 
+-- Forms.
+CREATE FUNCTION leadanalytics.form_fields(content_type text, body bytea)
+RETURNS json LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_http_form_fields';
+COMMENT ON FUNCTION leadanalytics.form_fields(text, bytea) IS
+    'the fields of a posted form (JSON, urlencoded, multipart/form-data, text/plain) as a JSON object of texts: what a route parameter of type form binds; 400 when the body is no form';
+
 CREATE FUNCTION leadanalytics.health()
 RETURNS json LANGUAGE sql STABLE AS $$
     SELECT json_build_object('status', 'ok', 'version', extversion)

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION leadanalytics.openapi_path(text) IS '/leads/:id as OpenAPI w
 -- JSON's own type for a value written as text in a route's row.
 CREATE FUNCTION leadanalytics.openapi_value(type text, value text)
 RETURNS json LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN type IN ('int', 'bigint', 'number', 'boolean', 'json') THEN value::json ELSE to_json(value) END
+    SELECT CASE WHEN type IN ('int', 'bigint', 'number', 'boolean', 'json', 'form') THEN value::json ELSE to_json(value) END
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_value(text, text) IS 'a default or an example in the JSON type of the parameter';
 
@@ -26,7 +26,7 @@ RETURNS json LANGUAGE sql STABLE AS $$
     SELECT leadanalytics.openapi_object(json_build_object(
         'type', CASE param.type
                     WHEN 'int' THEN 'integer' WHEN 'bigint' THEN 'integer' WHEN 'number' THEN 'number'
-                    WHEN 'boolean' THEN 'boolean' WHEN 'json' THEN NULL ELSE 'string' END,
+                    WHEN 'boolean' THEN 'boolean' WHEN 'json' THEN NULL WHEN 'form' THEN NULL ELSE 'string' END,
         'format', CASE param.type
                     WHEN 'int' THEN 'int32' WHEN 'bigint' THEN 'int64' WHEN 'date' THEN 'date'
                     WHEN 'timestamp' THEN 'date-time' WHEN 'uuid' THEN 'uuid' END,
@@ -64,8 +64,13 @@ COMMENT ON FUNCTION leadanalytics.openapi_parameters(leadanalytics.route) IS 'th
 
 CREATE FUNCTION leadanalytics.openapi_body(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_build_object('required', bool_or(p.required), 'content', json_build_object('application/json',
-        leadanalytics.openapi_object(json_build_object(
+    SELECT json_build_object('required', b.required, 'content', (
+        SELECT json_object_agg(t.type, b.content ORDER BY t.n)
+        FROM unnest(CASE WHEN b.form THEN '{application/json,application/x-www-form-urlencoded,multipart/form-data,text/plain}'
+                         ELSE '{application/json}' END::text[]) WITH ORDINALITY AS t (type, n)))
+    FROM (
+        SELECT bool_or(p.required) AS required, bool_or(p.type = 'form') AS form,
+               leadanalytics.openapi_object(json_build_object(
             'schema', CASE WHEN bool_or(p.place = 'document') THEN json_build_object('type', 'object')
                 ELSE leadanalytics.openapi_object(json_build_object(
                     'type', 'object',
@@ -74,10 +79,11 @@ RETURNS json LANGUAGE sql STABLE AS $$
                                                   ORDER BY p.position, p.name))) END,
             'example', CASE WHEN bool_or(p.place = 'document') THEN min(p.example)::json
                 ELSE json_object_agg(p.name, leadanalytics.openapi_value(p.type, p.example) ORDER BY p.position, p.name)
-                         FILTER (WHERE p.example IS NOT NULL) END))))
-    FROM leadanalytics.route_param p
-    WHERE p.method = (route).method AND p.path = (route).path AND p.place IN ('body', 'document')
-    HAVING count(*) > 0
+                         FILTER (WHERE p.example IS NOT NULL) END)) AS content
+        FROM leadanalytics.route_param p
+        WHERE p.method = (route).method AND p.path = (route).path AND p.place IN ('body', 'document')
+        HAVING count(*) > 0
+    ) AS b
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_body(leadanalytics.route) IS 'the request body of a route; null without one';
 

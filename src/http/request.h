@@ -15,6 +15,7 @@ typedef struct LaRequest
 	List *query;        /* LaPair */
 	const char *body;   /* as sent, until la_body_decode() */
 	int body_length;
+	const char *content_type; /* NULL when not sent, as the rest */
 
 	const char *authorization; /* these are NULL when not sent */
 	const char *api_key;

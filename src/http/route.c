@@ -44,16 +44,19 @@ static LaQuery read_routes = {
     "SELECT r.method, r.path, r.family, r.roles, r.success, r.writes, r.cors, r.timeout_ms, r.message, "
     "r.function, "
     "       f.schema, f.name, f.arguments, f.answers, "
-    "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid, r.idempotent "
+    "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid, r.idempotent, "
+    "f.id "
     "FROM leadanalytics.route r, leadanalytics.route_function(r.function) f "
     "ORDER BY r.path, r.method"};
 
 static LaQuery read_params = {
-    "SELECT name, place, arg, type, required, lenient, fallback, min, max, choices, error, "
-    "       leadanalytics.argument_expression($3, arg) "
-    "FROM leadanalytics.route_param WHERE method = $1 AND path = $2 ORDER BY position, name",
+    "SELECT p.name, p.place, p.arg, p.type, p.required, p.lenient, p.fallback, p.min, p.max, p.choices, "
+    "p.error, "
+    "       pg_catalog.pg_get_function_arg_default(f.oid, pg_catalog.array_position(f.proargnames, p.arg)) "
+    "FROM leadanalytics.route_param p LEFT JOIN pg_catalog.pg_proc f ON f.oid = $3 "
+    "WHERE p.method = $1 AND p.path = $2 ORDER BY p.position, p.name",
     3,
-    {TEXTOID, TEXTOID, TEXTOID}};
+    {TEXTOID, TEXTOID, OIDOID}};
 
 Oid
 la_context_type(LaContext context)
@@ -142,10 +145,10 @@ segment_of(const LaRoute *route, const char *name)
 }
 
 static void
-load_params(LaRoute *route)
+load_params(LaRoute *route, Oid id)
 {
 	Datum values[3] = {CStringGetTextDatum(route->method), CStringGetTextDatum(route->path),
-	                   CStringGetTextDatum(route->function)};
+	                   ObjectIdGetDatum(id)};
 	uint64 count = la_query_run(&read_params, values, NULL, true, 0);
 	SPITupleTable *rows = SPI_tuptable;
 	MemoryContext outside = MemoryContextSwitchTo(table_context);
@@ -169,6 +172,8 @@ load_params(LaRoute *route)
 		param->segment = param->place == LA_PLACE_PATH ? segment_of(route, param->name) : -1;
 		if (param->place == LA_PLACE_DOCUMENT)
 			route->has_document = true;
+		if (strcmp(param->type->name, "form") == 0)
+			route->has_form = true;
 		if (param->place == LA_PLACE_BODY)
 			route->has_members = true;
 		if (strcmp(param->type->name, "workspace") == 0)
@@ -289,12 +294,14 @@ read_table(void)
 		List *arguments;
 		LaRoute *route;
 		bool isnull;
+		Datum id;
 
 		SPI_tuptable = rows;
 		route_oid = DatumGetObjectId(la_query_value(row, 15, &isnull));
 		param_oid = DatumGetObjectId(la_query_value(row, 16, &isnull));
 		route = load_route(row, &schema, &name, &arguments);
-		load_params(route);
+		id = la_query_value(row, 18, &isnull);
+		load_params(route, isnull ? InvalidOid : DatumGetObjectId(id));
 		if (name != NULL)
 			compose_call(route, schema, name, arguments);
 		routes = lappend(routes, route);

@@ -74,6 +74,7 @@ typedef struct LaRoute
 	bool replies;       /* returns leadanalytics.reply, not JSON */
 	List *params;       /* LaParam, in order */
 	bool has_document;  /* the body is bound whole */
+	bool has_form;      /* … as the fields of a form in any of its content types */
 	bool has_members;   /* members of the body are bound */
 	bool has_workspace; /* a segment of the path names the workspace */
 	int ncontext;       /* the function's arguments: the context first, then the parameters */

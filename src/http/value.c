@@ -260,6 +260,7 @@ static const LaValueType types[] = {
     {"uuid", UUIDOID, read_uuid},
     {"ip", INETOID, read_ip},
     {"json", JSONOID, read_json},
+    {"form", JSONOID, read_json},      /* of whatever content type, see form.h */
     {"workspace", TEXTOID, read_text}, /* compared with the key's by the door, not passed on */
 };
 

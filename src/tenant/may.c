@@ -28,9 +28,10 @@
 #include "tenant/tenant.h"
 
 static int current = LA_TENANT_NOBODY;
+static bool current_sees_contacts = false;
 
 static LaQuery granted_roles = {
-    "SELECT role FROM leadanalytics.workspace_role WHERE workspace = $1", 1, {INT4OID}};
+    "SELECT role, as_role = 'admin' FROM leadanalytics.workspace_role WHERE workspace = $1", 1, {INT4OID}};
 
 static LaQuery exists = {"SELECT FROM leadanalytics.workspace WHERE id = $1", 1, {INT4OID}};
 
@@ -42,8 +43,10 @@ clear_at_end(XactEvent event, void *arg)
 }
 
 void
-la_tenant_enter(int workspace)
+la_tenant_enter(int workspace, const char *role)
 {
+	/* A role that is new here sees contacts masked until it is listed. */
+	static const char *const sees[] = {"admin", "live", "sandbox", "member", "tenant"};
 	static bool registered = false;
 
 	if (!registered)
@@ -52,6 +55,10 @@ la_tenant_enter(int workspace)
 		registered = true;
 	}
 	current = workspace;
+	current_sees_contacts = false;
+	for (int i = 0; i < lengthof(sees) && role != NULL; i++)
+		if (strcmp(role, sees[i]) == 0)
+			current_sees_contacts = true;
 }
 
 void
@@ -96,6 +103,45 @@ may(int workspace)
 			return true;
 	}
 	return false;
+}
+
+/* Whether one of those who may sees names, addresses and numbers of people as they are. */
+static bool
+sees_contacts(int workspace)
+{
+	Oid caller = GetOuterUserId();
+	Datum id = Int32GetDatum(workspace);
+	uint64 rows;
+
+	if (current != LA_TENANT_NOBODY)
+		return current_sees_contacts;
+	if (superuser_arg(caller) || has_role(caller, "leadanalytics_owner") ||
+	    has_role(caller, "leadanalytics_admin"))
+		return true;
+	rows = la_query_run(&granted_roles, &id, NULL, true, 0);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool isnull;
+		Name role = DatumGetName(la_query_value(row, 1, &isnull));
+
+		if (DatumGetBool(la_query_value(row, 2, &isnull)) && has_role(caller, NameStr(*role)))
+			return true;
+	}
+	return false;
+}
+
+LA_FUNCTION(la_tenant_sees_contacts)
+{
+	bool answer;
+
+	/* To see less than one may is everybody's right. */
+	if (PG_ARGISNULL(0) ||
+	    (!PG_ARGISNULL(1) && strcmp(text_to_cstring(PG_GETARG_TEXT_PP(1)), "marketing") == 0))
+		PG_RETURN_BOOL(false);
+	SPI_connect();
+	answer = sees_contacts(PG_GETARG_INT32(0));
+	SPI_finish();
+	PG_RETURN_BOOL(answer);
 }
 
 LA_FUNCTION(la_tenant_may)

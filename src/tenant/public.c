@@ -212,6 +212,6 @@ LA_FUNCTION(la_tenant_public_workspace)
 
 	/* From here on the request speaks for it. A second call cannot speak for another one. */
 	if (la_tenant_current() == LA_TENANT_PUBLIC)
-		la_tenant_enter(workspace);
+		la_tenant_enter(workspace, NULL);
 	PG_RETURN_INT32(workspace);
 }

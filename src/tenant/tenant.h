@@ -32,9 +32,10 @@ extern bool la_key_find(const char *text, LaKey *key);
 /*
  * While the door runs a route's function: which workspace the request speaks for. LA_TENANT_PUBLIC on
  * a keyless route, until leadanalytics.public_workspace() resolved one. Held in a C static, so that no
- * setting can forge it; the end of the transaction clears it, should the door not come to it.
+ * setting can forge it; the end of the transaction clears it, should the door not come to it. role: the
+ * key's, NULL without one.
  */
-extern void la_tenant_enter(int workspace);
+extern void la_tenant_enter(int workspace, const char *role);
 extern void la_tenant_leave(void);
 
 /* The workspace entered: its id, LA_TENANT_PUBLIC or LA_TENANT_NOBODY. */

@@ -30,6 +30,12 @@ COMMENT ON FUNCTION leadanalytics.permitted(int) IS
     'the workspace''s id when the caller may ask about it, else the error 404 "Workspace not found", the same for one that does not exist';
 GRANT EXECUTE ON FUNCTION leadanalytics.permitted(int) TO leadanalytics_read;
 
+CREATE FUNCTION leadanalytics.sees_contacts(workspace int, as_role text DEFAULT NULL)
+RETURNS boolean LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'la_tenant_sees_contacts';
+COMMENT ON FUNCTION leadanalytics.sees_contacts(int, text) IS
+    'whether the caller sees people''s contacts as they are: not with a marketing key, not as a database role granted as marketing only, and not when as_role is marketing; who may ask at all is leadanalytics.permitted()''s to say';
+
 CREATE FUNCTION leadanalytics.public_workspace(slug text, site_key text, origin text, referer text)
 RETURNS int LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'la_tenant_public_workspace';

@@ -103,6 +103,7 @@ CREATE TABLE leadanalytics.session (
 CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at);
 CREATE INDEX session_by_fingerprint ON leadanalytics.session (workspace, fingerprint, started_at) WHERE fingerprint IS NOT NULL;
+CREATE INDEX session_by_ip ON leadanalytics.session (workspace, ip) WHERE ip IS NOT NULL; -- leads ask; without a time an address stands there once
 CREATE INDEX session_open ON leadanalytics.session (workspace, number) WHERE ended_at IS NULL;
 COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it; the view leadanalytics.sessions shows it as text';
 COMMENT ON COLUMN leadanalytics.session.returns IS 'sessions of the visitor that were opened before this one';

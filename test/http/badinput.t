@@ -60,9 +60,9 @@ for my $family (@families)
     my %malformed = ('an open brace' => '{', 'nothing but a word' => 'word', 'two values' => '{} {}', 'a comma too many' => '{"word":"a",}', 'single quotes' => q({'word':'a'}),
         'a control character' => qq({"word":"a\x01b"}), 'a scalar' => '1', 'a string' => '"x"', 'null' => 'null', 'an array' => '[]', 'an array of objects' => '[{"word":"a"}]', 'blanks' => '  ',
         'a NUL' => qq({"word":"a\0b"}), 'a NUL alone' => "\0", 'invalid UTF-8' => qq({"word":"\xff"}), 'overlong UTF-8' => qq({"word":"\xc0\xaf"}), 'a surrogate in UTF-8' => qq({"word":"\xed\xa0\x80"}),
-        'UTF-16' => "\xff\xfe{\0}\0", 'a form' => 'word=a&count=1', 'XML' => '<a/>', 'gzip' => "\x1f\x8b\x08\0\0", 'depth 65' => '[' x 65 . ']' x 65, 'depth 1 000' => '[' x 1000 . ']' x 1000,
-        'depth 1 000 of objects' => '{"a":' x 1000 . '1' . '}' x 1000, 'an unclosed depth of 100 000' => '[' x 100_000);
-    my @some = $family eq 'dashboard' || $family eq 'engagement' ? sort keys %malformed : ('an open brace', 'an array', 'a NUL', 'depth 1 000');
+        'UTF-16' => "\xff\xfe{\0}\0", 'a form' => 'word=a&count=1', 'XML' => '<a/>', 'gzip' => "\x1f\x8b\x08\0\0", 'depth 65' => '[' x 65 . ']' x 65, 'depth 1 001' => '[' x 1001 . ']' x 1001,
+        'depth 1 001 of objects' => '{"a":' x 1001 . '1' . '}' x 1001, 'an unclosed depth of 100 000' => '[' x 100_000);
+    my @some = $family eq 'dashboard' || $family eq 'engagement' ? sort keys %malformed : ('an open brace', 'an array', 'a NUL', 'depth 1 001');
     clear("$family: $_", $post->($malformed{$_}), $family, bad($family)) for @some;
     clear("$family: no body", $post->(''), $family, 200);
     clear("$family: a BOM", $post->("\xef\xbb\xbf{}"), $family, bad($family), 200) if $family eq 'dashboard';
@@ -73,7 +73,7 @@ for my $where ('tree', 'document')
     my ($open, $close) = $where eq 'tree' ? ('{"tree":', '}') : ('', '');
     my $method = $where eq 'tree' ? 'POST' : 'PUT';
     clear("$where: depth 60", request($method, $at{dashboard}, [$key], $open . '[' x 60 . ']' x 60 . $close), 'dashboard', 200);
-    clear("$where: depth 1 000", request($method, $at{dashboard}, [$key], $open . '[' x 1000 . ']' x 1000 . $close), 'dashboard', 400);
+    clear("$where: depth 1 001", request($method, $at{dashboard}, [$key], $open . '[' x 1001 . ']' x 1001 . $close), 'dashboard', 400);
     clear("$where: depth 1 000 000", request($method, $at{dashboard}, [$key], $open . '[' x 500_000 . ']' x 500_000 . $close), 'dashboard', 400);
     clear("$where: a number beyond float8", request($method, $at{dashboard}, [$key], $open . '1e999999' . $close), 'dashboard', $where eq 'tree' ? 400 : 200);
 }
@@ -221,7 +221,7 @@ for my $uri ("$at{dashboard}?word=a%0d%0aX-Evil:%201", "$at{dashboard}/a%0d%0aX-
 }
 
 # --- The line and the framing -------------------------------------------------------------------------------
-my %line = ('GET http://evil.example?x=1 HTTP/1.1' => 400, 'GET http://evil.example HTTP/1.1' => 404, "GET http://evil.example$at{plain} HTTP/1.1" => 200, "FOO $at{plain} HTTP/1.1" => 405,
+my %line = ('GET http://evil.example?x=1 HTTP/1.1' => 400, 'GET http://evil.example HTTP/1.1' => 405, "GET http://evil.example$at{plain} HTTP/1.1" => 200, "FOO $at{plain} HTTP/1.1" => 405,
     "TRACE $at{plain} HTTP/1.1" => 405, 'CONNECT evil.example:80 HTTP/1.1' => 400, 'OPTIONS * HTTP/1.1' => 400, "get $at{plain} HTTP/1.1" => 400, "GET $at{plain} HTTP/2.0" => 400, "GET $at{plain} HTTP/1.2" => 200,
     "GET  $at{plain} HTTP/1.1" => 200, 'GET /a b HTTP/1.1' => 400, 'GET' => 400, "\x16\x03\x01\x02\0\x01" => 400, 'PRI * HTTP/2.0' => 400, "GET $at{plain} HTTP/9" => 400, "G\0T / HTTP/1.1" => 400, '/ GET HTTP/1.1' => 400,
     "PROPFIND $at{plain} HTTP/1.1" => 405, 'X' x 40 . " $at{plain} HTTP/1.1" => 405);

@@ -56,8 +56,14 @@ for my $type ('text/plain', 'text/plain;charset=UTF-8', 'application/x-www-form-
     is(request('POST', '/analytics/http-parameters', [$key, "Content-Type: $type"], '{"id":"1"}')->{body}, '{"id":"1"}', "a body of type '" . substr($type, 0, 40) . "'");
 }
 # PostgREST's own paths are ours, and not there.
-for my $path (qw(/rpc/handle_ro /rpc/handle_rw /rpc/overview /route /key / /?select=* /rpc /live /ready /metrics))
+for my $path (qw(/rpc/handle_ro /rpc/handle_rw /rpc/overview /route /key /rpc /live /ready /metrics))
 {
     is_error(request($_, $path, [$key]), 'plain', 404, 'Not found', "$_ $path") for qw(GET POST);
+}
+# At the root it describes its schema; ours takes forms.
+for my $path ('/', '/?select=*')
+{
+    is_error(request('GET', $path, [$key]), 'dashboard', 405, 'Method not allowed', "GET $path");
+    is_error(request('POST', $path, [$key]), 'dashboard', 400, 'Invalid request body', "POST $path");
 }
 finish();

@@ -20,7 +20,7 @@ CREATE TEMP VIEW target AS
     FROM leadanalytics.route r LEFT JOIN pg_proc p ON p.oid = to_regproc(r.function);
 CREATE FUNCTION pg_temp.type_of(param text) RETURNS regtype LANGUAGE sql AS $$
     SELECT CASE param WHEN 'text' THEN 'text' WHEN 'int' THEN 'int4' WHEN 'bigint' THEN 'int8' WHEN 'number' THEN 'float8' WHEN 'boolean' THEN 'bool'
-                      WHEN 'date' THEN 'date' WHEN 'timestamp' THEN 'timestamptz' WHEN 'uuid' THEN 'uuid' WHEN 'ip' THEN 'inet' WHEN 'json' THEN 'json' END::regtype
+                      WHEN 'date' THEN 'date' WHEN 'timestamp' THEN 'timestamptz' WHEN 'uuid' THEN 'uuid' WHEN 'ip' THEN 'inet' WHEN 'json' THEN 'json' WHEN 'form' THEN 'json' END::regtype
 $$;
 
 CREATE TEMP TABLE rule (number int GENERATED ALWAYS AS IDENTITY, name text, breaches text, specimen text);
@@ -81,7 +81,8 @@ INSERT INTO rule (name, breaches, specimen) VALUES
    AND class.oid <> ALL (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'leadanalytics')
    EXCEPT VALUES ('leadanalytics.home'), -- where this database is: another one's after a restore
                  ('leadanalytics.country'), ('leadanalytics.key_role'), ('leadanalytics.partitioned'), ('leadanalytics.status_source'), -- built-in rows only
-                 ('leadanalytics.activity_tally'), ('leadanalytics.activity_fresh_tally'), -- kept by triggers, in a restore too
+                 ('leadanalytics.lead_tally'), ('leadanalytics.lead_submission_tally'), -- kept by triggers, in a restore too
+                 ('leadanalytics.activity_tally'), ('leadanalytics.activity_fresh_tally'), -- the same
                  ('leadanalytics.unit_state') -- how the workers fared: not the other database's$$,
  $$CREATE TABLE leadanalytics.bad (i int)$$),
 ('built-in tables, and built-in rows, are not dumped',

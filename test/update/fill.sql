@@ -30,6 +30,14 @@ SELECT leadanalytics.whitelist_ip(:acme, '2001:db8::10', 'Office', 'test', now =
 SET leadanalytics.policy_cidr = on;
 SELECT leadanalytics.block_ip(:globex, '198.51.100.0/24', now => '2026-02-03T12:00:00Z');
 RESET leadanalytics.policy_cidr;
+SELECT leadanalytics.capture_lead(:acme, f, client_ip => ip, referer => 'https://acme.example/', now => at) FROM (VALUES
+    (json_build_object('FIRSTNAME', 'Ann', 'EMAIL', 'ann@x.example', 'PHONE', '1', 'PROJECT', 'P', '__visitor_id', 'v1', 'USER_MESSAGE', E'two\nlines'), inet '192.0.2.7', timestamptz '2026-02-03 12:00Z'),
+    (json_build_object('FIRSTNAME', 'Ann', 'EMAIL', 'ANN@x.example', 'PROJECT', 'P'), '192.0.2.8', '2026-02-05 12:00Z'),
+    (json_build_object('FIRSTNAME', 'Bea', 'EMAIL', 'bea@x.example'), '192.0.2.9', '2026-02-05 12:00Z'),
+    (json_build_object('FIRSTNAME', 'blocked'), '198.51.100.20', '2026-02-05 12:00Z'),
+    (json_build_object('FIRSTNAME', 'test'), '2001:db8::10', '2026-02-05 12:00Z')) AS v (f, ip, at);
+SELECT leadanalytics.set_lead_status(:acme, min(id), 'contacted', now => '2026-02-06Z'), leadanalytics.lead(:acme, min(id), now => '2026-02-06Z') FROM leadanalytics.lead;
+SELECT leadanalytics.add_lead_rule(:acme, 'test_text', 'qa'), leadanalytics.create_dropdown_option(:acme, 'source', 'Website');
 SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Standup"}, {"name": "demo"}]'), leadanalytics.put_booking_page(:acme, 'intro', 'Intro'),
        leadanalytics.put_recording(:acme, 'rec', 'demo', 60), leadanalytics.put_contact(:acme, 'ann@x.example', 'Ann', 1770000000);
 SELECT leadanalytics.add_contact_events(:acme, '[{"contact": "ann@x.example", "event_type": "booking", "booking_page": "intro", "created_at": 1770100000, "metadata": {"a": [1.50]}},

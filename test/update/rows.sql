@@ -4,6 +4,8 @@ SELECT format('SELECT %L || '' '' || md5(t::text) FROM %s AS t ORDER BY 1', c.oi
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE nspname ~ '^leadanalytics' AND relkind = 'r' AND c.oid <> 'leadanalytics.home'::regclass AND relname !~ '_tally$'
 ORDER BY c.oid::regclass::text COLLATE "C" \gexec
+SELECT 'leads ' || workspace, class, sum(n) FROM leadanalytics.lead_tally GROUP BY workspace, class HAVING sum(n) <> 0 ORDER BY 1, 2;
+SELECT 'posts ' || workspace, day, sum(n) FROM leadanalytics.lead_submission_tally GROUP BY workspace, day HAVING sum(n) <> 0 ORDER BY 1, 2;
 SELECT 'activity ' || workspace, metric, label, ref, sum(n)
 FROM (SELECT * FROM leadanalytics.activity_tally UNION ALL SELECT * FROM leadanalytics.activity_fresh_tally) AS t
 GROUP BY workspace, metric, label, ref HAVING sum(n) <> 0 ORDER BY 1, 2, 3, 4;
