@@ -106,8 +106,13 @@ RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     known text;
 BEGIN
+    -- Making the list reads the files of all zones, 40 ms: one that a workspace has is not looked up again.
+    SELECT w.timezone INTO known FROM leadanalytics.workspace w WHERE lower(w.timezone) = lower(checked_timezone.timezone) LIMIT 1;
+    IF FOUND THEN
+        RETURN known;
+    END IF;
     -- The list, not AT TIME ZONE: that also takes abbreviations and POSIX rules, which no browser knows.
-    SELECT z.name INTO known FROM pg_catalog.pg_timezone_names z WHERE lower(z.name) = lower(timezone);
+    SELECT z.name INTO known FROM pg_catalog.pg_timezone_names z WHERE lower(z.name) = lower(checked_timezone.timezone);
     IF known IS NULL THEN
         RAISE EXCEPTION 'unknown time zone "%"', timezone USING ERRCODE = 'invalid_parameter_value',
             HINT = 'See pg_timezone_names: Europe/Vienna, America/New_York, UTC.';
