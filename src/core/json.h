@@ -43,12 +43,25 @@ typedef struct LaJson
 	struct LaJson *next; /* the sibling after this one */
 } LaJson;
 
+/* Hang a node below an array or object, as its last. */
+static inline void
+la_json_append(LaJson *parent, LaJson *node)
+{
+	if (parent->last)
+		parent->last->next = node;
+	else
+		parent->first = node;
+	parent->last = node;
+	parent->count++;
+}
+
 #define la_json_foreach(child, parent)                                                                       \
 	for (const LaJson *child = (parent)->first; child != NULL; child = child->next)
 
 /*
  * The tree of a text, which need not end in NUL. NULL for a bad one, and never an error raised: *error is
- * "not valid UTF-8", "nested too deep" or "not valid JSON", whichever is met first (UTF-8 before the others).
+ * "not valid UTF-8", "nested too deep", "too many values" or "not valid JSON", whichever is met first (UTF-8
+ * before the others).
  */
 extern LaJson *la_json_parse(const char *text, int length, const char **error);
 

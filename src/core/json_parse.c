@@ -20,6 +20,7 @@
 #include "port/pg_bswap.h"
 #include "utils/memutils.h"
 
+#include "core/bytes.h"
 #include "core/json.h"
 
 #define FIRST_BLOCK 32
@@ -59,12 +60,7 @@ add_node(Parser *parser, LaJsonType type)
 	node = parser->block++;
 	*node = (LaJson){.type = type, .key = parser->name};
 	parser->name = NULL;
-	if (parent->last)
-		parent->last->next = node;
-	else
-		parent->first = node;
-	parent->last = node;
-	parent->count++;
+	la_json_append(parent, node);
 	return node;
 }
 
@@ -110,10 +106,7 @@ hex4(const char *c)
 
 	for (int i = 0; i < 4; i++)
 	{
-		int digit = (c[i] >= '0' && c[i] <= '9')   ? c[i] - '0'
-		            : (c[i] >= 'a' && c[i] <= 'f') ? c[i] - 'a' + 10
-		            : (c[i] >= 'A' && c[i] <= 'F') ? c[i] - 'A' + 10
-		                                           : -1;
+		int digit = la_hex_digit(c[i]);
 
 		if (digit < 0)
 			return -1;

@@ -5,19 +5,8 @@
 
 #include "mb/pg_wchar.h"
 
+#include "core/bytes.h"
 #include "http/url.h"
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 char *
 la_url_decode(const char *text, int length, bool plus)
@@ -29,8 +18,8 @@ la_url_decode(const char *text, int length, bool plus)
 	{
 		if (text[i] == '%')
 		{
-			int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
-			int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+			int high = i + 2 < length ? la_hex_digit(text[i + 1]) : -1;
+			int low = high >= 0 ? la_hex_digit(text[i + 2]) : -1;
 
 			if (low < 0 || (high == 0 && low == 0))
 				return NULL;

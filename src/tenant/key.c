@@ -11,10 +11,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "utils/builtins.h"
 
+#include "core/bytes.h"
 #include "core/export.h"
 #include "core/query.h"
 #include "tenant/tenant.h"
@@ -50,29 +49,18 @@ measure(const char *text, bool *plausible)
 	return length;
 }
 
-static void
-hash(const char *text, int length, uint8 *digest)
-{
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-
-	if (pg_cryptohash_init(context) < 0 || pg_cryptohash_update(context, (const uint8 *) text, length) < 0 ||
-	    pg_cryptohash_final(context, digest, PG_SHA256_DIGEST_LENGTH) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(context));
-	pg_cryptohash_free(context);
-}
-
 bool
 la_key_find(const char *text, LaKey *key)
 {
-	uint8 given[PG_SHA256_DIGEST_LENGTH];
-	uint8 kept[PG_SHA256_DIGEST_LENGTH] = {0};
+	uint8 given[LA_SHA256_LENGTH];
+	uint8 kept[LA_SHA256_LENGTH] = {0};
 	bool plausible;
 	int length = measure(text, &plausible);
 	Datum prefix;
 	bool found;
 	bool isnull;
 
-	hash(text, length, given);
+	la_sha256(text, length, given);
 	/* An implausible text is looked for like any other, as a prefix that no key has. */
 	prefix = PointerGetDatum(plausible ? cstring_to_text_with_len(text, length - HIDDEN_DIGITS)
 	                                   : cstring_to_text("-"));

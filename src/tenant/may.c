@@ -81,15 +81,15 @@ has_role(Oid caller, const char *name)
 	return OidIsValid(role) && has_privs_of_role(caller, role);
 }
 
+/* Whether the database role was given the workspace; contacts: with names, addresses and numbers of people.
+ */
 static bool
-may(int workspace)
+granted(int workspace, bool contacts)
 {
 	Oid caller = GetOuterUserId();
 	Datum id = Int32GetDatum(workspace);
 	uint64 rows;
 
-	if (current != LA_TENANT_NOBODY)
-		return workspace == current;
 	if (superuser_arg(caller) || has_role(caller, "leadanalytics_owner") ||
 	    has_role(caller, "leadanalytics_admin"))
 		return true;
@@ -99,35 +99,23 @@ may(int workspace)
 		bool isnull;
 		Name role = DatumGetName(la_query_value(row, 1, &isnull));
 
-		if (has_role(caller, NameStr(*role)))
+		if ((!contacts || DatumGetBool(la_query_value(row, 2, &isnull))) && has_role(caller, NameStr(*role)))
 			return true;
 	}
 	return false;
 }
 
-/* Whether one of those who may sees names, addresses and numbers of people as they are. */
+static bool
+may(int workspace)
+{
+	return current != LA_TENANT_NOBODY ? workspace == current : granted(workspace, false);
+}
+
+/* Whether one of those who may sees people's contacts as they are. */
 static bool
 sees_contacts(int workspace)
 {
-	Oid caller = GetOuterUserId();
-	Datum id = Int32GetDatum(workspace);
-	uint64 rows;
-
-	if (current != LA_TENANT_NOBODY)
-		return current_sees_contacts;
-	if (superuser_arg(caller) || has_role(caller, "leadanalytics_owner") ||
-	    has_role(caller, "leadanalytics_admin"))
-		return true;
-	rows = la_query_run(&granted_roles, &id, NULL, true, 0);
-	for (uint64 row = 0; row < rows; row++)
-	{
-		bool isnull;
-		Name role = DatumGetName(la_query_value(row, 1, &isnull));
-
-		if (DatumGetBool(la_query_value(row, 2, &isnull)) && has_role(caller, NameStr(*role)))
-			return true;
-	}
-	return false;
+	return current != LA_TENANT_NOBODY ? current_sees_contacts : granted(workspace, true);
 }
 
 LA_FUNCTION(la_tenant_sees_contacts)

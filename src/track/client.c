@@ -40,20 +40,6 @@ read_address(const char *text)
 	return ip;
 }
 
-/* An entry of these parts, or none when nothing is known. */
-static LaTerm
-term_of(LaTermKind kind, const char *const *parts, int n)
-{
-	StringInfoData all;
-
-	initStringInfo(&all);
-	for (int i = 0; i < n; i++)
-		appendBinaryStringInfo(&all, parts[i] ? parts[i] : "", parts[i] ? strlen(parts[i]) + 1 : 1);
-	if (all.len == n)
-		return (LaTerm){.kind = kind};
-	return (LaTerm){.kind = kind, .parts = all.data, .length = all.len};
-}
-
 static void
 locate(LaClient *client)
 {
@@ -63,16 +49,16 @@ locate(LaClient *client)
 		return;
 	client->asn = geo.asn;
 	client->is_hosting = geo.is_hosting;
-	client->place = term_of(LA_TERM_PLACE, (const char *[]){geo.country, geo.region, geo.city}, 3);
+	client->place = track_term(LA_TERM_PLACE, (const char *[]){geo.country, geo.region, geo.city}, 3);
 	client->network =
-	    term_of(LA_TERM_NETWORK,
-	            (const char *[]){geo.asn != 0 ? psprintf("%u", geo.asn) : NULL, geo.network_name,
-	                             geo.knows_anonymity ? (geo.is_anonymous ? "t" : "f") : NULL,
-	                             geo.knows_anonymity ? (geo.is_hosting ? "t" : "f") : NULL,
-	                             geo.knows_anonymity ? (geo.is_vpn ? "t" : "f") : NULL,
-	                             geo.knows_anonymity ? (geo.is_proxy ? "t" : "f") : NULL,
-	                             geo.knows_anonymity ? (geo.is_tor ? "t" : "f") : NULL},
-	            7);
+	    track_term(LA_TERM_NETWORK,
+	               (const char *[]){geo.asn != 0 ? psprintf("%u", geo.asn) : NULL, geo.network_name,
+	                                geo.knows_anonymity ? (geo.is_anonymous ? "t" : "f") : NULL,
+	                                geo.knows_anonymity ? (geo.is_hosting ? "t" : "f") : NULL,
+	                                geo.knows_anonymity ? (geo.is_vpn ? "t" : "f") : NULL,
+	                                geo.knows_anonymity ? (geo.is_proxy ? "t" : "f") : NULL,
+	                                geo.knows_anonymity ? (geo.is_tor ? "t" : "f") : NULL},
+	               7);
 }
 
 static void
@@ -86,11 +72,11 @@ recognize(LaClient *client)
 	if (!pg_verify_mbstr(PG_UTF8, client->agent, length, true))
 		return;
 	text = pnstrdup(client->agent, pg_mbcliplen(client->agent, length, LA_AGENT_MAX));
-	client->agent_term = term_of(LA_TERM_AGENT,
-	                             (const char *[]){text, agent->browser, agent->browser_version, agent->os,
-	                                              agent->os_version, agent->device, agent->device_type,
-	                                              agent->known ? (agent->is_bot ? "t" : "f") : NULL},
-	                             8);
+	client->agent_term = track_term(LA_TERM_AGENT,
+	                                (const char *[]){text, agent->browser, agent->browser_version, agent->os,
+	                                                 agent->os_version, agent->device, agent->device_type,
+	                                                 agent->known ? (agent->is_bot ? "t" : "f") : NULL},
+	                                8);
 }
 
 static LaClient *

@@ -235,12 +235,7 @@ attach(LaJson *parent, const char *key, LaJson *node)
 {
 	node->key = key;
 	node->next = NULL;
-	if (parent->last)
-		parent->last->next = node;
-	else
-		parent->first = node;
-	parent->last = node;
-	parent->count++;
+	la_json_append(parent, node);
 }
 
 static LaJson *

@@ -8,6 +8,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "core/bytes.h"
 #include "track/field.h"
 #include "track/track.h"
 
@@ -56,15 +57,6 @@ track_path(const char *url)
 	return length == 0 ? "/" : pnstrdup(from, length);
 }
 
-static int
-hex(char c)
-{
-	return (c >= '0' && c <= '9')   ? c - '0'
-	       : (c >= 'a' && c <= 'f') ? c - 'a' + 10
-	       : (c >= 'A' && c <= 'F') ? c - 'A' + 10
-	                                : -1;
-}
-
 /* The decoded text, or NULL when it is empty, too long, or no text. */
 static char *
 decode(const char *from, int length)
@@ -76,9 +68,9 @@ decode(const char *from, int length)
 	{
 		char c = from[i] == '+' ? ' ' : from[i];
 
-		if (c == '%' && i + 2 < length && hex(from[i + 1]) >= 0 && hex(from[i + 2]) >= 0)
+		if (c == '%' && i + 2 < length && la_hex_digit(from[i + 1]) >= 0 && la_hex_digit(from[i + 2]) >= 0)
 		{
-			c = hex(from[i + 1]) * 16 + hex(from[i + 2]);
+			c = la_hex_digit(from[i + 1]) * 16 + la_hex_digit(from[i + 2]);
 			i += 2;
 		}
 		if ((unsigned char) c < ' ')

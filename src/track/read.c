@@ -7,6 +7,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "core/bytes.h"
 #include "core/json.h"
 #include "core/settings.h"
 #include "track/field.h"
@@ -78,8 +79,8 @@ static const struct
 /* Events that say who somebody is. */
 static const char *const identifying[] = {"$identify", "identify", "$auto_identify", "$alias", "alias"};
 
-char
-track_kind(const char *name)
+static char
+kind_of(const char *name)
 {
 	for (int i = 0; i < lengthof(kinds); i++)
 		if (strcmp(name, kinds[i].name) == 0)
@@ -179,10 +180,7 @@ event_id_of(const char *text, int length)
 	for (int i = 0; i < 36; i++)
 	{
 		char c = text[i];
-		int digit = (c >= '0' && c <= '9')   ? c - '0'
-		            : (c >= 'a' && c <= 'f') ? c - 'a' + 10
-		            : (c >= 'A' && c <= 'F') ? c - 'A' + 10
-		                                     : -1;
+		int digit = la_hex_digit(c);
 
 		if (i == 8 || i == 13 || i == 18 || i == 23)
 		{
@@ -283,12 +281,7 @@ keep(LaJson *list, const LaJson *node, const char *key)
 	*copy = *node;
 	copy->key = key;
 	copy->next = NULL;
-	if (list->last)
-		list->last->next = copy;
-	else
-		list->first = copy;
-	list->last = copy;
-	list->count++;
+	la_json_append(list, copy);
 }
 
 /* Keep what was not read out of an object into a column. */
@@ -402,7 +395,7 @@ track_read(const LaJson *object, TimestampTz now, TimestampTz oldest, LaShape sh
 	if (is_identifying(event->text[LA_TEXT_NAME]) &&
 	    !take_texts(&found, identifying_texts, lengthof(identifying_texts), event))
 		return;
-	event->kind = track_kind(event->text[LA_TEXT_NAME]);
+	event->kind = kind_of(event->text[LA_TEXT_NAME]);
 	take_pixels(&found, WIDTH, &event->screen_width);
 	take_pixels(&found, HEIGHT, &event->screen_height);
 	complete(&found, event);

@@ -44,8 +44,9 @@ static LaQuery load_by_name = {STORED_COLUMNS "FROM unnest($2) AS u (session_id)
                                2,
                                {INT4OID, TEXTARRAYOID}};
 
-int64
-la_session_limit(bool named)
+/* The idle limit in microseconds. */
+static int64
+session_limit(bool named)
 {
 	return (named ? la_session_client_s : la_session_server_s) * USECS_PER_SEC;
 }
@@ -55,7 +56,7 @@ la_session_end(bool named, TimestampTz last_seen, TimestampTz ended_at, Timestam
 {
 	if (ended_at != DT_NOEND)
 		return ended_at;
-	return now - last_seen > la_session_limit(named) ? last_seen : DT_NOEND;
+	return now - last_seen > session_limit(named) ? last_seen : DT_NOEND;
 }
 
 LA_FUNCTION(la_track_session_end)
@@ -206,7 +207,7 @@ static bool
 fits(const LaBatch *batch, const LaSession *session, const LaEvent *event)
 {
 	bool named = session->session_id != NULL;
-	int64 limit = la_session_limit(named);
+	int64 limit = session_limit(named);
 
 	/* On a log's own clock only its own gaps end a session, whatever the time is here. */
 	if (session->loaded &&

@@ -6,11 +6,10 @@
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "core/bytes.h"
 #include "core/json.h"
 #include "track/track.h"
 
@@ -27,36 +26,13 @@ text_term(LaTermKind kind, const char *text)
 	return (LaTerm){.kind = kind, .parts = text, .length = text != NULL ? strlen(text) + 1 : 0};
 }
 
-static LaTerm
-joined_term(LaTermKind kind, const char *const *parts, int n)
-{
-	int lengths[16];
-	int all = 0;
-	char *joined;
-	char *at;
-
-	Assert(n <= lengthof(lengths));
-	for (int i = 0; i < n; i++)
-		all += lengths[i] = parts[i] ? strlen(parts[i]) + 1 : 1;
-	if (all == n)
-		return (LaTerm){.kind = kind};
-	at = joined = palloc(all);
-	for (int i = 0; i < n; at += lengths[i++])
-		memcpy(at, parts[i] ? parts[i] : "", lengths[i]);
-	return (LaTerm){.kind = kind, .parts = joined, .length = all};
-}
-
 static char *
 sha256_text(const char *text)
 {
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-	uint8 digest[PG_SHA256_DIGEST_LENGTH];
+	uint8 digest[LA_SHA256_LENGTH];
 	char *out = palloc(2 * sizeof(digest) + 1);
 
-	if (pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, (const uint8 *) text, strlen(text)) < 0 ||
-	    pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(hash));
-	pg_cryptohash_free(hash);
+	la_sha256(text, strlen(text), digest);
 	out[hex_encode((const char *) digest, sizeof(digest), out)] = '\0';
 	return out;
 }
@@ -82,7 +58,7 @@ spell_device(LaEvent *event)
 	parts[0] = track_device_id(agent, event->fingerprint);
 	parts[1] = event->fingerprint;
 	memcpy(&parts[2], event->device, sizeof(event->device));
-	event->term[LA_SLOT_DEVICE] = joined_term(LA_TERM_DEVICE, parts, lengthof(parts));
+	event->term[LA_SLOT_DEVICE] = track_term(LA_TERM_DEVICE, parts, lengthof(parts));
 	event->term[LA_SLOT_FINGERPRINT] = text_term(LA_TERM_FINGERPRINT, event->fingerprint);
 }
 
@@ -99,14 +75,14 @@ spell(LaEvent *event)
 		event->term[LA_SLOT_SOURCE] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_SOURCE]);
 	}
 	event->term[LA_SLOT_REFERRER] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_REFERRER]);
-	event->term[LA_SLOT_PAGE] = joined_term(
+	event->term[LA_SLOT_PAGE] = track_term(
 	    LA_TERM_PAGE, (const char *[]){url, path == NULL && url != NULL ? track_path(url) : path}, 2);
 	event->term[LA_SLOT_CAMPAIGN] =
-	    joined_term(LA_TERM_CAMPAIGN,
-	                (const char *[]){event->text[LA_TEXT_UTM_SOURCE], event->text[LA_TEXT_UTM_MEDIUM],
-	                                 event->text[LA_TEXT_UTM_CAMPAIGN], event->text[LA_TEXT_UTM_TERM],
-	                                 event->text[LA_TEXT_UTM_CONTENT], event->click_id},
-	                6);
+	    track_term(LA_TERM_CAMPAIGN,
+	               (const char *[]){event->text[LA_TEXT_UTM_SOURCE], event->text[LA_TEXT_UTM_MEDIUM],
+	                                event->text[LA_TEXT_UTM_CAMPAIGN], event->text[LA_TEXT_UTM_TERM],
+	                                event->text[LA_TEXT_UTM_CONTENT], event->click_id},
+	               6);
 	if (event->fingerprint != NULL)
 		spell_device(event);
 }

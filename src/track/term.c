@@ -18,9 +18,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "common/cryptohash.h"
 #include "common/hashfn.h"
-#include "common/sha2.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -28,6 +26,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "core/bytes.h"
 #include "core/query.h"
 #include "core/settings.h"
 #include "track/rows.h"
@@ -187,17 +186,32 @@ keep(const Entry *known)
 	kept_bytes += known->length;
 }
 
+LaTerm
+track_term(LaTermKind kind, const char *const *parts, int n)
+{
+	int lengths[MOST_PARTS];
+	int all = 0;
+	char *joined;
+	char *at;
+
+	Assert(n <= lengthof(lengths));
+	for (int i = 0; i < n; i++)
+		all += lengths[i] = parts[i] ? strlen(parts[i]) + 1 : 1;
+	if (all == n)
+		return (LaTerm){.kind = kind};
+	at = joined = palloc(all);
+	for (int i = 0; i < n; at += lengths[i++])
+		memcpy(at, parts[i] ? parts[i] : "", lengths[i]);
+	return (LaTerm){.kind = kind, .parts = joined, .length = all};
+}
+
 pg_uuid_t
 track_digest(const char *text, int length)
 {
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-	uint8 digest[PG_SHA256_DIGEST_LENGTH];
+	uint8 digest[LA_SHA256_LENGTH];
 	pg_uuid_t result;
 
-	if (pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, (const uint8 *) text, length) < 0 ||
-	    pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(hash));
-	pg_cryptohash_free(hash);
+	la_sha256(text, length, digest);
 	memcpy(result.data, digest, UUID_LEN);
 	return result;
 }

@@ -227,6 +227,8 @@ extern int la_track_append(LaBatch *batch);
  * interferes. */
 extern LaClient **track_clients(LaBatch *batch, int *n); /* every event's client; the distinct ones */
 extern void track_spell(LaBatch *batch);                 /* clients and terms */
+/* An entry of these parts (NULL: not known), or none when nothing is known. */
+extern LaTerm track_term(LaTermKind kind, const char *const *parts, int n);
 extern void track_terms(int workspace, LaTerm **terms, int n);
 extern void track_persons(LaBatch *batch);
 extern void track_visitors(LaBatch *batch);        /* every event's visitor */
@@ -249,7 +251,6 @@ extern void track_persons_alias(LaBatch *batch);  /* two ids are one */
  * for longer than the limit for its kind.
  */
 extern TimestampTz la_session_end(bool named, TimestampTz last_seen, TimestampTz ended_at, TimestampTz now);
-extern int64 la_session_limit(bool named); /* the idle limit in microseconds */
 
 /* Whose shape an event has. */
 typedef enum LaShape
@@ -275,9 +276,6 @@ typedef struct LaMember
 	bool is_text; /* whatever it looks like; else a number, or what event_data keeps as it is */
 } LaMember;
 extern LaMember track_member(const char *name);
-
-/* p, a or c: the kind of an event of that name (D-63). */
-extern char track_kind(const char *name);
 
 /* The path of a page's address, without query and fragment. */
 extern const char *track_path(const char *url);
