@@ -138,6 +138,26 @@ $$;
 COMMENT ON FUNCTION leadanalytics.make_leaf(text, date) IS
     'make the leaf of a parent for the month of that date (UTC) unless it is there; true when made';
 
+-- Plans. A function that probes indexes gets plans made for a large database, whatever the size of the tables was
+-- when a session first ran it; and what never runs long enough is not worth compiling, however much it is
+-- thought to cost.
+CREATE FUNCTION leadanalytics.plan_for_large(VARIADIC functions text[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    planned regproc;
+    setting text;
+BEGIN
+    FOREACH planned IN ARRAY functions::regproc[] LOOP
+        FOREACH setting IN ARRAY ARRAY['enable_seqscan = off', 'enable_bitmapscan = off', 'enable_hashjoin = off', 'enable_mergejoin = off',
+                                       'plan_cache_mode = force_generic_plan', 'jit = off'] LOOP
+            EXECUTE format('ALTER FUNCTION %s SET %s', planned, setting);
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.plan_for_large(text[]) IS
+    'settings of functions (schema.name, not overloaded) whose statements are probes of indexes: for the end of a room''s SQL';
+
 -- Home.
 CREATE FUNCTION leadanalytics.start()
 RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
