@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
+use Dashboard;
 use Door;
 use Test::More;
 
@@ -10,26 +11,7 @@ my $id = workspace();
 my $other = workspace('other');
 my %key = map { $_ => key($id, $_) } qw(admin marketing capture sdk);
 my $foreign = key($other, 'admin');
-
-sub ask
-{
-    my ($method, $path, $body, $key) = @_;
-    return request($method, "/analytics/$path", ['Authorization: Bearer ' . ($key // $key{admin})], $body);
-}
-
-sub says
-{
-    my ($method, $path, $body, $status, $expect, $name, $key) = @_;
-    my $r = ask($method, $path, $body, $key);
-    is("$r->{status} $r->{body}", "$status $expect", $name // "$method $path") or diag $r->{raw};
-    is_shaped($r, 'dashboard', ($name // "$method $path") . ': in shape') if $status >= 400;
-}
-
-sub capture
-{
-    my ($at, $ip, $fields) = @_;
-    sql('SELECT leadanalytics.capture_lead($1, $2, referer => \'https://example.com/sky-towers\', client_ip => $3, now => $4)', $id, $fields, $ip, $at);
-}
+asking('/analytics/', $key{admin}, $id);
 
 # --- S1-30 … S1-33 -----------------------------------------------------------------------------------------
 sql('SELECT leadanalytics.block_ip($1, \'198.51.100.20\'), leadanalytics.whitelist_ip($1, \'198.51.100.30\', usage => \'test\')', $id);

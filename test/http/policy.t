@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
+use Dashboard;
 use Door;
 use Test::More;
 
@@ -10,21 +11,7 @@ my $id = workspace();
 my $other = workspace('other');
 my %key = map { $_ => key($id, $_) } qw(admin marketing capture sdk);
 my $conflict = 'IP cannot be both whitelisted and blocked.';
-
-sub ask
-{
-    my ($method, $path, $body, $key) = @_;
-    return request($method, "/analytics/$path", ['Authorization: Bearer ' . ($key // $key{admin})], $body);
-}
-
-# The answer's status and whole body.
-sub says
-{
-    my ($method, $path, $body, $status, $expect, $name, $key) = @_;
-    my $r = ask($method, $path, $body, $key);
-    is("$r->{status} $r->{body}", "$status $expect", $name // "$method $path") or diag $r->{raw};
-    is_shaped($r, 'dashboard', ($name // "$method $path") . ': in shape') if $status >= 400;
-}
+asking('/analytics/', $key{admin}, $id);
 
 # Entries are as old as the test says.
 sub dated { my ($ip, $at) = @_; sql('UPDATE leadanalytics.listed_ip SET listed_at = $3 WHERE workspace = $1 AND ip = $2', $id, $ip, $at) }

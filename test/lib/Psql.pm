@@ -1,10 +1,25 @@
-# Sessions that stay open between statements, by psql and its environment.
+# psql by its environment: statements at once, and sessions that stay open between statements.
 package Psql;
 use strict;
 use warnings;
 use Exporter 'import';
+use File::Temp;
 use IPC::Open2;
-our @EXPORT = qw(session ask leave);
+our @EXPORT = qw(run_psql session ask leave);
+
+# Run statements in a database, bytes as they are; what they print, and an error is the end.
+sub run_psql
+{
+	my ($database, $sql) = @_;
+	my $file = File::Temp->new;
+	binmode $file;
+	print $file $sql;
+	close $file;
+	my $out = qx(psql -XqAt -v ON_ERROR_STOP=1 -d $database -f $file 2>&1);
+	die "psql: $out" if $?;
+	chomp $out;
+	return $out;
+}
 
 # A psql that stays. ask() sends statements and returns what they print, warnings with it.
 sub session

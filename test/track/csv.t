@@ -4,6 +4,9 @@
 #   LA_SOCKET=<socket dir> prove test/track/csv.t
 use strict;
 use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Psql;
 use Test::More;
 use File::Temp qw(tempdir);
 use File::Basename qw(dirname);
@@ -18,17 +21,7 @@ $ENV{PGHOST} = $socket;
 $ENV{PGUSER} //= 'postgres';
 $ENV{PGOPTIONS} = '-c client_min_messages=warning';
 
-sub psql
-{
-	my ($sql, $db) = @_;
-	open my $file, '>:raw', "$dir/sql" or die $!;
-	print $file $sql;
-	close $file;
-	my $out = qx(psql -XqAt -v ON_ERROR_STOP=1 -d @{[$db // $database]} -f $dir/sql 2>&1);
-	die "psql: $out" if $?;
-	chomp $out;
-	return $out;
-}
+sub psql { my ($sql, $db) = @_; return run_psql($db // $database, $sql) }
 
 psql("CREATE DATABASE $database ENCODING 'UTF8' TEMPLATE template0", 'postgres');
 psql('CREATE EXTENSION leadanalytics');

@@ -5,6 +5,9 @@
 # Makes and drops a database of its own. A user with the right to create one is needed (PGUSER).
 use strict;
 use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Psql;
 use Test::More;
 use File::Temp qw(tempdir);
 use File::Basename qw(dirname);
@@ -17,17 +20,7 @@ $ENV{PGHOST} = $socket;
 $ENV{PGUSER} //= 'postgres';
 $ENV{PGOPTIONS} = '-c client_min_messages=warning';
 
-sub psql
-{
-	my ($sql, $db) = @_;
-	open my $file, '>:raw', "$dir/sql" or die $!;
-	print $file $sql;
-	close $file;
-	my $out = qx(psql -XqAt -v ON_ERROR_STOP=1 -d @{[$db // $database]} -f $dir/sql 2>&1);
-	die "psql: $out" if $?;
-	chomp $out;
-	return $out;
-}
+sub psql { my ($sql, $db) = @_; return run_psql($db // $database, $sql) }
 
 # Import a file in chunks of so many lines, each a transaction; returns accepted, duplicates and the lines rejected.
 # Between chunks something else may happen.
