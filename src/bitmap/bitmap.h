@@ -3,9 +3,10 @@
  * united by the hundred.
  *
  * Stored, a set is bytes whose length is kept elsewhere (a bytea's, a segment's directory), in one of two
- * forms, whichever is shorter: the portable form of Roaring bitmaps, which every Roaring library reads, or
- * a list of differences. Stored bytes are never trusted: whatever takes them raises
- * ERRCODE_DATA_CORRUPTED for bytes that are no set, before it believes any of them. They need no alignment.
+ * forms: the portable form of Roaring bitmaps, which every Roaring library reads, or, up to 4 096 numbers and
+ * where that is shorter by a quarter, a list of differences. Stored bytes are never trusted: whatever takes
+ * them raises ERRCODE_DATA_CORRUPTED for bytes that are no set, before it believes any of them. They need no
+ * alignment.
  *
  * Open, a set is pages of bits, one of 8 kB for each 65 536 numbers that it touched: sets are of numbers
  * given out in sequence, and 5 million of those take 0.6 MB. All of it is palloc'd: an error leaks nothing,

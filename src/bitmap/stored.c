@@ -37,12 +37,13 @@ get32(const uint8_t *at)
 	return value;
 }
 
-/* GCC makes a second copy that uses the instruction, and the loader chooses. */
+/* GCC makes a second copy that uses the instruction, and the loader chooses. Static: a chosen one is
+ * exported. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((target_clones("popcnt", "default")))
 #endif
-uint32_t
-count_bits(const uint8_t *words, uint32_t count)
+static uint32_t
+count_words(const uint8_t *words, uint32_t count)
 {
 	uint32_t bits = 0;
 
@@ -56,11 +57,24 @@ count_bits(const uint8_t *words, uint32_t count)
 	return bits;
 }
 
+uint32_t
+count_bits(const uint8_t *words, uint32_t count)
+{
+	return count_words(words, count);
+}
+
 static bool
 damaged(StoredReader *reader, const char *why)
 {
 	reader->damage = why;
 	return false;
+}
+
+static PartKind
+damaged_part(StoredReader *reader, const char *why)
+{
+	reader->damage = why;
+	return PART_DAMAGED;
 }
 
 /* Take so many bytes of a header. */
@@ -172,27 +186,31 @@ next_of_list(StoredReader *reader, StoredPart *part)
 {
 	uint32_t count = reader->left < LIST_PART ? reader->left : LIST_PART;
 	uint64_t least = reader->least;
+	uint32_t overlong = 0;
 
 	for (uint32_t i = 0; i < count; i++)
 	{
 		uint64_t more;
+		uint32_t next;
 
-		/* Most differences fit one byte or two. */
-		if (reader->end - reader->at >= 2 && reader->at[0] < 0x80)
-			more = *reader->at++;
+		/* One byte or two, told apart without a branch: nobody could foretell it. */
+		if (reader->end - reader->at >= 2 && ((next = get16(reader->at)) & 0x8080) != 0x8080)
+		{
+			uint32_t two = next >> 7 & 1;
+
+			more = (next & 0x7f) | ((next >> 1 & 0x3f80) & -two);
+			overlong |= two & (more < 0x80);
+			reader->at += 1 + two;
+		}
 		else if (!take_number(reader, &more))
-		{
-			damaged(reader, "a number is cut off");
-			return PART_DAMAGED;
-		}
+			return damaged_part(reader, "a number is cut off");
 		if (least + more > UINT32_MAX)
-		{
-			damaged(reader, "a number is too large");
-			return PART_DAMAGED;
-		}
+			return damaged_part(reader, "a number is too large");
 		reader->numbers[i] = least + more;
 		least += more + 1;
 	}
+	if (overlong)
+		return damaged_part(reader, "a number is longer than need be");
 	reader->least = least;
 	reader->left -= count;
 	part->count = count;
@@ -200,8 +218,7 @@ next_of_list(StoredReader *reader, StoredPart *part)
 		return PART_LIST;
 	if (reader->at == reader->end)
 		return PART_END;
-	damaged(reader, "bytes follow its end");
-	return PART_DAMAGED;
+	return damaged_part(reader, "bytes follow its end");
 }
 
 static bool
@@ -256,16 +273,10 @@ stored_next(StoredReader *reader, StoredPart *part)
 	part->count = get16(entry + 2) + 1;
 	part->runs = 0;
 	if (i > 0 && get16(entry - 4) >= part->key)
-	{
-		damaged(reader, "its containers do not ascend");
-		return PART_DAMAGED;
-	}
+		return damaged_part(reader, "its containers do not ascend");
 	if (reader->offsets != NULL &&
 	    get32(reader->offsets + 4 * (size_t) i) != (uint64_t) (reader->at - reader->begin))
-	{
-		damaged(reader, "a container is not where its header says");
-		return PART_DAMAGED;
-	}
+		return damaged_part(reader, "a container is not where its header says");
 	if (reader->run_flags != NULL && (reader->run_flags[i / 8] >> (i % 8) & 1))
 	{
 		part->data = take(reader, 2);
@@ -285,17 +296,11 @@ stored_next(StoredReader *reader, StoredPart *part)
 	}
 	part->data = take(reader, size);
 	if (part->data == NULL)
-	{
-		damaged(reader, "a container is cut off");
-		return PART_DAMAGED;
-	}
+		return damaged_part(reader, "a container is cut off");
 	if (!(kind == PART_ARRAY  ? array_ascends(part->data, part->count)
 	      : kind == PART_RUNS ? runs_are_sound(part->data, part->runs, part->count)
 	                          : count_bits(part->data, PAGE_WORDS) == part->count))
-	{
-		damaged(reader, "a container is not what its header says");
-		return PART_DAMAGED;
-	}
+		return damaged_part(reader, "a container is not what its header says");
 	reader->container++;
 	return kind;
 }
@@ -369,9 +374,11 @@ plan_for(const uint32_t *numbers, size_t count)
 	if (!plan.has_runs || plan.containers >= OFFSETS_FROM)
 		plan.header += 4 * (size_t) plan.containers;
 	plan.size = plan.header + containers;
-	for (size_t i = 0; i < count && list < plan.size; i++)
+	if (count > LIST_MAX)
+		return plan;
+	for (size_t i = 0; i < count; i++)
 		list += number_size(i == 0 ? numbers[0] : numbers[i] - numbers[i - 1] - 1);
-	plan.is_list = list < plan.size;
+	plan.is_list = 4 * list <= 3 * plan.size;
 	if (plan.is_list)
 		plan.size = list;
 	return plan;

@@ -3,9 +3,10 @@
  * PostgreSQL, so that test/fuzz/stored.c can run it under sanitizers.
  *
  * Form 1, the portable form of Roaring bitmaps (https://github.com/RoaringBitmap/RoaringFormatSpec).
- * Form 2, for sets that are shorter so: byte 1, then numbers of 7 bits a byte, the low ones first, the top
- * bit set on all but a number's last byte: how many there are; the first; and of each further one how much
- * more it is than the one before plus one. The first byte tells the forms apart: Roaring's is 58 or 59.
+ * Form 2, for up to LIST_MAX numbers where it is shorter by a quarter (a number of it takes longer to read):
+ * byte 1, then numbers of 7 bits a byte, the low ones first, the top bit set on all but a number's last byte:
+ * how many there are; the first; and of each further one how much more it is than the one before plus one.
+ * The first byte tells the forms apart: Roaring's is 58 or 59.
  */
 #ifndef LA_BITMAP_STORED_H
 #define LA_BITMAP_STORED_H
@@ -17,6 +18,7 @@
 #define PAGE_NUMBERS 65536             /* numbers of a page, or container: those with equal upper halves */
 #define PAGE_WORDS (PAGE_NUMBERS / 64) /* as bits */
 #define ARRAY_MAX 4096                 /* more numbers of a container than that are bits */
+#define LIST_MAX 4096                  /* numbers that are written as a list */
 #define LIST_PART 512                  /* numbers of a list that are read at a time */
 
 typedef enum PartKind

@@ -39,7 +39,7 @@ measure(int many, uint32_t size, uint32_t domain)
 {
 	char **bytes = malloc(many * sizeof *bytes);
 	size_t *length = malloc(many * sizeof *length);
-	double total = 0, making[11], uniting[11];
+	double total = 0, making[21], uniting[21];
 
 	for (int i = 0; i < many; i++)
 	{
@@ -54,7 +54,7 @@ measure(int many, uint32_t size, uint32_t domain)
 		roaring_bitmap_free(set);
 		total += length[i];
 	}
-	for (int round = 0; round < 11; round++)
+	for (int round = 0; round < 21; round++)
 	{
 		double begun = now();
 		roaring_bitmap_t *all = roaring_bitmap_create();
@@ -76,9 +76,9 @@ measure(int many, uint32_t size, uint32_t domain)
 		uniting[round] = now() - begun;
 		making[round] = in_making;
 	}
-	qsort(making, 11, sizeof *making, ascending);
-	qsort(uniting, 11, sizeof *uniting, ascending);
-	printf("%d %u %u %.2f %.0f %.0f\n", many, size, domain, total / 1e6, making[5], uniting[5]);
+	qsort(making, 21, sizeof *making, ascending);
+	qsort(uniting, 21, sizeof *uniting, ascending);
+	printf("%d %u %u %.2f %.0f %.0f\n", many, size, domain, total / 1e6, making[0], uniting[0]);
 	for (int i = 0; i < many; i++)
 		free(bytes[i]);
 	free(bytes);
