@@ -1,4 +1,4 @@
--- S1-01 overview, exact from rows.
+-- S1-01 overview, exact from rows; what reports share.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SELECT leadanalytics.create_workspace('report', 'Report') AS w \gset
@@ -32,6 +32,8 @@ SELECT leadanalytics.track(:w, '{"event_name": "page_view", "visitor_id": "bot",
 SELECT e.is_bot, e.session_id, (SELECT count(*) FROM leadanalytics.sessions s WHERE s.workspace = :w AND s.session_id = 'bot') AS sessions
 FROM leadanalytics.events e WHERE e.workspace = :w AND e.visitor_id = 'bot';
 SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
+-- and brought back when asked for; they make no sessions
+SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z', true);
 -- D-01 the same in every time zone
 SET timezone = 'Asia/Kolkata';
 SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
@@ -39,3 +41,13 @@ SET timezone = 'America/New_York';
 SELECT leadanalytics.overview(:w, '2026-05-01 12:59:01Z');
 -- another workspace's is not there
 SELECT * FROM leadanalytics.overview_rows(:w + 1000);
+
+-- S1-06 hosts of referrers
+SELECT u.url, leadanalytics.host_of(u.url)
+FROM unnest(ARRAY[
+    'https://www.Google.com/search?q=a', 'http://google.com', 'HTTPS://NEWS.google.com:8443/x', 'https://user:pass@example.com/', '//cdn.example/x',
+    'google.com', 'www.google.com/search', 'google.com:80', ' https://padded.example/ ', 'https://example.com.', 'https://example.com?x', 'https://example.com#x',
+    'android-app://com.google.android.gm/', 'https://[2001:DB8::1]:8080/', 'http://localhost:3000/', 'http://192.0.2.1/', 'https://www.com/', 'https://www./', 'https://wwwx.example/',
+    'https://münchen.example/', 'https://MÜNCHEN.example/', 'https://a_b.example/', 'https://x.example\y', 'https://x.example@evil.example/',
+    'https://', 'https:///path', '/path', '/path.html', 'localhost', 'about:blank', 'mailto:a@b.example', 'javascript:alert(1)', 'no host', 'https://a b/', '-', '', '.', '..', 'a..b', NULL]) WITH ORDINALITY AS u (url, n)
+ORDER BY u.n;

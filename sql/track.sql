@@ -74,6 +74,9 @@ FROM (VALUES
     (json_build_object('name', 'data of 70 k', 'body', json_build_object('event_name', 'n', 'event_data', json_build_object('d', repeat('d', 70000)))))
 ) v (event);
 SELECT leadanalytics.track(:shop, '{"event_name": "nul \u0000 and \ud800", "visitor_id": "dora"}', now => '2026-05-01 10:03:01Z');
+-- so is one that nests deeper than anything is kept
+SELECT leadanalytics.track(:blog, ('{"events": [{"event_name": "shallow"}, {"event_name": "deep", "event_data": {"a":' || repeat('[', n) || repeat(']', n) || '}}, {"event_name": "flat"}]}')::json,
+    now => '2026-05-01 10:03:00Z') FROM unnest(ARRAY[63, 64, 900]) n;
 -- the 1 001st is rejected alone
 SELECT a ->> 'accepted' AS accepted, a -> 'rejected' AS rejected
 FROM (SELECT leadanalytics.track(:blog, json_build_object('events', json_agg(json_build_object('event_name', 'many'))),
@@ -121,6 +124,11 @@ SELECT attempt(format('SELECT leadanalytics.track(%s, %L, now => ''2026-05-09 12
 FROM unnest(ARRAY['2026-05-02T12:00:00Z', '2026-05-02T11:59:59.999Z', '2026-05-09T12:05:00Z', '2026-05-09T12:05:00.001Z',
                   '2026-05-09T11:00:00+05:45', '2026-05-09', '1778328000', '1778328000123', '']) WITH ORDINALITY u (t, n);
 SELECT event_name, at FROM seen WHERE event_name LIKE 'time%' ORDER BY 1;
+
+-- (an admin's key may bring what is old)
+SELECT leadanalytics.track(:shop, json_build_object('event_name', 'old', 'timestamp', t), as_role => 'admin', now => '2026-05-09 12:00:00Z') ->> 'accepted'
+FROM unnest(ARRAY['2019-02-03T04:05:06Z', '1994-01-01T00:00:00Z', '2026-05-10T12:00:00Z']) t;
+SELECT at, received_at FROM leadanalytics.events WHERE workspace = :shop AND event_name = 'old' ORDER BY at;
 
 -- Dedupe by event_id: in a batch, and later; per workspace; across the edge of a month
 SELECT leadanalytics.track(:shop, '{"events": [{"event_name": "once", "event_id": "e1", "visitor_id": "emil"}, {"event_name": "again", "event_id": "e1", "visitor_id": "emil"},
@@ -312,8 +320,8 @@ CREATE ROLE test_track_stranger;
 CREATE ROLE test_track_reader;
 GRANT leadanalytics_read TO test_track_reader;
 SELECT leadanalytics.grant_workspace(:blog, 'test_track_reader');
-SELECT has_function_privilege('test_track_stranger', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz)', 'EXECUTE') AS stranger,
-       has_function_privilege('test_track_reader', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz)', 'EXECUTE') AS reader,
+SELECT has_function_privilege('test_track_stranger', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz, text)', 'EXECUTE') AS stranger,
+       has_function_privilege('test_track_reader', 'leadanalytics.track(int, json, text, text, inet, text, timestamptz, text)', 'EXECUTE') AS reader,
        has_table_privilege('test_track_reader', 'leadanalytics.event', 'SELECT') AS raw;
 SET SESSION AUTHORIZATION test_track_reader;
 SELECT count(DISTINCT workspace) AS workspaces, count(*) > 1000 AS events FROM leadanalytics.events;

@@ -117,6 +117,9 @@ SELECT a, leadanalytics.track(:w, json_build_object('event_name', '$alias', 'use
 FROM unnest(ARRAY['u1<u2', 'u1<p4', 'u1<u0', 'u1<u1', 'u8<u1', 'u2<u8']) a;
 SELECT user_id, alias_of, visitor_ids FROM leadanalytics.persons WHERE workspace = :w ORDER BY user_id;
 SELECT DISTINCT visitor_id, user_id FROM who WHERE event_name <> '$alias' ORDER BY 1, 2;
+-- a chain of names moves no crowd: its first hundred names decide who is who
+SELECT leadanalytics.track(:w, json_build_object('events', json_agg(json_build_object('event_name', '$alias', 'user_id', 'link' || n + 1, 'previous_id', 'link' || n)))) ->> 'accepted' FROM generate_series(1, 300) n;
+SELECT alias_of, count(*) FROM leadanalytics.persons WHERE workspace = :w AND user_id LIKE 'link%' GROUP BY 1 ORDER BY 2;
 
 -- an alias of the browser's own id: its new session is not forgotten
 SELECT leadanalytics.track(:w, '{"events": [{"event_name": "page_view", "visitor_id": "self"}, {"event_name": "$alias", "visitor_id": "self", "user_id": "u5", "previousId": "self"}]}', now => '2026-05-06 13:00:00Z') ->> 'accepted',

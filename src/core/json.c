@@ -62,9 +62,15 @@ number_fits(const LaJson *node)
 }
 
 static JsonbValue *
-push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, const char **error)
+push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, int depth, const char **error)
 {
 	JsonbValue value;
+
+	if (depth >= LA_JSON_MAX_KEPT && (node->type == LA_JSON_ARRAY || node->type == LA_JSON_OBJECT))
+	{
+		*error = "value nested too deep";
+		return NULL;
+	}
 
 	switch (node->type)
 	{
@@ -94,7 +100,7 @@ push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, cons
 			pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
 			la_json_foreach (child, node)
 			{
-				push(state, child, WJB_ELEM, error);
+				push(state, child, WJB_ELEM, depth + 1, error);
 				if (*error)
 					return NULL;
 			}
@@ -109,7 +115,7 @@ push(JsonbParseState **state, const LaJson *node, JsonbIteratorToken token, cons
 				key.val.string.val = unconstify(char *, child->key);
 				key.val.string.len = strlen(child->key);
 				pushJsonbValue(state, WJB_KEY, &key);
-				push(state, child, WJB_VALUE, error);
+				push(state, child, WJB_VALUE, depth + 1, error);
 				if (*error)
 					return NULL;
 			}
@@ -126,7 +132,7 @@ la_json_to_jsonb(const LaJson *node, const char **error)
 
 	*error = NULL;
 	if (node->type == LA_JSON_ARRAY || node->type == LA_JSON_OBJECT)
-		root = push(&state, node, WJB_VALUE, error);
+		root = push(&state, node, WJB_VALUE, 0, error);
 	else
 	{
 		/* jsonb keeps a lone scalar as an array of one that remembers it is none */
@@ -134,7 +140,7 @@ la_json_to_jsonb(const LaJson *node, const char **error)
 
 		array.val.array.nElems = 1;
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, &array);
-		push(&state, node, WJB_ELEM, error);
+		push(&state, node, WJB_ELEM, 0, error);
 		root = *error ? NULL : pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	}
 	return *error ? NULL : JsonbValueToJsonb(root);

@@ -1,11 +1,12 @@
 /*
  * JSON of requests: a tree that knows what was written, and the writer's few verbs.
  *
- * The reading is of RFC 8259 and takes what PostgreSQL's json takes, with three differences that a public
- * door needs: the text must be valid UTF-8, arrays and objects nest LA_JSON_MAX_DEPTH deep, and U+0000 and
- * lone surrogates written as escapes are replaced by U+FFFD (PostgreSQL's text cannot hold them, and one
- * such escape must not lose a batch of a thousand events). Numbers stay text until somebody asks:
- * 1e999999 is legal JSON, and only the member that uses it is in error.
+ * The reading is of RFC 8259 and takes what PostgreSQL's json takes, with differences that a public door
+ * needs: the text must be valid UTF-8, arrays and objects nest LA_JSON_MAX_DEPTH deep, there are at most
+ * LA_JSON_MAX_NODES values, and U+0000 and lone surrogates written as escapes are replaced by U+FFFD
+ * (PostgreSQL's text cannot hold them, and one such escape must not lose a batch of a thousand events).
+ * Numbers stay text until somebody asks: 1e999999 is legal JSON, and only the member that uses it is in
+ * error; so is only the member that nests deeper than jsonb is made of.
  *
  * Everything is allocated in the current memory context and freed with it. A tree's texts are slices of one
  * copy of what was read, so none of its parts can be freed alone, and the text it came from may go.
@@ -16,7 +17,9 @@
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
-#define LA_JSON_MAX_DEPTH 64
+#define LA_JSON_MAX_DEPTH 1000
+#define LA_JSON_MAX_NODES 1000000 /* 64 MB of them */
+#define LA_JSON_MAX_KEPT 64       /* how deep what becomes jsonb nests */
 
 typedef enum LaJsonType
 {
@@ -62,7 +65,8 @@ extern const char *la_json_string(const LaJson *object, const char *name);
 /* A number as float8: false when it is no number or outside float8. */
 extern bool la_json_float(const LaJson *node, double *value);
 
-/* The tree as jsonb; NULL with *error when it holds something jsonb cannot (a number too large). */
+/* The tree as jsonb; NULL with *error when it holds something jsonb should not (a number too large, nesting
+ * too deep). */
 extern Jsonb *la_json_to_jsonb(const LaJson *node, const char **error);
 
 /* Append JSON text without the white space between tokens. The text must be valid JSON. */

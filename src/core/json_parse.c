@@ -39,6 +39,7 @@ typedef struct Parser
 	LaJson *block;                       /* nodes not used yet */
 	int left;
 	int block_size;
+	int nodes; /* in all blocks */
 } Parser;
 
 static LaJson *
@@ -51,6 +52,7 @@ add_node(Parser *parser, LaJsonType type)
 	{
 		parser->block_size = Min(Max(parser->block_size * 2, FIRST_BLOCK), LARGEST_BLOCK);
 		parser->left = parser->block_size;
+		parser->nodes += parser->block_size;
 		parser->block = palloc(parser->block_size * sizeof(LaJson));
 	}
 	parser->left--;
@@ -298,6 +300,11 @@ read_value(Parser *parser)
 {
 	LaJson *node;
 
+	if (parser->nodes > LA_JSON_MAX_NODES)
+	{
+		parser->error = "too many values";
+		return false;
+	}
 	skip_space(parser);
 	switch (*parser->at)
 	{

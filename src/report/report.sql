@@ -1,7 +1,93 @@
--- The dashboard's questions (S1), exact from rows. In PL/pgSQL, which keeps a statement's plan for the
--- session: a function in SQL is planned anew at each call, which costs more than a small answer itself.
+-- The dashboard's questions (S1), exact from rows: what the other files of the room share, and the overview.
+--
+-- Each question is a function that answers in JSON over a twin, …_rows, that returns the same as rows; the
+-- twins do not shorten. They are in PL/pgSQL, which keeps a statement's plan for the session: a function in
+-- SQL is planned anew at each call, which costs more than a small answer itself. Days are those of UTC,
+-- whatever the session's time zone (D-01). Robots are left out; include_bots brings their events back (D-76).
+-- Sessions are people's anyway.
 
-CREATE FUNCTION leadanalytics.overview_rows(workspace int, now timestamptz DEFAULT now())
+CREATE FUNCTION leadanalytics.utc_date(at timestamptz)
+RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (at AT TIME ZONE 'UTC')::date
+$$;
+COMMENT ON FUNCTION leadanalytics.utc_date(timestamptz) IS 'the date in UTC';
+GRANT EXECUTE ON FUNCTION leadanalytics.utc_date(timestamptz) TO leadanalytics_read;
+
+-- AT TIME ZONE looks the zone up for every row: rows are put into days by this, and only days are made dates.
+CREATE FUNCTION leadanalytics.utc_midnight(at timestamptz)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT date_bin('1 day', at, '2000-01-01 00:00:00Z')
+$$;
+COMMENT ON FUNCTION leadanalytics.utc_midnight(timestamptz) IS 'the midnight (UTC) before it';
+GRANT EXECUTE ON FUNCTION leadanalytics.utc_midnight(timestamptz) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.utc_start(day date)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT day::timestamp AT TIME ZONE 'UTC'
+$$;
+COMMENT ON FUNCTION leadanalytics.utc_start(date) IS 'midnight in UTC';
+GRANT EXECUTE ON FUNCTION leadanalytics.utc_start(date) TO leadanalytics_read;
+
+-- What clients send as referrer is an address, mostly; "google.com" alone is understood, other words are not. Web
+-- servers log bytes that are no ASCII as \xe4: they stay so.
+CREATE FUNCTION leadanalytics.host_of(url text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT nullif(regexp_replace(rtrim(lower(coalesce(
+        substring(url COLLATE "C" FROM '^\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[^][/?#@:\s"<>]+)(?::[0-9]*)?(?:[/?#]|\s*$)'),
+        substring(url COLLATE "C" FROM '^\s*([^][/?#@:\s"<>\\.]+(?:\.[^][/?#@:\s"<>\\.]+)+\.?)(?::[0-9]*)?(?:[/?#]|\s*$)'))), '.'),
+        '^www\.(?=[^.]+\.)', ''), '')
+$$;
+COMMENT ON FUNCTION leadanalytics.host_of(text) IS
+    'the host of an address in lower case, without "www." before it, port and final dot: two addresses of one site have the same; '
+    'the scheme may be missing (google.com/search); null when there is no host';
+GRANT EXECUTE ON FUNCTION leadanalytics.host_of(text) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.own_hosts(workspace int)
+RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT leadanalytics.host_of('//' || w.domain) FROM leadanalytics.workspace w
+    WHERE w.id = own_hosts.workspace AND w.domain IS NOT NULL
+    UNION
+    SELECT leadanalytics.host_of('//' || d.domain) FROM leadanalytics.site s, unnest(s.domains) AS d (domain)
+    WHERE s.workspace = own_hosts.workspace
+$$;
+COMMENT ON FUNCTION leadanalytics.own_hosts(int) IS
+    'the workspace''s domain and those of its sites, as leadanalytics.host_of() writes them: who comes from there came from nowhere else; for reports';
+
+-- Complete or not is a rule of now (D-04): the same whether or not the worker has written the end yet. As it is
+-- put into the statements that name it, what they do not ask of it is not reckoned.
+CREATE FUNCTION leadanalytics.sessions_at(workspace int, now timestamptz)
+RETURNS TABLE (
+    number bigint,
+    started_at timestamptz,
+    visitor int,
+    referrer int,
+    place int,
+    fingerprint int,
+    is_suspected boolean,
+    duration interval,
+    score int)
+LANGUAGE sql STABLE AS $$
+    SELECT s.number, s.started_at, s.visitor, s.referrer, s.place, s.fingerprint,
+           s.vpn_score > 50, -- D-21
+           complete.at - s.started_at,
+           CASE WHEN complete.at IS NOT NULL THEN
+               leadanalytics.engagement_score(date_part('epoch', complete.at - s.started_at), s.scroll_percent, s.clicks, s.returns) END
+    FROM leadanalytics.session s
+    CROSS JOIN LATERAL (SELECT leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, s.ended_at, sessions_at.now)) AS complete (at)
+    WHERE s.workspace = sessions_at.workspace
+$$;
+COMMENT ON FUNCTION leadanalytics.sessions_at(int, timestamptz) IS
+    'the workspace''s sessions as seen at now, with duration and score of the complete ones; for functions that asked who calls';
+
+-- avg(interval) rounds to microseconds, and a half that is none would be rounded up.
+CREATE FUNCTION leadanalytics.mean_seconds(total interval, n bigint, digits int)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT round(coalesce(extract(epoch FROM total) / nullif(n, 0), 0), digits)
+$$;
+COMMENT ON FUNCTION leadanalytics.mean_seconds(interval, bigint, int) IS 'total / n in seconds, half up (D-07); 0 of none; for reports';
+
+-- S1-01
+CREATE FUNCTION leadanalytics.overview_rows(workspace int, now timestamptz DEFAULT now(), include_bots boolean DEFAULT false)
 RETURNS TABLE (
     total_sessions bigint,
     total_events bigint,
@@ -11,53 +97,50 @@ RETURNS TABLE (
     avg_session_duration_s int,
     vpn_suspected_count bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    allowed CONSTANT int := leadanalytics.permitted(workspace);
+    people CONSTANT boolean := NOT coalesce(include_bots, false);
 BEGIN
     RETURN QUERY
-    WITH asked AS MATERIALIZED (SELECT leadanalytics.permitted(overview_rows.workspace) AS workspace),
-    events AS (
-        SELECT count(*) AS total, count(DISTINCT e.visitor) AS visitors
-        FROM asked a JOIN leadanalytics.event e ON e.workspace = a.workspace
-        WHERE NOT e.is_bot
-    ),
-    -- a session may have started without an event, and an event have come too late for its session
-    fingerprints AS (
-        SELECT count(DISTINCT f.fingerprint) AS total
-        FROM (SELECT s.fingerprint FROM asked a JOIN leadanalytics.session s ON s.workspace = a.workspace
-              UNION ALL
-              SELECT e.fingerprint FROM asked a JOIN leadanalytics.event e ON e.workspace = a.workspace
-              WHERE NOT e.is_bot AND e.fingerprint IS NOT NULL) f
-    ),
-    -- averages are of complete sessions (D-04), as they are seen at now
-    sessions AS (
-        SELECT count(*) AS total,
-               avg(extract(epoch FROM ended.at - s.started_at)) AS duration_s,
-               avg(leadanalytics.engagement_score(extract(epoch FROM ended.at - s.started_at)::float8, s.scroll_percent,
-                                                  s.clicks, s.returns)) FILTER (WHERE ended.at IS NOT NULL) AS score,
-               count(DISTINCT s.fingerprint) FILTER (WHERE s.vpn_score > 50) AS suspected -- D-21
-        FROM asked a JOIN leadanalytics.session s ON s.workspace = a.workspace
-        CROSS JOIN LATERAL (SELECT leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, s.ended_at,
-                                                             overview_rows.now)) AS ended (at)
+    WITH met AS MATERIALIZED (
+        SELECT e.visitor, e.fingerprint, count(*) AS events
+        FROM leadanalytics.event e
+        WHERE e.workspace = allowed AND NOT (e.is_bot AND people)
+        GROUP BY e.visitor, e.fingerprint
+    ), event AS (
+        SELECT coalesce(sum(m.events), 0)::bigint AS events, count(DISTINCT m.visitor) AS visitors FROM met m
+    ), session AS (
+        SELECT count(*) AS sessions, sum(s.duration) AS duration, count(s.duration) AS complete, avg(s.score) AS score,
+               count(DISTINCT s.fingerprint) FILTER (WHERE s.is_suspected) AS suspected
+        FROM leadanalytics.sessions_at(allowed, overview_rows.now) s
+    ), fingerprint AS (
+        -- a session may have started without an event, and an event have come too late for its session
+        SELECT count(*) AS fingerprints
+        FROM (SELECT m.fingerprint FROM met m WHERE m.fingerprint IS NOT NULL
+              UNION
+              SELECT s.fingerprint FROM leadanalytics.session s WHERE s.workspace = allowed AND s.fingerprint IS NOT NULL) AS either
     )
-    SELECT s.total, e.total, e.visitors, f.total,
-           round(coalesce(s.score, 0), 1), round(coalesce(s.duration_s, 0))::int,
-           s.suspected
-    FROM sessions s, events e, fingerprints f;
+    SELECT s.sessions, e.events, e.visitors, f.fingerprints,
+           round(coalesce(s.score, 0), 1), leadanalytics.mean_seconds(s.duration, s.complete, 0)::int, s.suspected
+    FROM session s, event e, fingerprint f;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.overview_rows(int, timestamptz) IS 'the one row leadanalytics.overview() shows, for SQL';
-GRANT EXECUTE ON FUNCTION leadanalytics.overview_rows(int, timestamptz) TO leadanalytics_read;
+COMMENT ON FUNCTION leadanalytics.overview_rows(int, timestamptz, boolean) IS 'the one row leadanalytics.overview() shows, for SQL';
+GRANT EXECUTE ON FUNCTION leadanalytics.overview_rows(int, timestamptz, boolean) TO leadanalytics_read;
 
-CREATE FUNCTION leadanalytics.overview(workspace int, now timestamptz DEFAULT now())
+CREATE FUNCTION leadanalytics.overview(workspace int, now timestamptz DEFAULT now(), include_bots boolean DEFAULT false)
 RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT row_to_json(r) FROM leadanalytics.overview_rows(overview.workspace, overview.now) r);
+    RETURN (SELECT row_to_json(r) FROM leadanalytics.overview_rows(overview.workspace, overview.now, overview.include_bots) r);
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.overview(int, timestamptz) IS
-    'sessions, events, visitors and fingerprints of a workspace, and averages over its complete sessions; bots are left out';
-GRANT EXECUTE ON FUNCTION leadanalytics.overview(int, timestamptz) TO leadanalytics_read;
+COMMENT ON FUNCTION leadanalytics.overview(int, timestamptz, boolean) IS
+    'sessions, events, visitors and fingerprints of a workspace, and averages over its complete sessions';
+GRANT EXECUTE ON FUNCTION leadanalytics.overview(int, timestamptz, boolean) TO leadanalytics_read;
 
 INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, summary, example, builtin) VALUES
     ('GET', '/analytics/overview', 'leadanalytics.overview', 'dashboard', '{admin,marketing}', true,
      'Totals and averages over all time',
      '{"total_sessions": 1234, "total_events": 56789, "unique_visitors": 890, "unique_fingerprints": 750, "avg_engagement_score": 42.5, "avg_session_duration_s": 185, "vpn_suspected_count": 12}', true);
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES
+    ('GET', '/analytics/overview', 'include_bots', 'include_bots', 'boolean', NULL, NULL, true, 'false', 9, 'false', 'true: robots'' events count too');

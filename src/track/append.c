@@ -35,19 +35,6 @@ static LaQuery known_events = {
     4,
     {INT4OID, UUIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-int
-track_by_event_id(const void *a, const void *b)
-{
-	const LaEvent *left = *(LaEvent *const *) a;
-	const LaEvent *right = *(LaEvent *const *) b;
-	int order;
-
-	if (left->has_event_id != right->has_event_id)
-		return left->has_event_id ? 1 : -1;
-	order = left->has_event_id ? memcmp(left->event_id.data, right->event_id.data, UUID_LEN) : 0;
-	return order != 0 ? order : left->index - right->index;
-}
-
 /* Sort by event_id and let go of all but the first of each. */
 static void
 drop_repeated(LaBatch *batch)
@@ -138,6 +125,8 @@ drop_strayed(LaBatch *batch)
 	TimestampTz next_edge = track_month(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
 	TimestampTz to = edge;
 	bool near = batch->now < edge + REMEMBERED;
+	/* who began behind the edge may have been faster than who began just before it */
+	bool overtaken = batch->now >= next_edge - USECS_PER_MINUTE;
 	int asked = 0;
 
 	if (batch->own_clock)
@@ -153,10 +142,14 @@ drop_strayed(LaBatch *batch)
 		 */
 		bool ahead = event->at >= next_edge;
 
-		if (!event->has_event_id || !(ahead || (from < edge && (near || event->at_receipt))))
+		bool passed = overtaken && event->at_receipt;
+
+		if (!event->has_event_id || !(ahead || passed || (from < edge && (near || event->at_receipt))))
 			continue;
 		if (ahead)
-			to = next_edge;
+			to = Max(to, next_edge);
+		if (passed)
+			to = next_edge + REMEMBERED;
 		places[asked++] = i;
 	}
 	drop_stored(batch, places, asked, from, to);
@@ -175,8 +168,8 @@ write_batch(LaBatch *batch, ErrorData **error)
 	PG_TRY();
 	{
 		track_visitors_lock(batch);
-		drop_strayed(
-		    batch); /* what the batches before this one, in the visitors' line, have written is seen */
+		/* what the batches before this one, in the visitors' line, have written is seen */
+		drop_strayed(batch);
 		track_sessions_assign(batch);
 		track_sessions_reckon(batch);
 		track_visitors_add(batch);
@@ -218,8 +211,9 @@ la_track_append(LaBatch *batch)
 	for (int try = 1; !write_batch(batch, &error); try++)
 	{
 		/* An event that is known, or a visitor or session that another batch made just now. */
-		drop_known(batch);
-		if (try == TRIES)
+		bool unseen = drop_known(batch) == 0 && IsolationUsesXactSnapshot();
+
+		if (try == TRIES || unseen)
 			ereport(ERROR,
 			        (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			         errmsg("other transactions kept writing what this batch writes: %s", error->message),

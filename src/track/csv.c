@@ -359,7 +359,7 @@ read_row(const LaImport *import, const void *format, const char *row, int length
 	}
 	if (data.count > 0)
 		attach(&whole, "event_data", &data);
-	track_read(&whole, import->started_at, LA_SHAPE_SDK, event);
+	track_read(&whole, import->started_at, LA_TRACK_EPOCH, LA_SHAPE_SDK, event);
 	if (event->error != NULL)
 		return;
 	event->client_ip = seen.client_ip;

@@ -63,7 +63,7 @@ track_import_event_id(const LaImport *import, const char *text, int length, int6
 bool
 track_import_believable(const LaImport *import, TimestampTz at)
 {
-	return at >= TRACK_FIRST_BELIEVABLE && at <= import->now + USECS_PER_DAY;
+	return at >= LA_TRACK_EPOCH && at <= import->now + USECS_PER_DAY;
 }
 
 const char *

@@ -14,8 +14,6 @@
 
 #include "track/track.h"
 
-#define TRACK_FIRST_BELIEVABLE ((1995 - 2000) * INT64CONST(365) * USECS_PER_DAY) /* no file is older */
-
 typedef struct LaImport
 {
 	int workspace;

@@ -69,17 +69,6 @@ static const LaColumn event_columns[] = {
     {"data", JSONBOID},
 };
 
-DateADT
-track_month(TimestampTz at)
-{
-	int day = DatumGetDateADT(DirectFunctionCall1(timestamp_date, TimestampGetDatum(at)));
-	int year;
-	int month;
-
-	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	return date2j(year, month, 1) - POSTGRES_EPOCH_JDATE;
-}
-
 static int
 by_date(const void *a, const void *b)
 {
@@ -159,6 +148,19 @@ draw_ids(LaBatch *batch)
 	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < batch->n; i++)
 		sent[i]->id = block + i;
+}
+
+int
+track_by_event_id(const void *a, const void *b)
+{
+	const LaEvent *left = *(LaEvent *const *) a;
+	const LaEvent *right = *(LaEvent *const *) b;
+	int order;
+
+	if (left->has_event_id != right->has_event_id)
+		return left->has_event_id ? 1 : -1;
+	order = left->has_event_id ? memcmp(left->event_id.data, right->event_id.data, UUID_LEN) : 0;
+	return order != 0 ? order : left->index - right->index;
 }
 
 static int

@@ -38,6 +38,12 @@ static LaQuery add_identities = {"INSERT INTO leadanalytics.identity (workspace,
 static LaQuery alias_person = {
     "SELECT leadanalytics.alias_person($1, $2, $3, $4)", 4, {INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID}};
 
+/* Whoever tells of persons is in nobody's way but that of one who makes two of them one. */
+static LaQuery share_persons = {
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('leadanalytics.person', $1))", 1, {INT8OID}};
+static LaQuery lock_persons = {
+    "SELECT pg_advisory_xact_lock(hashtextextended('leadanalytics.person', $1))", 1, {INT8OID}};
+
 static const LaColumn met_columns[] = {
     {"workspace", INT4OID}, {"visitor", INT4OID}, {"person", INT4OID}, {"at", TIMESTAMPTZOID}};
 
@@ -115,11 +121,37 @@ find(LaBatch *batch)
 	return n - found;
 }
 
+/*
+ * An alias changes persons that its event does not name: all that were known as one of the two. Nobody else
+ * of the workspace writes persons meanwhile. Locked before visitors and sessions are: who waits here holds
+ * new words at most.
+ */
+static void
+lock(LaBatch *batch)
+{
+	bool tells = false;
+	bool aliases = false;
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		const LaEvent *event = batch->events[i];
+
+		tells |= event->user_id != NULL && event->email != NULL;
+		aliases |= event->user_id != NULL && event->previous_id != NULL;
+	}
+	if (!tells && !aliases)
+		return;
+	la_query_run(aliases ? &lock_persons : &share_persons, (Datum[]){Int64GetDatum(batch->workspace)}, NULL,
+	             false, 1);
+	SPI_freetuptable(SPI_tuptable);
+}
+
 void
 track_persons(LaBatch *batch)
 {
 	batch->npersons = 0;
 	collect(batch);
+	lock(batch);
 	if (batch->npersons == 0 || find(batch) == 0)
 		return;
 	{

@@ -8,11 +8,13 @@ DECLARE
     target int;
     source int;
     known int;
+    crowd CONSTANT int := 100;
 BEGIN
     LOOP
         -- Locked in one order, then read again: two aliases at once see each other, and no circle comes of it.
         PERFORM FROM leadanalytics.person p
-        WHERE p.workspace = space AND (p.number = alias_person.person OR p.user_id = alias_person.previous_id)
+        WHERE p.workspace = space AND p.number IN (alias_person.person,
+            (SELECT q.number FROM leadanalytics.person q WHERE q.workspace = space AND q.user_id = alias_person.previous_id))
         ORDER BY p.number FOR UPDATE;
         SELECT coalesce(p.alias_of, p.number) INTO STRICT target FROM leadanalytics.person p
         WHERE p.workspace = space AND p.number = alias_person.person;
@@ -23,8 +25,14 @@ BEGIN
                 PERFORM FROM leadanalytics.person p WHERE p.workspace = space AND p.number IN (source, target) ORDER BY p.number FOR UPDATE;
                 CONTINUE WHEN EXISTS (SELECT FROM leadanalytics.person p
                                       WHERE p.workspace = space AND p.number IN (source, target) AND p.alias_of IS NOT NULL);
-                UPDATE leadanalytics.person p SET alias_of = target
-                WHERE p.workspace = space AND (p.number = source OR p.alias_of = source);
+                -- A crowd is not moved for one more name: who makes a chain of names would make it move each time.
+                IF (SELECT count(*) FROM (SELECT FROM leadanalytics.person p WHERE p.workspace = space AND p.alias_of = source LIMIT crowd) n) = crowd
+                    AND (SELECT count(*) FROM (SELECT FROM leadanalytics.person p WHERE p.workspace = space AND p.alias_of = target LIMIT crowd) n) < crowd THEN
+                    SELECT source, target INTO STRICT target, source;
+                END IF;
+                -- (two statements: track() has no plan for an OR but to go through the workspace)
+                UPDATE leadanalytics.person p SET alias_of = target WHERE p.workspace = space AND p.alias_of = source;
+                UPDATE leadanalytics.person p SET alias_of = target WHERE p.workspace = space AND p.number = source;
             END IF;
             RETURN;
         END IF;
@@ -45,7 +53,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.alias_person(int, int, text, timestamptz) IS
-    'previous_id is another name of the person: a user id becomes its alias, a visitor id a visitor of it; for track()';
+    'previous_id is another name of the person: a user id becomes its alias (the other way round when that one has 100 names or more, and the person has not), a visitor id a visitor of it; for track()';
 
 CREATE VIEW leadanalytics.persons WITH (security_barrier) AS
 SELECT p.workspace, p.number, p.user_id, p.email, root.user_id AS alias_of,

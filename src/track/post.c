@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/query.h"
+#include "core/settings.h"
 #include "tenant/tenant.h"
 #include "track/post.h"
 
@@ -111,6 +112,9 @@ track_post_read(FunctionCallInfo fcinfo, LaPost *post)
 	if (batch->now < EARLIEST || batch->now > LATEST)
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("now is not a time of the Web"),
 		                errhint("Name a time from 1990 to 9990, or leave it out.")));
+	post->oldest = batch->now - la_track_past_s * USECS_PER_SEC;
+	if (PG_NARGS() > 7 && !PG_ARGISNULL(7) && strcmp(text_to_cstring(PG_GETARG_TEXT_PP(7)), "admin") == 0)
+		post->oldest = LA_TRACK_EPOCH;
 	batch->relays = !PG_ARGISNULL(0);
 	batch->client_ip = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
 	batch->user_agent = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));

@@ -1,6 +1,6 @@
 /*
  * What the doors of tracking have in common: the arguments (workspace, body, origin, referer, client_ip,
- * user_agent, now), and whose workspace a post without a key goes to.
+ * user_agent, now, and as_role or none), and whose workspace a post without a key goes to.
  */
 #ifndef LA_TRACK_POST_H
 #define LA_TRACK_POST_H
@@ -12,9 +12,10 @@
 
 typedef struct LaPost
 {
-	LaJson *body;     /* an object */
-	const char *slug; /* of the workspace, when the request named or came from it; NULL: a key decides */
-	LaBatch batch;    /* without events yet */
+	LaJson *body;       /* an object */
+	const char *slug;   /* of the workspace, when the request named or came from it; NULL: a key decides */
+	TimestampTz oldest; /* a client's timestamp that is believed: any since there are logs for an admin's */
+	LaBatch batch;      /* without events yet */
 } LaPost;
 
 /* Read the arguments; raises for a body that is no object and a workspace that may not be written to. SPI

@@ -220,7 +220,7 @@ take_event_id(const LaJson *node, LaEvent *event)
 
 /* D-70: the client's time when it is believable, else the receipt's. */
 static bool
-take_timestamp(const LaJson *node, TimestampTz now, LaEvent *event)
+take_timestamp(const LaJson *node, TimestampTz now, TimestampTz oldest, LaEvent *event)
 {
 	TimestampTz at;
 
@@ -233,7 +233,7 @@ take_timestamp(const LaJson *node, TimestampTz now, LaEvent *event)
 		event->error = psprintf("%s must be an ISO 8601 time or a Unix time", node->key);
 		return false;
 	}
-	if (at >= now - la_track_past_s * USECS_PER_SEC && at <= now + la_track_future_s * USECS_PER_SEC)
+	if (at >= oldest && at <= now + la_track_future_s * USECS_PER_SEC)
 	{
 		event->at = at;
 		event->at_receipt = false;
@@ -365,7 +365,7 @@ complete(const Found *found, LaEvent *event)
 }
 
 void
-track_read(const LaJson *object, TimestampTz now, LaShape shape, LaEvent *event)
+track_read(const LaJson *object, TimestampTz now, TimestampTz oldest, LaShape shape, LaEvent *event)
 {
 	Found found;
 
@@ -406,7 +406,7 @@ track_read(const LaJson *object, TimestampTz now, LaShape shape, LaEvent *event)
 	take_pixels(&found, WIDTH, &event->screen_width);
 	take_pixels(&found, HEIGHT, &event->screen_height);
 	complete(&found, event);
-	if (take_event_id(found.node[EVENT_ID], event) && take_timestamp(found.node[TIMESTAMP], now, event) &&
-	    take_scroll(found.node[SCROLL], event))
+	if (take_event_id(found.node[EVENT_ID], event) &&
+	    take_timestamp(found.node[TIMESTAMP], now, oldest, event) && take_scroll(found.node[SCROLL], event))
 		take_data(object, &found, shape, event);
 }

@@ -62,7 +62,7 @@ LA_FUNCTION(la_track_track)
 	events = track_post_events(&post, n);
 
 	if (list == NULL)
-		track_read(post.body, batch->now, LA_SHAPE_SDK, &events[i++]);
+		track_read(post.body, batch->now, post.oldest, LA_SHAPE_SDK, &events[i++]);
 	else if (list->type != LA_JSON_ARRAY)
 	{
 		memset(&events[i], 0, sizeof(LaEvent));
@@ -73,7 +73,7 @@ LA_FUNCTION(la_track_track)
 		la_json_foreach (element, list)
 		{
 			if (i < LA_TRACK_MAX_EVENTS)
-				track_read(element, batch->now, LA_SHAPE_SDK, &events[i]);
+				track_read(element, batch->now, post.oldest, LA_SHAPE_SDK, &events[i]);
 			else
 			{
 				memset(&events[i], 0, sizeof(LaEvent));

@@ -260,9 +260,13 @@ typedef enum LaShape
 	LA_SHAPE_START,   /* the tracker's start of a session, which is no event */
 } LaShape;
 
-/* An event of this JSON object; what is wrong with it is told in ->error. */
+/*
+ * An event of this JSON object, received now; what is wrong with it is told in ->error. A timestamp before
+ * the oldest that is believed is no timestamp.
+ */
 struct LaJson;
-extern void track_read(const struct LaJson *object, TimestampTz now, LaShape shape, LaEvent *event);
+extern void track_read(const struct LaJson *object, TimestampTz now, TimestampTz oldest, LaShape shape,
+                       LaEvent *event);
 
 /* How track_read takes a member of that name, of an event or else of its event_data. */
 typedef struct LaMember
@@ -303,6 +307,8 @@ extern bool track_when(const char *text, TimestampTz *at);
 
 /* [day/Mon/year:hour:minute:second ±hhmm], as web servers log it, without the brackets. */
 extern bool track_when_logged(const char *text, TimestampTz *at);
+
+#define LA_TRACK_EPOCH ((1995 - 2000) * INT64CONST(365) * USECS_PER_DAY) /* nobody logged the Web before */
 
 /* The workspace, when the caller may write to it; raises LA404 otherwise. */
 extern int track_permitted(int workspace);

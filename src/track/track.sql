@@ -12,7 +12,7 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('event', ARRAY[
 -- The ledger is written here and nowhere else, for our own INSERT and for anybody's. Who brings ids along
 -- may bring some that a ledger row covers, or did before it was folded: such events would count twice.
 CREATE FUNCTION leadanalytics.event_ledger()
-RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     taken bigint;
 BEGIN
@@ -46,13 +46,15 @@ CREATE FUNCTION leadanalytics.track(
     referer text DEFAULT NULL,
     client_ip inet DEFAULT NULL,
     user_agent text DEFAULT NULL,
-    now timestamptz DEFAULT now())
+    now timestamptz DEFAULT now(),
+    as_role text DEFAULT NULL)
 RETURNS json LANGUAGE c VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_track_track';
-COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) IS
+COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz, text) IS
     'store web events: one event or {"events": [...]} (at most 1 000) in the shapes of the web and server SDKs; each is taken or rejected by itself; '
-    'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer';
-GRANT EXECUTE ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
+    'workspace null: a public post, whose workspace is told by the body, the site key, the origin or the referer; '
+    'as_role admin: timestamps are believed however old they are';
+GRANT EXECUTE ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz, text) TO leadanalytics_write;
 
 INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, success, summary, example, builtin) VALUES
     ('POST', '/api/v1/track', 'leadanalytics.track', 'public', '{public,sdk,admin}', true, true, 200,
@@ -113,14 +115,14 @@ DECLARE
     allowed int := leadanalytics.permitted(workspace);
     closed int;
 BEGIN
-    -- Locked in the order ingestion locks them; one that an event moves meanwhile is judged again as it is then.
+    -- Locked in the order ingestion locks them, server-made ones first; one that an event moves meanwhile is judged again as it is then.
     WITH idle AS (
         SELECT s.number FROM leadanalytics.session s
         WHERE s.workspace = allowed AND s.ended_at IS NULL
           AND leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, NULL, close_idle.now) IS NOT NULL
-          AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
-              AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, close_idle.now))
-        ORDER BY s.number FOR NO KEY UPDATE
+           AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
+               AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, close_idle.now))
+        ORDER BY s.session_id NULLS FIRST, s.number FOR NO KEY UPDATE
     )
     UPDATE leadanalytics.session s SET ended_at = s.last_seen
     FROM idle WHERE s.workspace = allowed AND s.number = idle.number;

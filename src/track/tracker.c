@@ -69,7 +69,7 @@ is_event_type(const char *name)
 static void
 read_event(const LaJson *object, LaPost *post, LaShape shape, LaEvent *event)
 {
-	track_read(object, post->batch.now, shape, event);
+	track_read(object, post->batch.now, post->oldest, shape, event);
 	if (event->error == NULL && shape == LA_SHAPE_TRACKER && !is_event_type(event->text[LA_TEXT_NAME]))
 		event->error = "Invalid event_type";
 	if (event->error == NULL && post->slug != NULL && event->workspace_id != NULL &&

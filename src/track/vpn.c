@@ -18,7 +18,8 @@
 #include "core/query.h"
 #include "track/track.h"
 
-#define MANY 64 /* sessions of a day that are looked at: no threshold is near it */
+#define MANY                                                                                                 \
+	1000 /* sessions of a fingerprint that are looked at, the latest: no browser has as many in a day */
 
 static LaQuery earlier_sessions = {
     "SELECT u.fingerprint, s.started_at, s.ip, s.asn "

@@ -165,3 +165,14 @@ track_when_logged(const char *text, TimestampTz *at)
 		return false;
 	return *text == '\0' && assemble(year, month, day, hour, minute, second, 0, offset, at);
 }
+
+DateADT
+track_month(TimestampTz at)
+{
+	int day = at / USECS_PER_DAY - (at % USECS_PER_DAY < 0);
+	int year;
+	int month;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	return date2j(year, month, 1) - POSTGRES_EPOCH_JDATE;
+}

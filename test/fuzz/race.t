@@ -1,12 +1,13 @@
 # Batches that collide: the same new sessions, visitors, texts and events, at the same moments, in any
-# order, while sessions are swept, routes and keys change and leaves are made. Nobody deadlocks, and what is
-# stored adds up.
+# order, while sessions are swept, routes and keys change and leaves are made; and persons who become each
+# other while something is told of them. Nobody deadlocks, and what is stored adds up.
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib $FindBin::Bin, "$FindBin::Bin/../lib";
 use File::Temp;
 use Fuzz;
+use Adds;
 use Test::More;
 
 fresh_database('la_fuzz_race');
@@ -27,6 +28,17 @@ run_sql(q{SELECT leadanalytics.create_workspace('race')},
 my %script = (
     batch => 'SELECT public.batch(:client_id);',
     sweep => "SELECT leadanalytics.sweep_sessions(now() + interval '2 hours');\n\\sleep 20 ms",
+    # whoever is told of is told to be somebody else too, in any order: new ones twenty times a second
+    names => q{\set a random(1, 8)
+\set b random(1, 8)
+\set c random(1, 8)
+\set d random(1, 8)
+SELECT leadanalytics.track(1, json_build_object('events', json_build_array(
+    json_build_object('event_name', '$identify', 'user_id', p || :a, 'event_data', json_build_object('email', random()::text)),
+    json_build_object('event_name', '$alias', 'user_id', p || :a, 'previous_id', p || :b),
+    json_build_object('event_name', '$alias', 'user_id', p || :c, 'previous_id', p || :d),
+    json_build_object('event_name', '$identify', 'user_id', p || :d, 'event_data', json_build_object('email', random()::text)))))
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 20)::bigint || 'p' AS p OFFSET 0) t;},
     # two months of which neither has a leaf, in a batch that names the later one first or last
     leaves => q{\set y random(2023, 2025)
 \set m random(1, 11)
@@ -40,30 +52,31 @@ SELECT leadanalytics.revoke_key(1, max(id)) FROM leadanalytics.key WHERE prefix 
 SELECT 1 / (length(leadanalytics_door.handle_rw('{"event_name": "door", "visitor_id": "door"}')) = 0)::int;},
 );
 my $dir = File::Temp->newdir;
-my @with;
 for my $name (sort keys %script)
 {
     open my $file, '>', "$dir/$name.sql" or die;
     print {$file} $script{$name}, "\n";
     close $file;
-    push @with, '-f', "$dir/$name.sql@" . { batch => 20, sweep => 1, leaves => 3, routes => 3 }->{$name};
 }
-open my $out, '-|', join ' ', 'pgbench -n -c 6 -j 2 -T', $ENV{LA_SECONDS} // 2, @with, '2>&1' or die;
-my $said = do { local $/; <$out> };
-close $out;
-my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
-cmp_ok($done // 0, '>', 100, 'batches were sent') or diag $said;
-is_deeply([ $said =~ /^(?:pgbench: )?error: .*|^.*ERROR:.*$|^number of failed transactions: [^0].*/mg ], [], 'none failed');
 
-is_deeply([ run_sql(
-    q{SELECT 'ledger', l.* FROM leadanalytics.ledger l WHERE n <> (SELECT count(*) FROM leadanalytics.event e WHERE e.id BETWEEN l.id_from AND l.id_to AND e.at BETWEEN l.at_min AND l.at_max AND e.workspace = l.workspace AND date_trunc('month', e.at AT TIME ZONE 'UTC') = l.leaf)},
-    q{SELECT 'sum of the ledger', a, b FROM (SELECT sum(n) FROM leadanalytics.ledger) x (a), (SELECT count(*) FROM leadanalytics.event) y (b) WHERE a <> b},
-    q{SELECT 'session', s.number, s.events, count(e.id) FROM leadanalytics.session s LEFT JOIN leadanalytics.event e ON (e.workspace, e.session) = (s.workspace, s.number) GROUP BY s.number, s.events HAVING s.events <> count(e.id)},
-    q{SELECT 'event without its session', e.id FROM leadanalytics.event e LEFT JOIN leadanalytics.session s ON (e.workspace, e.session) = (s.workspace, s.number) WHERE e.session IS NOT NULL AND s.number IS NULL},
-    q{SELECT 'visitor', v.visitor_id, v.sessions, count(s.number) FROM leadanalytics.visitor v LEFT JOIN leadanalytics.session s ON (s.workspace, s.visitor) = (v.workspace, v.number) GROUP BY v.visitor_id, v.sessions HAVING v.sessions <> count(s.number)},
-    q{SELECT 'returns', s.visitor, string_agg(s.returns::text, ',') FROM leadanalytics.session s WHERE visitor IS NOT NULL GROUP BY visitor HAVING max(s.returns) <> count(*) - 1 OR count(DISTINCT s.returns) <> count(*)},
-    q{SELECT 'event_id', event_id FROM leadanalytics.event WHERE event_id IS NOT NULL GROUP BY workspace, event_id HAVING count(*) > 1},
-    q{SELECT 'term', e.id FROM leadanalytics.event e LEFT JOIN leadanalytics.term t ON (t.workspace, t.id) = (e.workspace, e.name) WHERE t.id IS NULL},
+# collide(what, seconds, script => weight …)
+sub collide
+{
+    my ($what, $seconds, %weight) = @_;
+    local $ENV{PGOPTIONS} = "$ENV{PGOPTIONS} -c deadlock_timeout=100ms"; # found before the time is over
+    my @with = map { ('-f', "$dir/$_.sql\@$weight{$_}") } sort keys %weight;
+    open my $out, '-|', join ' ', 'pgbench -n -c 6 -j 2 -T', $seconds, @with, '2>&1' or die;
+    my $said = do { local $/; <$out> };
+    close $out;
+    my ($done) = $said =~ /number of transactions actually processed: (\d+)/;
+    cmp_ok($done // 0, '>', 100, "$what were sent") or diag $said;
+    is_deeply([ $said =~ /^(?:pgbench: )?error: .*|^.*ERROR:.*$|^number of failed transactions: [^0].*/mg ], [], 'none failed');
+    return;
+}
+collide('batches', $ENV{LA_SECONDS} // 2, batch => 20, sweep => 1, leaves => 3, routes => 3);
+collide('names', $ENV{LA_SECONDS} // 2, names => 1);
+
+is_deeply([ run_sql(adding_up(),
     q{SELECT 'leaf without events', 1 WHERE (SELECT count(*) FROM leadanalytics.event) = 0}) ],
     [], 'what is stored adds up');
 done_testing;

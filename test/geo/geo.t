@@ -8,14 +8,16 @@
 use strict;
 use warnings;
 use utf8;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
 use Test::More;
 use File::Copy qw(copy);
 use File::Temp qw(tempdir);
-use IPC::Open2;
 use POSIX qw(mkfifo);
 use Time::HiRes qw(time sleep);
 use MaxMind::DB::Reader::PP; # in Perl alone: shares nothing with the library under test
-use MaxMind::DB::Writer::Tree;
+use Mmdb;
+use Psql;
 
 my $socket = $ENV{LA_SOCKET} or plan skip_all => 'LA_SOCKET is not set';
 $ENV{PGHOST} = $socket;
@@ -25,42 +27,6 @@ my $dir = tempdir('la-geo-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir; # the server's user reads it
 binmode $_, ':utf8' for Test::More->builder->output, Test::More->builder->failure_output;
 $SIG{ALRM} = sub { die "hangs\n" };
-
-# ---- Files
-
-my %types = (
-	(map { $_ => 'utf8_string' } qw(iso_code en de database autonomous_system_organization)),
-	(map { $_ => 'map' } qw(country city names traits)),
-	(map { $_ => 'boolean' }
-		qw(is_anonymous is_anonymous_vpn is_hosting_provider is_public_proxy is_residential_proxy is_tor_exit_node)),
-	subdivisions => [ 'array', 'map' ],
-	autonomous_system_number => 'uint32',
-);
-
-# write_file(path, database type, [network => record]…): put in place by rename, as one should.
-sub write_file
-{
-	my ($path, $type, $networks, %more) = @_;
-	my $tree = MaxMind::DB::Writer::Tree->new(
-		ip_version => 6, record_size => 24, database_type => $type, languages => ['en'],
-		description => { en => 'a test' }, map_key_type_callback => sub { $types{ $_[0] } }, %more);
-	$tree->insert_network(@$_) for @$networks;
-	open my $file, '>:raw', "$path.new" or die "$path: $!";
-	$tree->write_tree($file);
-	close $file or die "$path: $!";
-	rename "$path.new", $path or die "$path: $!";
-	return $path;
-}
-
-sub place
-{
-	my ($country, $region, $city) = @_;
-	return {
-		($country ? (country => { iso_code => $country, names => { de => 'x', en => 'y' } }) : ()),
-		($region ? (subdivisions => [ { iso_code => 'XX', names => { de => 'x', en => $region } }, { names => { en => 'smaller' } } ]) : ()),
-		($city ? (city => { names => { de => 'x', en => $city } }) : ()),
-	};
-}
 
 my $city = write_file("$dir/city.mmdb", 'GeoLite2-City', [
 	[ '192.0.2.0/25', place('GB', 'England', 'London') ],
@@ -87,44 +53,6 @@ my $anonymous = write_file("$dir/anonymous.mmdb", 'GeoIP2-Anonymous-IP', [
 	[ '203.0.113.80/28', { is_anonymous => 0, is_hosting_provider => 0 } ],
 ], remove_reserved_networks => 0);
 
-# ---- Sessions
-
-# A psql that stays. ask() sends statements and returns what they print, warnings with it.
-sub session
-{
-	my ($in, $out);
-	my $pid = open2($out, $in, "exec psql -XqAt -d $database 2>&1");
-	binmode $_, ':utf8' for $in, $out;
-	$in->autoflush(1);
-	my $self = { in => $in, out => $out, pid => $pid };
-	ask($self, "SET statement_timeout = '30s'");
-	return $self;
-}
-
-sub ask
-{
-	my ($session, $sql) = @_;
-	print { $session->{in} } "$sql;\n\\echo <end>\n";
-	my $text = '';
-	alarm 40;
-	while (defined(my $line = readline $session->{out}))
-	{
-		last if $line eq "<end>\n";
-		$text .= $line;
-	}
-	alarm 0;
-	$text =~ s/\n\z//;
-	return $text;
-}
-
-sub leave
-{
-	my ($session) = @_;
-	close $session->{in};
-	waitpid $session->{pid}, 0;
-	return;
-}
-
 sub set { my ($session, $setting, $path) = @_; return ask($session, "SET leadanalytics.geo_$setting = '$path'") }
 sub country { my ($session, $ip) = @_; return ask($session, "SELECT country FROM leadanalytics.geo('$ip')") }
 sub state_of { my ($session, $part) = @_; return ask($session, "SELECT state, hint FROM leadanalytics.status() WHERE part = 'geo $part'") }
@@ -147,7 +75,7 @@ system('psql', '-Xq', '-d', $database, '-c', 'SET client_min_messages = error', 
 
 sub all_files
 {
-	my $session = session();
+	my $session = session($database);
 	set($session, city => $city);
 	set($session, asn => $asn);
 	set($session, anonymous => $anonymous);
@@ -269,7 +197,7 @@ my %bad = (
 	'one with broken records' => [ sub { my $b = $good; substr($b, $london - 20, 20) = "\xff" x 20; spew($_[0], $b) }, qr/is (damaged)/ ],
 	'one with a broken tree'  => [ sub { my $b = $good; substr($b, 0, $marker / 3) = "\xfe" x ($marker / 3); spew($_[0], $b) }, qr/is damaged/ ],
 );
-my %case = map { $_ => { path => "$dir/" . s/ /-/gr . '.mmdb', session => session() } } keys %bad;
+my %case = map { $_ => { path => "$dir/" . s/ /-/gr . '.mmdb', session => session($database) } } keys %bad;
 for my $what (sort keys %bad)
 {
 	subtest $what => sub {
@@ -305,7 +233,7 @@ subtest 'bad files a second later' => sub {
 
 subtest 'files with random damage crash nothing' => sub {
 	srand 11;
-	my $t = session();
+	my $t = session($database);
 	my %outcome;
 	ask($t, "CREATE TEMP TABLE sample AS SELECT ('192.0.2.' || i)::inet AS ip FROM generate_series(0, 255, 15) i UNION ALL SELECT '2001:db8:1::1'");
 	for my $round (1 .. ($ENV{LA_LONG} ? 10_000 : 400))
@@ -332,7 +260,7 @@ subtest 'settings' => sub {
 	like(set($s, city => 'city.mmdb'), qr/invalid value.*absolute path/s, 'a path must be absolute');
 	like(ask($s, "SET ROLE leadanalytics_admin; SET leadanalytics.geo_city = '$asn'; RESET ROLE"), qr/permission denied/, 'only superusers name files');
 	ask($s, "ALTER DATABASE $database SET leadanalytics.geo_city = '$city'");
-	my $t = session();
+	my $t = session($database);
 	is(country($t, '192.0.2.1'), 'GB', 'ALTER DATABASE … SET serves every session');
 	leave($t);
 };
