@@ -350,6 +350,67 @@ la_bitmap_stored_count(const void *bytes, Size length)
 	return stored_claims(&reader);
 }
 
+/* Where numbers are written out. */
+typedef struct Written
+{
+	uint32 *numbers;
+	Size n;
+	Size room;
+} Written;
+
+static void
+write_number(Written *out, uint32 number)
+{
+	if (out->n == out->room)
+		ereport(ERROR,
+		        (errcode(ERRCODE_DATA_CORRUPTED),
+		         errmsg("damaged set of numbers: it has more than the %zu it should have", out->room)));
+	out->numbers[out->n++] = number;
+}
+
+static void
+write_part(Written *out, PartKind kind, const StoredPart *part)
+{
+	uint32 high = (uint32) part->key << 16;
+
+	if (kind == PART_ARRAY)
+		for (uint32 i = 0; i < part->count; i++)
+			write_number(out, high | get16(part->data + 2 * i));
+	else if (kind == PART_RUNS)
+		for (uint32 i = 0; i < part->runs; i++)
+			for (uint32 k = 0; k <= get16(part->data + 4 * i + 2); k++)
+				write_number(out, high | (get16(part->data + 4 * i) + k));
+	else
+		for (uint32 i = 0; i < PAGE_WORDS; i++)
+		{
+			uint64 word;
+
+			memcpy(&word, part->data + 8 * i, sizeof word);
+			for (; word != 0; word &= word - 1)
+				write_number(out, high | (64 * i + __builtin_ctzll(word)));
+		}
+}
+
+Size
+la_bitmap_stored_numbers(const void *bytes, Size length, uint32 *numbers, Size room)
+{
+	Written out = {numbers, 0, room};
+	StoredReader reader;
+	StoredPart part;
+	PartKind kind;
+
+	open_stored(&reader, bytes, length);
+	while ((kind = next_part(&reader, &part)) != PART_END)
+	{
+		if (kind != PART_LIST)
+			write_part(&out, kind, &part);
+		else
+			for (uint32 i = 0; i < part.count; i++)
+				write_number(&out, reader.numbers[i]);
+	}
+	return out.n;
+}
+
 /* Storing. */
 
 static int
@@ -375,8 +436,8 @@ store_sorted(StringInfo out, const uint32 *numbers, Size count)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-int
-la_bitmap_store_numbers(StringInfo out, uint32 *numbers, Size count)
+Size
+la_bitmap_distinct(uint32 *numbers, Size count)
 {
 	Size kept = 0;
 
@@ -384,7 +445,13 @@ la_bitmap_store_numbers(StringInfo out, uint32 *numbers, Size count)
 	for (Size i = 0; i < count; i++)
 		if (i == 0 || numbers[i] != numbers[kept - 1])
 			numbers[kept++] = numbers[i];
-	return store_sorted(out, numbers, kept);
+	return kept;
+}
+
+int
+la_bitmap_store_numbers(StringInfo out, uint32 *numbers, Size count)
+{
+	return store_sorted(out, numbers, la_bitmap_distinct(numbers, count));
 }
 
 int

@@ -27,7 +27,13 @@ typedef struct LaBitmap LaBitmap;
  */
 extern int la_bitmap_store_numbers(StringInfo out, uint32 *numbers, Size count);
 
+/* Sort numbers and drop those that repeat; returns how many are left. */
+extern Size la_bitmap_distinct(uint32 *numbers, Size count);
+
 /* Questions about stored bytes. */
+
+/* Write the numbers of a stored set, ascending, where room for so many is; more are damage. */
+extern Size la_bitmap_stored_numbers(const void *bytes, Size length, uint32 *numbers, Size room);
 
 /*
  * How many numbers a stored set has. It costs a look at the header, nanoseconds a container, so of damage
