@@ -300,15 +300,13 @@ build(int workspace, char grain, const char *zone, TimestampTz starts, Timestamp
 	while (left != 0)
 	{
 		LaDimensions wanted = grain == 'm' ? left & ~(left - 1) : left;
-		MemoryContext one =
-		    AllocSetContextCreate(CurrentMemoryContext, "leadanalytics bucket", ALLOCSET_DEFAULT_SIZES);
-		MemoryContext caller = MemoryContextSwitchTo(one);
-		LaTally *tally = rollup_tally(wanted);
+		LaTally *tally;
 
+		SPI_connect(); /* what this takes is given back by SPI_finish() */
+		tally = rollup_tally(wanted);
 		rollup_gather(&gather, tally);
-		rollup_write_segments(workspace, targets, ntargets, tally);
-		MemoryContextSwitchTo(caller);
-		MemoryContextDelete(one);
+		rollup_write_segments(workspace, targets, ntargets, tally, true);
+		SPI_finish();
 		left &= ~wanted;
 	}
 	la_query_run(&add_bucket,
@@ -419,7 +417,7 @@ fold(int workspace, int64 most, TimestampTz now)
 	rollup_events_of_tail(tail, fold_event, &folding);
 	rollup_sessions_of(workspace, tail->opened, tail->nopened, fold_start, &folding);
 	rollup_sessions_of(workspace, tail->closed, tail->nclosed, fold_end, &folding);
-	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally);
+	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, false);
 	delete_tail(workspace, tail);
 	build_quarters(&folding, &state, now);
 	la_query_run(&write_state,

@@ -235,7 +235,8 @@ typedef struct LaTarget /* a bucket whose segments a tally's slot is to become *
 } LaTarget;
 
 extern Datum rollup_dimension_array(LaDimensions dimensions); /* as smallint[] */
-extern void rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally);
+extern void rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally,
+                                  bool fresh);
 
 /* members.c */
 extern int64 rollup_count_members(const LaEntry *entry);

@@ -322,7 +322,7 @@ merge_parts(int workspace, const LaTarget *target, int slot, int64 weight, LaTal
 	Datum key[6] = {Int32GetDatum(workspace), CharGetDatum(target->grain), CStringGetTextDatum(target->zone),
 	                rollup_dimension_array(rollup_all()), TimestampTzGetDatum(target->starts)};
 	Reading reading = {.workspace = workspace, .with_sets = true, .tally = tally, .slot = slot};
-	uint64 found = la_query_run(&find_parts, key, NULL, false, 0);
+	uint64 found = la_query_run(&find_parts, key, NULL, true, 0); /* as of the snapshot that reads them */
 	Datum *parts = palloc(Max(found, 1) * sizeof(Datum));
 	int merged = 0;
 	int last = 0;
@@ -351,10 +351,11 @@ merge_parts(int workspace, const LaTarget *target, int slot, int64 weight, LaTal
 
 /*
  * Write what the tally has of its slots into the targets with the same numbers. The caller holds the
- * workspace's row of leadanalytics.rollup_state, and nobody else changes its segments.
+ * workspace's row of leadanalytics.rollup_state, and nobody else changes its segments. fresh: the targets have
+ * none yet of these dimensions.
  */
 void
-rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally)
+rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally, bool fresh)
 {
 	LaRows *rows = la_rows("written", written_columns, lengthof(written_columns));
 	int64 *weights = palloc0(Max(ntargets, 1) * sizeof(int64));
@@ -365,7 +366,7 @@ rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTa
 	for (int i = 0; i < n; i++)
 		weights[rollup_slot(entries[i])] += 1 + entries[i]->at_most;
 	for (int slot = 0; slot < ntargets; slot++)
-		if (weights[slot] > 0)
+		if (weights[slot] > 0 && !fresh)
 			parts[slot] = merge_parts(workspace, &targets[slot], slot, weights[slot], tally);
 	pfree(entries);
 	entries = rollup_entries(tally, &n);
