@@ -26,6 +26,8 @@ typedef struct Question
 	bool by_members;
 	char **none; /* texts that count as none */
 	int nnone;
+	char **only; /* texts that are asked for; nonly 0: all */
+	int nonly;
 	ReturnSetInfo *result;
 } Question;
 
@@ -48,12 +50,10 @@ typedef struct Grouping
 } Grouping;
 
 static bool
-is_none(const Question *question, const char *text)
+among(char *const *texts, int n, const char *text)
 {
-	if (text == NULL)
-		return true;
-	for (int i = 0; i < question->nnone; i++)
-		if (strcmp(question->none[i], text) == 0)
+	for (int i = 0; i < n; i++)
+		if (text != NULL && strcmp(texts[i], text) == 0)
 			return true;
 	return false;
 }
@@ -139,7 +139,9 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 		int *at;
 		int slot = question->nslots == 1 ? 0 : rollup_slot(entries[i]) + 1;
 
-		if (is_none(question, texts[i]))
+		if (question->nonly > 0 && !among(question->only, question->nonly, texts[i]))
+			continue;
+		if (texts[i] == NULL || among(question->none, question->nnone, texts[i]))
 		{
 			at = &none;
 			found = none >= 0;
@@ -390,6 +392,7 @@ LA_FUNCTION(la_rollup_answer)
 	question.top = PG_GETARG_INT32(6);
 	question.by_members = PG_GETARG_BOOL(7) && question.uniques;
 	question.none = texts_of(PG_GETARG_ARRAYTYPE_P(8), &question.nnone);
+	question.only = texts_of(PG_GETARG_ARRAYTYPE_P(9), &question.nonly);
 	for (int i = 0; i < nasked; i++)
 	{
 		LaDimension dimension = rollup_asked(names[i])->dimension;

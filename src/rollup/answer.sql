@@ -2,10 +2,10 @@
 
 CREATE FUNCTION leadanalytics.answer_from_segments(
     workspace int, dimensions text[], bounds timestamptz[], now timestamptz, include_bots boolean, uniques boolean,
-    top int, by_members boolean, as_none text[])
+    top int, by_members boolean, as_none text[], only_values text[])
 RETURNS TABLE (dimension text, slot int, value text, counts bigint[], members bigint)
 LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'la_rollup_answer';
-COMMENT ON FUNCTION leadanalytics.answer_from_segments(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[]) IS
+COMMENT ON FUNCTION leadanalytics.answer_from_segments(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) IS
     'leadanalytics.answer() from segments, where there are any, and rows';
 
 -- The other way: every fact of a dimension as a row.
@@ -89,7 +89,7 @@ COMMENT ON FUNCTION leadanalytics.facts(int, text, timestamptz, timestamptz, tim
 
 CREATE FUNCTION leadanalytics.answer_from_rows(
     workspace int, dimensions text[], bounds timestamptz[], now timestamptz, include_bots boolean, uniques boolean,
-    top int, by_members boolean, as_none text[])
+    top int, by_members boolean, as_none text[], only_values text[])
 RETURNS TABLE (dimension text, slot int, value text, counts bigint[], members bigint)
 LANGUAGE sql STABLE AS $$
     SELECT d.name, shown.slot, shown.value, shown.counts, CASE WHEN uniques AND d.members IS NOT NULL THEN shown.members END
@@ -101,7 +101,7 @@ LANGUAGE sql STABLE AS $$
             FROM leadanalytics.facts(answer_from_rows.workspace, d.name, bounds[1], bounds[cardinality(bounds)], answer_from_rows.now, include_bots) f
         ), whole AS (
             SELECT f.value, (ARRAY[sum(f.a)::bigint, sum(f.b)::bigint, sum(f.c)::bigint])[1:cardinality(d.counts)] AS counts, count(DISTINCT f.member) AS members
-            FROM fact f GROUP BY f.value
+            FROM fact f WHERE only_values = '{}' OR f.value = ANY (only_values) GROUP BY f.value
         ), first AS (
             SELECT w.*, row_number() OVER (ORDER BY CASE WHEN by_members AND uniques THEN w.members END DESC, w.counts[1] DESC NULLS LAST, w.value COLLATE "C") AS place
             FROM whole w
@@ -115,7 +115,7 @@ LANGUAGE sql STABLE AS $$
     ) AS shown
     ORDER BY array_position(dimensions, d.name), shown.slot, shown.place
 $$;
-COMMENT ON FUNCTION leadanalytics.answer_from_rows(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[]) IS
+COMMENT ON FUNCTION leadanalytics.answer_from_rows(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) IS
     'leadanalytics.answer() from the rows alone';
 
 CREATE FUNCTION leadanalytics.answer(
@@ -127,21 +127,22 @@ CREATE FUNCTION leadanalytics.answer(
     uniques boolean DEFAULT true,
     top int DEFAULT 0,
     by_members boolean DEFAULT false,
-    as_none text[] DEFAULT '{}')
+    as_none text[] DEFAULT '{}',
+    only_values text[] DEFAULT '{}')
 RETURNS TABLE (dimension text, slot int, value text, counts bigint[], members bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
 BEGIN
     IF current_setting('leadanalytics.exact')::boolean THEN
-        RETURN QUERY SELECT * FROM leadanalytics.answer_from_rows(allowed, dimensions, bounds, now, include_bots, uniques, top, by_members, as_none);
+        RETURN QUERY SELECT * FROM leadanalytics.answer_from_rows(allowed, dimensions, bounds, now, include_bots, uniques, top, by_members, as_none, only_values);
     ELSE
-        RETURN QUERY SELECT * FROM leadanalytics.answer_from_segments(allowed, dimensions, bounds, now, include_bots, uniques, top, by_members, as_none);
+        RETURN QUERY SELECT * FROM leadanalytics.answer_from_segments(allowed, dimensions, bounds, now, include_bots, uniques, top, by_members, as_none, only_values);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[]) IS
+COMMENT ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) IS
     'what leadanalytics.dimensions() names, by value: counts, and distinct members if uniques. bounds ascend; slot 0 is from the first to the last, slot n from the n-th '
-    'to the next (none when there is only one). top > 0: only that many values, by their first count or by_members, then by text; texts in as_none count as no value. '
+    'to the next (none when there is only one). top > 0: only that many values, by their first count or by_members, then by text; texts in as_none count as no value; only_values: these values, {}: all. '
     'Exact and current whatever is folded';
-GRANT EXECUTE ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[]) TO leadanalytics_read;
+GRANT EXECUTE ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) TO leadanalytics_read;

@@ -145,3 +145,14 @@ $$;
 COMMENT ON FUNCTION leadanalytics.breakdown(int, text, timestamptz, timestamptz, int, text, timestamptz, boolean, text[]) IS
     'the values of a dimension (see leadanalytics.dimensions()) from starts until before ends, most visitors (or highest count) first; value null: none';
 GRANT EXECUTE ON FUNCTION leadanalytics.breakdown(int, text, timestamptz, timestamptz, int, text, timestamptz, boolean, text[]) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.first_day(workspace int)
+RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT date_trunc('day', least(
+        (SELECT min(b.starts) FROM leadanalytics.bucket b WHERE b.workspace = allowed.id),
+        (SELECT min(e.at) FROM leadanalytics.event e WHERE e.workspace = allowed.id),
+        (SELECT min(s.started_at) FROM leadanalytics.session s WHERE s.workspace = allowed.id)), 'UTC')
+    FROM (SELECT leadanalytics.permitted(first_day.workspace) AS id) AS allowed
+$$;
+COMMENT ON FUNCTION leadanalytics.first_day(int) IS 'the start of the first day (UTC) that there is anything of, null: there is nothing';
+GRANT EXECUTE ON FUNCTION leadanalytics.first_day(int) TO leadanalytics_read;

@@ -351,8 +351,8 @@ merge_parts(int workspace, const LaTarget *target, int slot, int64 weight, LaTal
 
 /*
  * Write what the tally has of its slots into the targets with the same numbers. The caller holds the
- * workspace's row of leadanalytics.rollup_state, and nobody else changes its segments. fresh: the targets have
- * none yet of these dimensions.
+ * workspace's row of leadanalytics.rollup_state, and nobody else changes its segments. fresh: the targets
+ * have none yet of these dimensions.
  */
 void
 rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally, bool fresh)

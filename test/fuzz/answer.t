@@ -27,9 +27,9 @@ for my $statement (
     'SET leadanalytics.segment_events = 4',
     q{SELECT leadanalytics.make_leaf('event', m::date) FROM generate_series(date '2026-02-01', '2026-06-01', '1 month') AS m},
     "SELECT leadanalytics.create_workspace('w' || i, 'Workspace ' || i, timezone => (ARRAY['" . join("','", @zones) . "'])[i]) FROM generate_series(1, 3) AS i",
-    q{CREATE FUNCTION compare(w int, d text[], b timestamptz[], n timestamptz, bots boolean, u boolean, t int, m boolean, nothing text[]) RETURNS text LANGUAGE sql STABLE AS $$
-        WITH s AS (SELECT row_number() OVER () AS place, a.* FROM leadanalytics.answer_from_segments(w, d, b, n, bots, u, t, m, nothing) a),
-             r AS (SELECT row_number() OVER () AS place, a.* FROM leadanalytics.answer_from_rows(w, d, b, n, bots, u, t, m, nothing) a)
+    q{CREATE FUNCTION compare(w int, d text[], b timestamptz[], n timestamptz, bots boolean, u boolean, t int, m boolean, nothing text[], o text[]) RETURNS text LANGUAGE sql STABLE AS $$
+        WITH s AS (SELECT row_number() OVER () AS place, a.* FROM leadanalytics.answer_from_segments(w, d, b, n, bots, u, t, m, nothing, o) a),
+             r AS (SELECT row_number() OVER () AS place, a.* FROM leadanalytics.answer_from_rows(w, d, b, n, bots, u, t, m, nothing, o) a)
         SELECT coalesce(string_agg(x.which || ' ' || x.line, E'\n'), 'same ' || (SELECT count(*) FROM r)) FROM (
             (SELECT 'segments:' AS which, s::text AS line FROM (SELECT dimension, slot, value, counts, members FROM s EXCEPT SELECT dimension, slot, value, counts, members FROM r) s LIMIT 5)
             UNION ALL
@@ -128,7 +128,7 @@ sub ask_something
     my @asked = map { pick(@dimensions) } 1 .. 1 + number_to(3);
     my %seen;
     @asked = grep { !$seen{$_}++ } @asked;
-    my $question = sprintf q{SELECT compare(%d, '{%s}', %s, '%sZ', %s, %s, %d, %s, '%s')}, $w, join(',', @asked), $bounds, time_of($clock), pick('true', 'false'), pick('true', 'true', 'false'), pick(0, 0, 1, 3, 10), pick('true', 'false'), pick('{}', '{news.example,purchase}');
+    my $question = sprintf q{SELECT compare(%d, '{%s}', %s, '%sZ', %s, %s, %d, %s, '%s', '%s')}, $w, join(',', @asked), $bounds, time_of($clock), pick('true', 'false'), pick('true', 'true', 'false'), pick(0, 0, 1, 3, 10), pick('true', 'false'), pick('{}', '{news.example,purchase}'), pick('{}', '{}', '{}', '{news.example,click,https://shop.example/a,/b}');
     my $said = say_sql($question);
     return 1 if $said =~ /^same (\d+)$/ && ++$counted{ $1 > 0 ? 'answers' : 'empty answers' };
     fail("seed $seed: $question");
