@@ -139,13 +139,14 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 		int *at;
 		int slot = question->nslots == 1 ? 0 : rollup_slot(entries[i]) + 1;
 
+		if (among(question->none, question->nnone, texts[i]))
+			texts[i] = NULL;
 		if (question->nonly > 0 && !among(question->only, question->nonly, texts[i]))
 			continue;
-		if (texts[i] == NULL || among(question->none, question->nnone, texts[i]))
+		if (texts[i] == NULL)
 		{
 			at = &none;
 			found = none >= 0;
-			texts[i] = NULL;
 		}
 		else
 			at = &textgroup_insert(known, texts[i], &found)->group;
