@@ -126,6 +126,7 @@ read_sessions(LaTail *tail, int workspace, int64 most)
 		               column(row, 3));
 	}
 	SPI_freetuptable(SPI_tuptable);
+	/* one batch's are in order, and mostly those of several: sorting looks for that first */
 	qsort(tail->opened, tail->nopened, sizeof(int64), by_number);
 	qsort(tail->closed, tail->nclosed, sizeof(int64), by_number);
 }

@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -277,15 +278,20 @@ delete_tail(int workspace, const LaTail *tail)
 		             0);
 }
 
-/* Make a bucket of what is folded; the workspace's row is held. */
+/*
+ * Make a bucket of what is folded: without the tail, which is as the snapshot sees it. The workspace's row is
+ * held.
+ */
 static void
-build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends)
+build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends, LaTail *tail)
 {
 	LaTarget target = {grain, grain == 'q' ? "" : zone, starts};
 	int ntargets = grain == 'q' ? (ends - starts) / LA_QUARTER : 1;
 	LaTarget *targets = palloc(ntargets * sizeof(LaTarget));
 	TimestampTz *bounds = palloc((ntargets + 1) * sizeof(TimestampTz));
-	LaGather gather = {.workspace = workspace, .bounds = bounds, .nslots = ntargets, .with_sets = true};
+	LaGather gather = {
+	    .workspace = workspace, .bounds = bounds, .nslots = ntargets, .with_sets = true, .tail = tail};
+	int64 built = 0;
 	/* A month of a large site is made dimension by dimension: of all at once it may not fit. */
 	LaDimensions left = rollup_all();
 
@@ -296,16 +302,15 @@ build(int workspace, char grain, const char *zone, TimestampTz starts, Timestamp
 		targets[i].starts = bounds[i] = starts + i * LA_QUARTER;
 	}
 	bounds[ntargets] = ends;
-	look_anew();
 	while (left != 0)
 	{
-		LaDimensions wanted = grain == 'm' ? left & ~(left - 1) : left;
+		LaDimensions wanted = grain == 'm' ? UINT64CONST(1) << pg_leftmost_one_pos64(left) : left;
 		LaTally *tally;
 
 		SPI_connect(); /* what this takes is given back by SPI_finish() */
 		tally = rollup_tally(wanted);
 		rollup_gather(&gather, tally);
-		rollup_write_segments(workspace, targets, ntargets, tally, true);
+		rollup_write_segments(workspace, targets, ntargets, tally, &built);
 		SPI_finish();
 		left &= ~wanted;
 	}
@@ -344,6 +349,7 @@ static void
 build_quarters(const Folding *folding, State *state, TimestampTz now)
 {
 	int64 enough = (int64) la_segment_events * QUARTERS_FACTOR;
+	LaTail *tail = NULL;
 
 	for (int i = 0; i < folding->ndays; i++)
 	{
@@ -363,7 +369,12 @@ build_quarters(const Folding *folding, State *state, TimestampTz now)
 		if (events < enough &&
 		    (day->day == state->day || count_rows(folding->workspace, day->day, enough) < enough))
 			continue;
-		build(folding->workspace, 'q', "", day->day * USECS_PER_DAY, (day->day + 1) * USECS_PER_DAY);
+		if (tail == NULL)
+		{
+			look_anew();
+			tail = rollup_tail(folding->workspace, PG_INT64_MAX, DT_NOBEGIN, DT_NOEND);
+		}
+		build(folding->workspace, 'q', "", day->day * USECS_PER_DAY, (day->day + 1) * USECS_PER_DAY, tail);
 	}
 }
 
@@ -417,7 +428,7 @@ fold(int workspace, int64 most, TimestampTz now)
 	rollup_events_of_tail(tail, fold_event, &folding);
 	rollup_sessions_of(workspace, tail->opened, tail->nopened, fold_start, &folding);
 	rollup_sessions_of(workspace, tail->closed, tail->nclosed, fold_end, &folding);
-	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, false);
+	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, NULL);
 	delete_tail(workspace, tail);
 	build_quarters(&folding, &state, now);
 	la_query_run(&write_state,
@@ -452,8 +463,9 @@ LA_FUNCTION(la_rollup_build)
 	held = lock(workspace, &state);
 	if (held)
 	{
+		look_anew();
 		build(workspace, PG_GETARG_CHAR(1), text_to_cstring(PG_GETARG_TEXT_PP(2)), PG_GETARG_TIMESTAMPTZ(3),
-		      PG_GETARG_TIMESTAMPTZ(4));
+		      PG_GETARG_TIMESTAMPTZ(4), NULL);
 		la_query_run(&write_state,
 		             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state.day),
 		                       Int64GetDatum(state.day_events), TimestampTzGetDatum(DT_NOEND)},

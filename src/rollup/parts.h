@@ -236,7 +236,7 @@ typedef struct LaTarget /* a bucket whose segments a tally's slot is to become *
 
 extern Datum rollup_dimension_array(LaDimensions dimensions); /* as smallint[] */
 extern void rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally,
-                                  bool fresh);
+                                  int64 *built);
 
 /* members.c */
 extern int64 rollup_count_members(const LaEntry *entry);
@@ -250,6 +250,7 @@ typedef struct LaGather
 	int nslots;
 	TimestampTz now; /* idle sessions are complete as seen then; 0: not before their end is written */
 	bool with_tail;  /* what is not folded yet, too */
+	LaTail *tail;    /* as the snapshot sees it; NULL: it is read */
 	bool with_sets;
 	char coarsest;
 } LaGather;

@@ -14,7 +14,8 @@
  *
  * n is a number of 7 bits a byte, the low ones first, the top bit set on all but the last. sets has the
  *values' sets one behind the other (src/bitmap/bitmap.h says how a set is written), and a CRC-32C likewise.
- *Nothing of it is believed before the sums agree, and no length even then.
+ *Nothing of it is believed before the sums agree, and no length even then. Every part has a row of the first
+ * dimension, LA_TOTAL, if need be without values: by those the parts of a bucket are found.
  *
  * Parts of a bucket add up. Writing merges those that are not much larger than what is new, so that every
  *fact is written again a logarithmic number of times and a bucket has a handful of parts.
@@ -45,7 +46,10 @@ static LaQuery read_range = {
     {BUCKET_TYPES, TIMESTAMPTZOID}};
 
 static LaQuery find_parts = {
-    "SELECT s.part, sum(s.weight)::bigint " OF_BUCKET "GROUP BY s.part ORDER BY 2", 5, {BUCKET_TYPES}};
+    "SELECT s.part, s.weight FROM leadanalytics.segment s WHERE s.workspace = $1 AND s.grain = $2 "
+    "AND s.zone = $3 AND s.dimension = 1 AND s.bucket = $4 ORDER BY s.weight",
+    4,
+    {INT4OID, CHAROID, TEXTOID, TIMESTAMPTZOID}};
 
 static LaQuery read_parts = {"SELECT s.dimension, s.bucket, s.directory, s.sets " OF_BUCKET
                              "AND s.part = ANY ($6)",
@@ -264,14 +268,13 @@ bytea_of(const StringInfo bytes)
 	return PointerGetDatum(value);
 }
 
-/* The row of these entries, which are one dimension's of one slot. */
+/* The row of these entries, which are one dimension's of one slot; there may be none. */
 static void
-add_segment(LaRows *rows, int workspace, const LaTarget *target, int part, LaEntry **entries, int n)
+add_segment(LaRows *rows, int workspace, const LaTarget *target, int part, int64 weight, int dimension,
+            LaEntry **entries, int n)
 {
-	int dimension = rollup_dimension(entries[0]);
 	StringInfoData directory;
 	StringInfoData sets;
-	int64 weight = n;
 	Datum values[lengthof(written_columns)];
 	bool nulls[lengthof(written_columns)] = {false};
 
@@ -295,7 +298,6 @@ add_segment(LaRows *rows, int workspace, const LaTarget *target, int part, LaEnt
 			length = rollup_store_members(&sets, entries[i], &count);
 		append_number(&directory, count);
 		append_number(&directory, length);
-		weight += count;
 	}
 	append_sum(&directory, workspace, dimension, target->starts);
 	append_sum(&sets, workspace, dimension, target->starts);
@@ -314,35 +316,46 @@ add_segment(LaRows *rows, int workspace, const LaTarget *target, int part, LaEnt
 	pfree(sets.data);
 }
 
-/* Take the parts that are to be merged with what is new out of the table, into the slot; returns the new
- * part. */
+/*
+ * Take the parts that are to be merged with what is new out of the table, into the slot; returns the new
+ * part.
+ */
 static int
-merge_parts(int workspace, const LaTarget *target, int slot, int64 weight, LaTally *tally)
+merge_parts(int workspace, const LaTarget *target, int slot, int64 *weight, LaTally *tally)
 {
-	Datum key[6] = {Int32GetDatum(workspace), CharGetDatum(target->grain), CStringGetTextDatum(target->zone),
-	                rollup_dimension_array(rollup_all()), TimestampTzGetDatum(target->starts)};
+	Datum zone = CStringGetTextDatum(target->zone);
 	Reading reading = {.workspace = workspace, .with_sets = true, .tally = tally, .slot = slot};
-	uint64 found = la_query_run(&find_parts, key, NULL, true, 0); /* as of the snapshot that reads them */
+	/* as of the snapshot that reads them */
+	uint64 found = la_query_run(&find_parts,
+	                            (Datum[]){Int32GetDatum(workspace), CharGetDatum(target->grain), zone,
+	                                      TimestampTzGetDatum(target->starts)},
+	                            NULL, true, 0);
 	Datum *parts = palloc(Max(found, 1) * sizeof(Datum));
 	int merged = 0;
 	int last = 0;
 
-	for (uint64 row = 0; row < found; row++) /* the smallest first */
+	for (uint64 row = 0; row < found; row++) /* the lightest first */
 	{
 		bool isnull;
 		int part = DatumGetInt32(la_query_value(row, 1, &isnull));
-		int64 its = DatumGetInt64(la_query_value(row, 2, &isnull));
+		int64 its = DatumGetInt32(la_query_value(row, 2, &isnull));
 
 		last = Max(last, part);
-		if (merged < row || (its > 2 * weight && found - row < MOST_PARTS))
+		if (merged < row || (its > 2 * *weight && found - row < MOST_PARTS))
 			continue;
 		parts[merged++] = Int32GetDatum(part);
-		weight += its;
+		*weight += its;
 	}
 	SPI_freetuptable(SPI_tuptable);
 	if (merged > 0)
 	{
-		key[5] = PointerGetDatum(construct_array(parts, merged, INT4OID, 4, true, TYPALIGN_INT));
+		Datum key[] = {Int32GetDatum(workspace),
+		               CharGetDatum(target->grain),
+		               zone,
+		               rollup_dimension_array(rollup_all()),
+		               TimestampTzGetDatum(target->starts),
+		               PointerGetDatum(construct_array(parts, merged, INT4OID, 4, true, TYPALIGN_INT))};
+
 		la_query_each(&read_parts, key, NULL, take_segment, &reading);
 		la_query_run(&delete_parts, key, NULL, false, 0);
 	}
@@ -351,32 +364,48 @@ merge_parts(int workspace, const LaTarget *target, int slot, int64 weight, LaTal
 
 /*
  * Write what the tally has of its slots into the targets with the same numbers. The caller holds the
- * workspace's row of leadanalytics.rollup_state, and nobody else changes its segments. fresh: the targets
- * have none yet of these dimensions.
+ * workspace's row of leadanalytics.rollup_state, and nobody else changes its segments. built: the targets
+ * have no segments yet; one target's may be written dimension by dimension, LA_TOTAL the last, and built adds
+ * up what they weigh.
  */
 void
-rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally, bool fresh)
+rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally, int64 *built)
 {
 	LaRows *rows = la_rows("written", written_columns, lengthof(written_columns));
 	int64 *weights = palloc0(Max(ntargets, 1) * sizeof(int64));
 	int *parts = palloc0(Max(ntargets, 1) * sizeof(int));
+	bool with_total = (rollup_wanted(tally) & LA_BIT(LA_TOTAL)) != 0;
 	int n;
+	int next = 0;
 	LaEntry **entries = rollup_entries(tally, &n);
 
 	for (int i = 0; i < n; i++)
 		weights[rollup_slot(entries[i])] += 1 + entries[i]->at_most;
-	for (int slot = 0; slot < ntargets; slot++)
-		if (weights[slot] > 0 && !fresh)
-			parts[slot] = merge_parts(workspace, &targets[slot], slot, weights[slot], tally);
-	pfree(entries);
-	entries = rollup_entries(tally, &n);
-	for (int i = 0, next; i < n; i = next)
+	if (built != NULL && ntargets == 1)
+		weights[0] = *built += weights[0];
+	if (built == NULL)
 	{
-		int slot = rollup_slot(entries[i]);
+		for (int slot = 0; slot < ntargets; slot++)
+			if (weights[slot] > 0)
+				parts[slot] = merge_parts(workspace, &targets[slot], slot, &weights[slot], tally);
+		pfree(entries);
+		entries = rollup_entries(tally, &n);
+	}
+	for (int slot = 0; slot < ntargets; slot++)
+	{
+		uint64 total = (uint64) slot << 8 | LA_TOTAL;
 
-		for (next = i; next < n && entries[next]->key >> 32 == entries[i]->key >> 32;)
-			next++;
-		add_segment(rows, workspace, &targets[slot], parts[slot], &entries[i], next - i);
+		if (weights[slot] > 0 && with_total && (next == n || entries[next]->key >> 32 != total))
+			add_segment(rows, workspace, &targets[slot], parts[slot], weights[slot], LA_TOTAL, NULL, 0);
+		while (next < n && rollup_slot(entries[next]) == slot)
+		{
+			int first = next;
+
+			while (next < n && entries[next]->key >> 32 == entries[first]->key >> 32)
+				next++;
+			add_segment(rows, workspace, &targets[slot], parts[slot], weights[slot],
+			            rollup_dimension(entries[first]), &entries[first], next - first);
+		}
 	}
 	if (rows->n > 0)
 		la_rows_run(rows, &add_segments);
