@@ -53,12 +53,13 @@ BEGIN
         SELECT s.started_at, NULL, 0::bigint, 0::bigint, 0::bigint, s.fingerprint::bigint
         FROM leadanalytics.session s
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND s.vpn_score > 50 AND s.fingerprint IS NOT NULL;
-    WHEN dimension = 'score' THEN
+    WHEN dimension IN ('score', 'complete') THEN
         RETURN QUERY
-        SELECT s.started_at, leadanalytics.engagement_score(date_part('epoch', c.at - s.started_at), s.scroll_percent, s.clicks, s.returns)::text,
-               1::bigint, (extract(epoch FROM c.at - s.started_at) * 1000000)::bigint, 0::bigint, NULL::bigint
+        SELECT s.started_at, CASE dimension WHEN 'score' THEN g.score::text END, 1::bigint, (extract(epoch FROM c.at - s.started_at) * 1000000)::bigint,
+               g.score::bigint, NULL::bigint
         FROM leadanalytics.session s
         CROSS JOIN LATERAL (SELECT leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, s.ended_at, facts.now) AS at) AS c
+        CROSS JOIN LATERAL (SELECT leadanalytics.engagement_score(date_part('epoch', c.at - s.started_at), s.scroll_percent, s.clicks, s.returns) AS score) AS g
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND c.at IS NOT NULL;
     ELSE
         RETURN QUERY

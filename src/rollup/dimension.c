@@ -64,6 +64,7 @@ static LaAsked asked[] = {
     {"os", LA_AGENT, TEXT("t.parts[4]")},
     {"device_type", LA_AGENT, TEXT("t.parts[7]")},
     {"score", LA_SCORE},
+    {"complete", LA_SCORE, .sum = "score"},
 };
 
 LaAsked *
@@ -93,6 +94,18 @@ const char *
 rollup_count_name(int dimension, int count)
 {
 	return kept[dimension % LA_ROBOTS].counts[count];
+}
+
+int
+rollup_asked_counts(const LaAsked *of, const char **names)
+{
+	int n = rollup_ncounts(of->dimension);
+
+	for (int i = 0; i < n; i++)
+		names[i] = rollup_count_name(of->dimension, i);
+	if (of->sum != NULL)
+		names[n++] = of->sum;
+	return n;
 }
 
 bool

@@ -123,7 +123,7 @@ sub ask_something
     {
         my $step = pick(qw(day day week month));
         ($step, $to) = ('hour', $from + number_to(4 * 86400)) if chance(25);
-        $bounds = sprintf q{(SELECT array_agg(s.starts_at ORDER BY s.slot) || max(s.ends_at) FROM leadanalytics.steps('%sZ', '%sZ', '%s', '%s') s)}, time_of($from), time_of($to + 1), $step, $zone;
+        $bounds = sprintf q{(SELECT '%sZ'::timestamptz || (array_agg(s ORDER BY s))[2:] || '%sZ'::timestamptz FROM leadanalytics.steps('%sZ', '%sZ', '%s', '%s') s)}, (time_of($from), time_of($to + 1)) x 2, $step, $zone;
     }
     my @asked = map { pick(@dimensions) } 1 .. 1 + number_to(3);
     my %seen;
