@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <sys/socket.h>
+
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "funcapi.h"

@@ -7,10 +7,11 @@ CREATE TABLE leadanalytics.rate_class (
     seconds int NOT NULL DEFAULT 60 CHECK (seconds BETWEEN 1 AND 86400),
     family text COLLATE "C" UNIQUE
         CHECK (family IN ('dashboard', 'engagement', 'activity', 'campaigns', 'public', 'plain')),
-    method text COLLATE "C" CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE') AND family IS NOT NULL),
+    method text COLLATE "C" CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
     spares_whitelisted boolean NOT NULL DEFAULT false,
     summary text NOT NULL,
-    builtin boolean NOT NULL DEFAULT false
+    builtin boolean NOT NULL DEFAULT false,
+    CONSTRAINT method_is_of_a_family CHECK (method IS NULL OR family IS NOT NULL)
 );
 COMMENT ON TABLE leadanalytics.rate_class IS 'classes of requests that have a limit; leadanalytics.rate_limits shows what holds, leadanalytics.set_rate_limit() changes it';
 COMMENT ON COLUMN leadanalytics.rate_class.per IS 'whose requests are counted together: those of a key, of a workspace, of an address, or of a workspace and an address; without a valid key those of the address';
