@@ -13,7 +13,8 @@ use Time::HiRes 'time', 'sleep';
 my $day = 86400;
 my $ours = workspace();
 my $other = workspace('other');
-my %key = map { $_ => key($ours, $_) } qw(admin marketing agent sdk live tenant member);
+my %key = map { $_ => key($ours, $_) } qw(admin marketing agent sdk live tenant);
+$key{member} = key($ours, 'member', member => sql("SELECT leadanalytics.create_member($ours, 'limits\@limits.example', 'member')"));
 
 functions(q{
     CREATE FUNCTION yes() RETURNS json LANGUAGE sql STABLE AS $$ SELECT '{"ok":true}'::json $$;
@@ -80,7 +81,7 @@ is(said(request('OPTIONS', $path, ["X-API-Key: $key{sdk}"])), '204 - -', 'OPTION
 is(said(get($path, $key{sdk})), '200 5 2', '… indeed');
 $path = limited('public', 'workspace', 2);
 is(join(', ', map { said(get($path, $key{$_})) } qw(agent sdk admin)), '200 2 1, 200 2 0, 429 2 0', 'keys of a workspace share a window per workspace');
-is(said(get($path, key($other, 'agent'))), '200 2 1', '… which is that workspace''s');
+is(said(get($path, key($other, 'agent'))), '200 2 1', '… which is that workspace\'s');
 $path = limited('public', 'ip', 2);
 is(join(', ', map { said(get($path, $_)) } $key{agent}, key($other, 'agent'), $key{sdk}), '200 2 1, 200 2 0, 429 2 0', 'an address has one window per IP');
 
@@ -118,15 +119,15 @@ for my $family (@families)
     is(json($r)->{error}{code}, 'RATE_LIMITED', 'campaigns: its code') if $family eq 'campaigns';
 }
 is(said(get('/healthz')), '200 - -', 'a route without a class says nothing of limits');
-is(said(get('/analytics/overview', $key{admin})), '200 - -', 'neither do the dashboard''s (D-75)');
+is(said(get('/analytics/overview', $key{admin})), '200 - -', 'neither do the dashboard\'s (D-75)');
 
 # --- Every answer has them --------------------------------------------------------------------------------
 
 my $n = [ [ n => query => 'int', required => 'true' ] ];
-$path = limited('public', 'key', 100, function => 'echo', params => $n);
-is(said(get("$path?n=x", $key{sdk})), '400 100 99', '400');
+$path = limited('public', 'key', 100, function => 'echo', params => $n, roles => '{sdk}');
+is(said(get("$path?n=x", $key{sdk})), '400 100 99', 'a 400 says how it is');
 is(said(request('POST', $path, ["Authorization: Bearer $key{sdk}"], '{}')), '405 - -', '405: of POST there is no limit');
-is(said(get($path, $key{live})), '403 100 99', '403');
+is(said(get($path, $key{live})), '403 100 99', 'a 403 says how it is');
 $path = limited('public', 'key', 100, function => 'fails', params => [ [ status => query => 'int' ] ]);
 my $left = 99;
 is(said(get("$path?status=$_", $key{sdk})), "$_ 100 " . $left--, "$_ keeps the headers through nginx") for (400, 404, 409, 422, 429, 503);
@@ -148,7 +149,7 @@ is(join(', ', map { said(request('POST', $path, [ "X-API-Key: $key{sdk}", 'Idemp
     '200 3 2, 200 3 1, 200 3 0, 429 3 0', 'what is answered again counts');
 
 # The order: 401, 404, 405, 403, then 429, then 400.
-$path = limited('engagement', 'ip', 1, function => 'echo', params => $n);
+$path = limited('engagement', 'ip', 1, function => 'echo', params => $n, roles => '{live}');
 is(said(get("$path?n=1", $key{live})), '200 1 0', 'the window is spent');
 is(said(get("$path?n=1", $key{agent})), '403 1 0', 'D-66: 403 before 429');
 is(said(get("$path?n=x", $key{live})), '429 1 0', '… 429 before 422');
@@ -158,8 +159,8 @@ is(said(request('PUT', $path, ["X-API-Key: $key{live}"], '{}')), '405 - -', '405
 
 $path = limited('public', 'key', 3);
 is(join(', ', map { said($_) } get($path), get($path, 'dk_' . '0' x 64), get($path, 'nonsense'), get($path), get($path, 'nonsense')),
-    '401 3 2, 401 3 1, 401 3 0, 429 3 0, 429 3 0', 'D-75 without a valid key the address''s window is spent');
-is(said(get($path, $key{agent})), '200 3 2', '… and a key''s is another');
+    '401 3 2, 401 3 1, 401 3 0, 429 3 0, 429 3 0', 'D-75 without a valid key the address\'s window is spent');
+is(said(get($path, $key{agent})), '200 3 2', '… and a key\'s is another');
 
 # Paths without a route are of their family's class.
 sql("SELECT leadanalytics.set_rate_limit('public', 70000), leadanalytics.set_rate_limit('engagement', 80000)");
@@ -171,7 +172,7 @@ for ([ 'GET', '/api/v1/http-limits-none', 'agent', '404 70000' ], [ 'GET', '/api
     is(join(' ', $r->{status}, (window($r))[0] // '-'), $wanted, "$method $path");
 }
 route('GET', '/api/v1/http-limits-default', 'yes', family => 'public', roles => '{agent}');
-is((window(get('/api/v1/http-limits-default', $key{agent})))[0], 70000, 'a route that names no class is of its family''s');
+is((window(get('/api/v1/http-limits-default', $key{agent})))[0], 70000, 'a route that names no class is of its family\'s');
 sql("UPDATE leadanalytics.route SET rate_class = 'none' WHERE path = '/api/v1/http-limits-default'");
 is(said(get('/api/v1/http-limits-default', $key{agent})), '200 - -', '… unless its class is none');
 sql("SELECT leadanalytics.set_rate_limit('public', 0), leadanalytics.set_rate_limit('engagement', 0)");
@@ -186,7 +187,7 @@ my $free = sql("SELECT leadanalytics.create_key($ours, 'agent', per_minute => 0)
     return ((map { get($path, $two) } 1 .. 3), (map { get('/analytics/overview', $two) } 1 .. 3));
 });
 is(join(', ', map { said($_) } @answers), '200 2 1, 200 2 0, 429 2 0, 200 2 1, 200 2 0, 429 2 0',
-    'per_minute stands in place of the class''s limit, and of none');
+    'per_minute stands in place of the class\'s limit, and of none');
 cmp_ok(header($answers[2], 'Retry-After'), '<=', 60, '… of a minute');
 is(join(', ', map { said(get($path, $free)) } 1 .. 3), '200 - -, 200 - -, 200 - -', 'per_minute 0: no limit');
 
