@@ -92,8 +92,8 @@ CREATE FUNCTION leadanalytics.rate_lines()
 RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE AS $$
     SELECT 'rate limits',
            CASE WHEN refused IS NULL THEN 'off: not preloaded; X-RateLimit-* show full windows'
-                WHEN uncounted > 0 THEN format('on; %s requests refused; %s not counted: all windows were taken', refused, uncounted)
-                ELSE format('on; %s requests refused', refused) END,
+                WHEN uncounted > 0 THEN format('on; requests refused: %s, not counted as all windows were taken: %s', refused, uncounted)
+                ELSE format('on; requests refused: %s', refused) END,
            CASE WHEN refused IS NULL THEN 'Add leadanalytics to shared_preload_libraries and restart PostgreSQL.'
                 WHEN uncounted > 0 THEN 'SELECT * FROM leadanalytics.rate_windows(); so many addresses at once are an attack, or need a limit in front of nginx.' END
     FROM leadanalytics.rate_counters()
