@@ -94,8 +94,8 @@ is(join(',', sort { $a <=> $b } map { (window($_))[1] } grep { $_->{status} == 2
 
 # Eight sessions as fast as they can.
 my @sessions = map { session('leadanalytics') } 1 .. 8;
-my $spend = q{SELECT count(*) FILTER (WHERE NOT refused) FROM generate_series(1, 1500), LATERAL leadanalytics.spend_rate(
-    'http_limits_parallel', 'key', 4000 + 0 * generate_series, 86400, 1, 1, NULL, NULL, date_trunc('day', now()) + interval '23:59:59')};
+my $spend = q{SELECT count(*) FILTER (WHERE NOT refused) FROM generate_series(1, 100000), LATERAL leadanalytics.spend_rate(
+    'http_limits_parallel', 'key', 400000 + 0 * generate_series, 86400, 1, 1, NULL, NULL, date_trunc('day', now()) + interval '23:59:59')};
 print { $_->{in} } "$spend;\n\\echo <end>\n" for @sessions;
 my $taken = 0;
 for my $session (@sessions)
@@ -104,7 +104,7 @@ for my $session (@sessions)
     $taken += $line if $line =~ /^\d+$/;
     readline $session->{out};
 }
-is($taken, 4000, 'eight sessions with 12 000 requests take 4 000 of 4 000');
+is($taken, 400000, 'eight sessions with 800 000 requests take 400 000 of 400 000');
 leave($_) for @sessions;
 
 # --- The families -----------------------------------------------------------------------------------------
