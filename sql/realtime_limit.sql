@@ -93,7 +93,7 @@ FROM leadanalytics.rate_windows() WHERE class = 'capture' AND ip = '192.0.2.77';
 COMMIT;
 CREATE ROLE limit_reader IN ROLE leadanalytics_write;
 SET ROLE limit_reader;
-SELECT count(*) > 0 AS limits FROM leadanalytics.rate_limits;
+SELECT * FROM leadanalytics.rate_limits;
 SELECT * FROM leadanalytics.rate_windows();
 SELECT leadanalytics.set_rate_limit('capture', 0);
 RESET ROLE;

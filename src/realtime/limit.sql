@@ -19,7 +19,7 @@ CREATE VIEW leadanalytics.rate_limits WITH (security_barrier) AS
     FROM leadanalytics.rate_class c LEFT JOIN leadanalytics.rate_limit l ON l.class = c.name;
 COMMENT ON VIEW leadanalytics.rate_limits IS
     'how many requests of each class a window of so many seconds takes (0: any number); a route names its class, and a key may have a limit of its own instead';
-GRANT SELECT ON leadanalytics.rate_limits TO leadanalytics_read;
+GRANT SELECT ON leadanalytics.rate_limits TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.set_rate_limit(class text, requests int)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
