@@ -3,6 +3,7 @@
 SET client_min_messages = warning;
 CREATE SCHEMA door_test;
 GRANT USAGE ON SCHEMA door_test TO leadanalytics_owner;
+SELECT count(leadanalytics.set_rate_limit(class, 0)) > 0 AS lifted FROM leadanalytics.rate_limits \gset
 SELECT leadanalytics.create_workspace('acme', 'Acme') AS acme, leadanalytics.create_workspace('other', 'Other') AS other \gset
 SELECT leadanalytics.create_key(:acme, 'admin') AS admin, leadanalytics.create_key(:acme, 'marketing') AS marketing,
        leadanalytics.create_key(:other, 'tenant') AS tenant, leadanalytics.create_key(:acme, 'sdk') AS sdk \gset
@@ -247,3 +248,4 @@ DELETE FROM leadanalytics.route WHERE NOT builtin;
 DROP SCHEMA door_test CASCADE;
 DROP ROLE door_test_stranger;
 DELETE FROM leadanalytics.workspace;
+DELETE FROM leadanalytics.rate_limit;

@@ -98,6 +98,7 @@ CREATE TABLE leadanalytics.route (
     summary text NOT NULL,
     example json,
     builtin boolean NOT NULL DEFAULT false,
+    rate_class text COLLATE "C", -- of leadanalytics.rate_class, which room realtime makes
     PRIMARY KEY (path, method)
 );
 COMMENT ON TABLE leadanalytics.route IS 'the HTTP interface: method and path → SQL function';
@@ -111,6 +112,7 @@ COMMENT ON COLUMN leadanalytics.route.cors IS 'a browser on another origin may c
 COMMENT ON COLUMN leadanalytics.route.idempotent IS 'it heeds the header Idempotency-Key: a request that comes again is answered as the first was, and not done again';
 COMMENT ON COLUMN leadanalytics.route.timeout_ms IS 'after this the request is given up with 503, ms';
 COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement envelope';
+COMMENT ON COLUMN leadanalytics.route.rate_class IS 'whose limit its requests have (leadanalytics.rate_limits); null: the class of its family, when there is one';
 COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI';
 
 CREATE TABLE leadanalytics.route_param (

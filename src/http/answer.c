@@ -59,8 +59,8 @@ void
 la_answer_function_header(LaAnswer *answer, const char *name, const char *value)
 {
 	static const char *const reserved[] = {
-	    "X-Accel-",          "X-LA",       "Content-Length", "Content-Type",
-	    "Transfer-Encoding", "Connection", "Set-Cookie",     "Server"};
+	    "X-Accel-",   "X-LA",       "Content-Length", "Content-Type", "Transfer-Encoding",
+	    "Connection", "Set-Cookie", "Server",         "X-RateLimit-"};
 	const char *c;
 
 	for (int i = 0; i < lengthof(reserved); i++)

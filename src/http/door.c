@@ -3,8 +3,8 @@
  *
  * One request is one call. Everything that may fail runs in a subtransaction, so that an error of a
  * route's function undoes its work and still leaves as a well-formed answer; status and headers are set
- * after it ended. The order of the checks is the contract's: OPTIONS, 401, 404 path, 405, 403, 400/422,
- * 404 object.
+ * after it ended. The order of the checks is the contract's: OPTIONS, 401, 404 path, 405, 403, 429, 400/422,
+ * 404 object. Without a valid key a spent window is told before the 401, or it would stop nobody.
  *
  * - A deadlock or serialization failure is tried again here, three times in all. It must not get out:
  *   PostgREST would repeat a 40001 for ever.
@@ -37,6 +37,7 @@
 #include "http/cors.h"
 #include "http/http.h"
 #include "http/idempotency.h"
+#include "http/meter.h"
 #include "http/request.h"
 #include "http/route.h"
 #include "tenant/tenant.h"
@@ -54,6 +55,8 @@ typedef struct Visit
 	LaRoute *route;         /* NULL until found */
 	bool has_key;
 	LaKey key;
+	bool metered; /* rate is known: a request is counted once, however often it is tried */
+	LaRate rate;
 	bool readable; /* a page of the request's origin may read the answer (CORS) */
 	bool undo;     /* the work was done to learn the answer's headers only */
 } Visit;
@@ -87,6 +90,15 @@ refuse_key(const Visit *visit, const char *message)
 	return refuse(visit, 401, la_family_has_text(visit->family, 401) ? NULL : message);
 }
 
+static LaAnswer *
+refuse_rate(const Visit *visit)
+{
+	LaAnswer *answer = refuse(visit, 429, NULL);
+
+	la_answer_header(answer, "Retry-After", psprintf("%d", visit->rate.wait));
+	return answer;
+}
+
 static bool
 all_public(List *routes)
 {
@@ -96,6 +108,12 @@ all_public(List *routes)
 		if (!((LaRoute *) lfirst(cell))->public)
 			return false;
 	return routes != NIL;
+}
+
+static const LaKey *
+key_of(const Visit *visit)
+{
+	return visit->has_key ? &visit->key : NULL;
 }
 
 static bool
@@ -311,8 +329,7 @@ static LaAnswer *
 call_once(Visit *visit)
 {
 	pg_uuid_t claim;
-	LaAnswer *answer =
-	    la_idempotency_claim(visit->route, visit->request, visit->has_key ? &visit->key : NULL, &claim);
+	LaAnswer *answer = la_idempotency_claim(visit->route, visit->request, key_of(visit), &claim);
 
 	if (answer != NULL)
 		return answer;
@@ -355,10 +372,13 @@ pass(Visit *visit)
 		visit->has_key = la_key_find(key_text, &visit->key);
 	if (visit->route != NULL && visit->route->cors)
 		visit->readable = la_cors_allowed(request, visit->has_key ? visit->key.workspace : 0);
+	if (!visit->metered)
+		visit->rate = la_meter_spend(visit->family, visit->route, request, key_of(visit), visit->writing);
+	visit->metered = true;
 	if (key_text != NULL && !visit->has_key)
-		return refuse_key(visit, NULL);
+		return visit->rate.refused ? refuse_rate(visit) : refuse_key(visit, NULL);
 	if (key_text == NULL && !(visit->route ? visit->route->public : all_public(routes)))
-		return refuse_key(visit, no_key);
+		return visit->rate.refused ? refuse_rate(visit) : refuse_key(visit, no_key);
 	if (routes == NIL)
 		return refuse(visit, 404, NULL);
 	if (visit->route == NULL)
@@ -370,6 +390,8 @@ pass(Visit *visit)
 	}
 	if (!may_call(visit))
 		return refuse(visit, 403, NULL);
+	if (visit->rate.refused && !la_meter_spares(visit->route, request, key_of(visit)))
+		return refuse_rate(visit);
 
 	if (visit->route->call == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -469,6 +491,7 @@ try_pass(Visit *visit, bool *again)
 	/* What a key may see depends on its role, and bodies have the documents' fields alone (D-80). */
 	if (visit->has_key && strcmp(la_family_name(visit->family), "dashboard") == 0)
 		la_answer_header(answer, "X-Key-Role", visit->key.role);
+	la_meter_mark(answer, &visit->rate);
 	return answer;
 }
 

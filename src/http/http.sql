@@ -14,14 +14,18 @@ COMMENT ON FUNCTION leadanalytics_door.handle_rw(bytea) IS
 
 GRANT EXECUTE ON FUNCTION leadanalytics_door.handle_ro(bytea), leadanalytics_door.handle_rw(bytea) TO leadanalytics_anon;
 
--- A changed route is seen by every session's next transaction.
+-- A changed route or limit is seen by every session's next transaction.
 CREATE FUNCTION leadanalytics.route_changed()
 RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'la_http_route_changed';
-COMMENT ON FUNCTION leadanalytics.route_changed() IS 'tells all sessions to read the routes again';
+COMMENT ON FUNCTION leadanalytics.route_changed() IS 'tells all sessions to read the routes and their limits again';
 
 CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadanalytics.route
     FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.route_changed();
 CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadanalytics.route_param
+    FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.route_changed();
+CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadanalytics.rate_class
+    FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.route_changed();
+CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadanalytics.rate_limit
     FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.route_changed();
 
 -- Forms.

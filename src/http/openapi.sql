@@ -105,6 +105,8 @@ RETURNS json LANGUAGE sql STABLE AS $$
                      ('413', 'the body is too large', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('415', 'the body''s Content-Encoding is not gzip, deflate or identity', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('422', 'a parameter or the body is not as described', (route).family = 'engagement'),
+                     ('429', 'too many requests in this window; Retry-After says when the next begins, X-RateLimit-Limit, -Remaining and -Reset on every answer how it is',
+                      EXISTS (SELECT FROM leadanalytics.rate_limits l WHERE l.class = leadanalytics.route_rate_class(route) AND l.requests > 0)),
                      ('500', 'a fault of the server, named in its log by X-Request-Id', true),
                      ('503', 'try again later', true)) AS e (status, description, applies)
         WHERE e.applies

@@ -8,6 +8,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -37,15 +38,14 @@ static const struct
 static MemoryContext table_context = NULL; /* everything of the compiled table */
 static List *table = NIL;                  /* LaRoute */
 static bool table_valid = false;
+static List *rates = NIL; /* LaRateClass */
 static Oid route_oid = InvalidOid;
-static Oid param_oid = InvalidOid;
 
 static LaQuery read_routes = {
     "SELECT r.method, r.path, r.family, r.roles, r.success, r.writes, r.cors, r.timeout_ms, r.message, "
     "r.function, "
     "       f.schema, f.name, f.arguments, f.answers, "
-    "       'leadanalytics.route'::regclass::oid, 'leadanalytics.route_param'::regclass::oid, r.idempotent, "
-    "f.id "
+    "       'leadanalytics.route'::regclass::oid, r.rate_class, r.idempotent, f.id "
     "FROM leadanalytics.route r, leadanalytics.route_function(r.function) f "
     "ORDER BY r.path, r.method"};
 
@@ -233,6 +233,7 @@ load_route(uint64 row, char **schema, char **name, List **arguments)
 {
 	LaRoute *route = palloc0(sizeof(LaRoute));
 	const char *answers;
+	const char *rate_class;
 	ListCell *cell;
 
 	route->method = text_of(row, 1);
@@ -244,6 +245,9 @@ load_route(uint64 row, char **schema, char **name, List **arguments)
 	route->cors = is_true(row, 7);
 	route->idempotent = is_true(row, 17);
 	route->timeout_ms = integer(row, 8);
+	rate_class = text_of(row, 16);
+	route->rate = rate_class ? la_rate_class_named(rates, rate_class)
+	                         : la_route_family_rate(route->family, route->method);
 	route->message = text_of(row, 9);
 	route->function = text_of(row, 10);
 	*schema = text_of(row, 11);
@@ -273,6 +277,7 @@ forget_table(void)
 			SPI_freeplan(route->plan);
 	}
 	table = NIL;
+	rates = NIL;
 	if (table_context)
 		MemoryContextReset(table_context);
 	else
@@ -284,9 +289,14 @@ static List *
 read_table(void)
 {
 	List *routes = NIL;
-	uint64 count = la_query_run(&read_routes, NULL, NULL, true, 0);
-	SPITupleTable *rows = SPI_tuptable;
+	MemoryContext context = MemoryContextSwitchTo(table_context);
+	uint64 count;
+	SPITupleTable *rows;
 
+	rates = la_rate_classes();
+	MemoryContextSwitchTo(context);
+	count = la_query_run(&read_routes, NULL, NULL, true, 0);
+	rows = SPI_tuptable;
 	for (uint64 row = 0; row < count; row++)
 	{
 		MemoryContext outside = MemoryContextSwitchTo(table_context);
@@ -298,7 +308,6 @@ read_table(void)
 
 		SPI_tuptable = rows;
 		route_oid = DatumGetObjectId(la_query_value(row, 15, &isnull));
-		param_oid = DatumGetObjectId(la_query_value(row, 16, &isnull));
 		route = load_route(row, &schema, &name, &arguments);
 		id = la_query_value(row, 18, &isnull);
 		load_params(route, isnull ? InvalidOid : DatumGetObjectId(id));
@@ -373,6 +382,13 @@ la_route_match(List *segments)
 	return best;
 }
 
+const LaRateClass *
+la_route_family_rate(const LaFamily *family, const char *method)
+{
+	return la_rate_class_of_family(rates, la_family_name(family),
+	                               strcmp(method, "HEAD") == 0 ? "GET" : method);
+}
+
 LaRoute *
 la_route_for_method(List *routes, const char *method)
 {
@@ -412,7 +428,7 @@ la_route_methods(List *routes)
 static void
 relation_changed(Datum unused, Oid relation)
 {
-	if (relation == InvalidOid || relation == route_oid || relation == param_oid)
+	if (relation == InvalidOid || relation == route_oid)
 		table_valid = false;
 }
 
@@ -429,11 +445,15 @@ la_route_init(void)
 	CacheRegisterSyscacheCallback(PROCOID, function_changed, (Datum) 0);
 }
 
+/* Of whichever table of the compiled ones: the table of routes stands for all of them. */
 LA_FUNCTION(la_http_route_changed)
 {
+	Relation changed;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("la_http_route_changed is a trigger function"), errhint("Do not call it.")));
-	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
+	changed = ((TriggerData *) fcinfo->context)->tg_relation;
+	CacheInvalidateRelcacheByRelid(get_relname_relid("route", RelationGetNamespace(changed)));
 	return PointerGetDatum(NULL); /* of a trigger: no row, not a null */
 }

@@ -1,6 +1,6 @@
 /*
- * The routes of leadanalytics.route, compiled once a session and again after the table or a function
- * changed. A trigger on the tables sends a relation-cache invalidation, which every session receives
+ * The routes of leadanalytics.route, compiled once a session and again after the table, a rate limit or a
+ * function changed. A trigger on the tables sends a relation-cache invalidation, which every session receives
  * before its next transaction: looking at a route costs no query.
  */
 #ifndef LA_ROUTE_H
@@ -11,6 +11,7 @@
 
 #include "http/family.h"
 #include "http/value.h"
+#include "realtime/limit.h"
 
 #define LA_ROUTE_MAX_ARGS 40
 
@@ -68,6 +69,7 @@ typedef struct LaRoute
 	bool cors;
 	bool idempotent;
 	int timeout_ms;
+	const LaRateClass *rate; /* its own, else its family's; NULL: none */
 	const char *message;
 	const char *call; /* NULL: there is no such function, or none that could be called */
 	const char *function;
@@ -87,6 +89,9 @@ extern List *la_route_match(List *segments);
 
 /* The one of them for a method (HEAD is GET's), or NULL. */
 extern LaRoute *la_route_for_method(List *routes, const char *method);
+
+/* The rate class of paths and methods of the family that have no route, or NULL. After la_route_match(). */
+extern const LaRateClass *la_route_family_rate(const LaFamily *family, const char *method);
 
 /* "GET, HEAD, OPTIONS": what the path allows. */
 extern const char *la_route_methods(List *routes);

@@ -134,12 +134,12 @@ COMMENT ON FUNCTION leadanalytics.capture_lead_legacy(int, json, text, text, ine
     'leadanalytics.capture_lead() under its old addresses: the answer says that they end';
 GRANT EXECUTE ON FUNCTION leadanalytics.capture_lead_legacy(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, success, summary, example, builtin) VALUES
-    ('POST', '/lead.capture', 'leadanalytics.capture_lead', 'dashboard', '{public,capture}', true, true, 200,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, rate_class, success, summary, example, builtin) VALUES
+    ('POST', '/lead.capture', 'leadanalytics.capture_lead', 'dashboard', '{public,capture}', true, true, 'capture', 200,
      'Take a posted form; 301 to its thank-you page where one is stored', '{"ok": true}', true),
-    ('POST', '/lead', 'leadanalytics.capture_lead_legacy', 'dashboard', '{public,capture}', true, true, 200,
+    ('POST', '/lead', 'leadanalytics.capture_lead_legacy', 'dashboard', '{public,capture}', true, true, 'capture', 200,
      'The old address of /lead.capture', '{"ok": true}', true),
-    ('POST', '/', 'leadanalytics.capture_lead_legacy', 'dashboard', '{public,capture}', true, true, 200,
+    ('POST', '/', 'leadanalytics.capture_lead_legacy', 'dashboard', '{public,capture}', true, true, 'capture', 200,
      'The oldest address of /lead.capture', '{"ok": true}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, error, example, summary)
 SELECT 'POST', path, 'fields', 'document', 'fields', 'form', true, 'Invalid request body',

@@ -56,8 +56,8 @@ COMMENT ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, times
     'as_role admin: timestamps are believed however old they are';
 GRANT EXECUTE ON FUNCTION leadanalytics.track(int, json, text, text, inet, text, timestamptz, text) TO leadanalytics_write;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, success, summary, example, builtin) VALUES
-    ('POST', '/api/v1/track', 'leadanalytics.track', 'public', '{public,sdk,admin}', true, true, 200,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, rate_class, success, summary, example, builtin) VALUES
+    ('POST', '/api/v1/track', 'leadanalytics.track', 'public', '{public,sdk,admin}', true, true, 'track', 200,
      'Store web events: one event, or a batch of at most 1 000',
      '{"success": true, "accepted": 2, "duplicates": 0, "rejected": [{"index": 2, "error": "event_name is required"}]}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, error, example, summary) VALUES

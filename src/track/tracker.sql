@@ -37,14 +37,14 @@ COMMENT ON FUNCTION leadanalytics.track_session_end(int, json, text, text, inet,
     'end a session: {session_id*, exit_page, visitor_id, timestamp} → {session_id, ended_at (Unix ms)}; one that had ended keeps its end; 404 for an unknown one';
 GRANT EXECUTE ON FUNCTION leadanalytics.track_session_end(int, json, text, text, inet, text, timestamptz) TO leadanalytics_write;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, summary, example, builtin) VALUES
-    ('POST', '/track/session/start', 'leadanalytics.track_session_start', 'dashboard', '{public,admin}', true, true, 'Start a session',
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, idempotent, rate_class, summary, example, builtin) VALUES
+    ('POST', '/track/session/start', 'leadanalytics.track_session_start', 'dashboard', '{public,admin}', true, true, 'track', 'Start a session',
      '{"session_id": "6f1c…", "visitor_id": "9a3b…", "device_id": "c0de…", "timestamp": 1771845300000}', true),
-    ('POST', '/track/event', 'leadanalytics.track_event', 'dashboard', '{public,admin}', true, true, 'Store an event of a session',
+    ('POST', '/track/event', 'leadanalytics.track_event', 'dashboard', '{public,admin}', true, true, 'track', 'Store an event of a session',
      '{"event_id": "evt_1024", "timestamp": 1771845300000}', true),
-    ('POST', '/track/events/batch', 'leadanalytics.track_events', 'dashboard', '{public,admin}', true, true, 'Store 1 to 100 events of a session',
+    ('POST', '/track/events/batch', 'leadanalytics.track_events', 'dashboard', '{public,admin}', true, true, 'track', 'Store 1 to 100 events of a session',
      '{"accepted": 12, "timestamp": 1771845300000}', true),
-    ('POST', '/track/session/end', 'leadanalytics.track_session_end', 'dashboard', '{public,admin}', true, true, 'End a session',
+    ('POST', '/track/session/end', 'leadanalytics.track_session_end', 'dashboard', '{public,admin}', true, true, 'track', 'End a session',
      '{"session_id": "6f1c…", "ended_at": 1771845380000}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, error, example, summary) VALUES
     ('POST', '/track/session/start', 'body', 'document', 'body', 'json', true, 'Invalid request body',

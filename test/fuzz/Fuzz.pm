@@ -34,7 +34,7 @@ sub fresh_database
         or die "no database $name";
     $ENV{PGDATABASE} = $name;
     $ENV{PGOPTIONS} = '-c client_min_messages=warning';
-    run_sql('CREATE EXTENSION leadanalytics');
+    run_sql('CREATE EXTENSION leadanalytics', 'SELECT leadanalytics.set_rate_limit(class, 0) FROM leadanalytics.rate_limits');
     return;
 }
 

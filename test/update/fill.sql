@@ -47,9 +47,11 @@ SELECT leadanalytics.add_contact_events(:acme, '[{"contact": "ann@x.example", "e
     {"contact": "bea@x.example", "event_type": "room_join", "room": "demo", "created_at": 1770200000, "event_id": "e1"}, {"contact": "bea@x.example", "event_type": "room_join", "room": "standup"}]');
 SELECT leadanalytics.sum_activity(now());
 SELECT leadanalytics.delete_room(:acme, 'standup');
+SELECT leadanalytics.set_rate_limit('capture', 7);
+INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.
 CREATE FUNCTION public.hello(workspace int) RETURNS json STABLE LANGUAGE sql AS $$SELECT json_build_object('hello', workspace)$$;
-INSERT INTO leadanalytics.route (method, path, function, summary, roles) VALUES ('GET', '/hello/:who', 'public.hello', 'hello', '{public}');
+INSERT INTO leadanalytics.route (method, path, function, summary, roles, rate_class) VALUES ('GET', '/hello/:who', 'public.hello', 'hello', '{public}', 'hello');
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg) VALUES ('GET', '/hello/:who', 'who', 'path', 'who');
 CREATE VIEW public.mine AS SELECT slug FROM leadanalytics.workspaces;
 ALTER FUNCTION public.hello(int) OWNER TO bi;
