@@ -239,9 +239,8 @@ fold_event(const LaEventFact *event, void *arg)
 }
 
 static void
-fold_start(const LaSessionFact *session, void *arg)
+fold_start(const LaSessionFact *session, Folding *folding)
 {
-	Folding *folding = arg;
 	const Quarter *quarter = quarter_at(folding, session->started_at);
 
 	for (int i = 0; i < quarter->n; i++)
@@ -249,9 +248,8 @@ fold_start(const LaSessionFact *session, void *arg)
 }
 
 static void
-fold_end(const LaSessionFact *session, void *arg)
+fold_end(const LaSessionFact *session, Folding *folding)
 {
-	Folding *folding = arg;
 	const Quarter *quarter = quarter_at(folding, session->started_at);
 
 	for (int i = 0; i < quarter->n; i++)
@@ -378,18 +376,44 @@ build_quarters(const Folding *folding, State *state, TimestampTz now)
 	}
 }
 
-static void
-widen(const LaSessionFact *session, void *arg)
+/* Sessions, looked at twice. */
+typedef struct Sessions
 {
-	TimestampTz *range = arg;
+	LaSessionFact *facts;
+	int n;
+} Sessions;
 
-	range[0] = Min(range[0], session->started_at);
-	range[1] = Max(range[1], session->started_at);
+static void
+keep_session(const LaSessionFact *session, void *arg)
+{
+	Sessions *sessions = arg;
+
+	sessions->facts[sessions->n++] = *session;
+}
+
+/* A session that was erased meanwhile is not found. */
+static Sessions
+read_sessions(int workspace, const int64 *numbers, int n)
+{
+	Sessions sessions = {palloc_extended(Max(n, 1) * sizeof(LaSessionFact), MCXT_ALLOC_HUGE), 0};
+
+	rollup_sessions_of(workspace, numbers, n, keep_session, &sessions);
+	return sessions;
+}
+
+static void
+widen(TimestampTz *range, const Sessions *sessions)
+{
+	for (int i = 0; i < sessions->n; i++)
+	{
+		range[0] = Min(range[0], sessions->facts[i].started_at);
+		range[1] = Max(range[1], sessions->facts[i].started_at);
+	}
 }
 
 /* Every bucket that any of the facts may lie in. */
 static void
-find_buckets(Folding *folding, const LaTail *tail)
+find_buckets(Folding *folding, const LaTail *tail, const Sessions *opened, const Sessions *closed)
 {
 	TimestampTz range[2] = {DT_NOEND, DT_NOBEGIN};
 
@@ -398,8 +422,8 @@ find_buckets(Folding *folding, const LaTail *tail)
 		range[0] = Min(range[0], tail->at_min[i]);
 		range[1] = Max(range[1], tail->at_max[i]);
 	}
-	rollup_sessions_of(folding->workspace, tail->opened, tail->nopened, widen, range);
-	rollup_sessions_of(folding->workspace, tail->closed, tail->nclosed, widen, range);
+	widen(range, opened);
+	widen(range, closed);
 	if (range[0] > range[1])
 		return;
 	folding->buckets = rollup_buckets(folding->workspace, range[0], range[1] + 1, &folding->nbuckets);
@@ -415,6 +439,8 @@ fold(int workspace, int64 most, TimestampTz now)
 	Folding folding = {.workspace = workspace, .earliest = DT_NOEND};
 	State state;
 	LaTail *tail;
+	Sessions opened;
+	Sessions closed;
 
 	if (!lock(workspace, &state))
 		return -1;
@@ -424,10 +450,14 @@ fold(int workspace, int64 most, TimestampTz now)
 		return 0;
 	folding.tally = rollup_tally(rollup_all());
 	folding.quarters = quarter_create(CurrentMemoryContext, 256, NULL);
-	find_buckets(&folding, tail);
+	opened = read_sessions(workspace, tail->opened, tail->nopened);
+	closed = read_sessions(workspace, tail->closed, tail->nclosed);
+	find_buckets(&folding, tail, &opened, &closed);
 	rollup_events_of_tail(tail, fold_event, &folding);
-	rollup_sessions_of(workspace, tail->opened, tail->nopened, fold_start, &folding);
-	rollup_sessions_of(workspace, tail->closed, tail->nclosed, fold_end, &folding);
+	for (int i = 0; i < opened.n; i++)
+		fold_start(&opened.facts[i], &folding);
+	for (int i = 0; i < closed.n; i++)
+		fold_end(&closed.facts[i], &folding);
 	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, NULL);
 	delete_tail(workspace, tail);
 	build_quarters(&folding, &state, now);

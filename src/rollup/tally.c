@@ -83,14 +83,14 @@ rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, in
 	entry->at_most += count;
 }
 
-static int
-by_key(const void *a, const void *b)
-{
-	const uint64 left = (*(LaEntry *const *) a)->key;
-	const uint64 right = (*(LaEntry *const *) b)->key;
+typedef LaEntry *EntryPointer;
 
-	return (left > right) - (left < right);
-}
+#define ST_SORT sort_entries
+#define ST_ELEMENT_TYPE EntryPointer
+#define ST_COMPARE(a, b) ((*(a))->key < (*(b))->key ? -1 : (*(a))->key > (*(b))->key)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 LaEntry **
 rollup_entries(const LaTally *tally, int *n)
@@ -103,6 +103,6 @@ rollup_entries(const LaTally *tally, int *n)
 	entry_start_iterate(tally->entries, &at);
 	while ((entry = entry_iterate(tally->entries, &at)) != NULL)
 		entries[(*n)++] = entry;
-	qsort(entries, *n, sizeof *entries, by_key);
+	sort_entries(entries, *n);
 	return entries;
 }
