@@ -98,6 +98,7 @@ CREATE TABLE leadanalytics.route (
     summary text NOT NULL,
     example json,
     builtin boolean NOT NULL DEFAULT false,
+    from_fold boolean NOT NULL DEFAULT false,
     rate_class text COLLATE "C", -- of leadanalytics.rate_class, which room realtime makes
     PRIMARY KEY (path, method)
 );
@@ -109,6 +110,7 @@ COMMENT ON COLUMN leadanalytics.route.roles IS 'roles of keys that may call it (
 COMMENT ON COLUMN leadanalytics.route.success IS 'the status when the function returns JSON';
 COMMENT ON COLUMN leadanalytics.route.writes IS 'for a GET that changes something: it runs on the writing side; everything else always knows its side';
 COMMENT ON COLUMN leadanalytics.route.cors IS 'a browser on another origin may call it';
+COMMENT ON COLUMN leadanalytics.route.from_fold IS 'its answer stands on the fold: the header X-Data-As-Of says until when all is folded. The answer is current regardless';
 COMMENT ON COLUMN leadanalytics.route.idempotent IS 'it heeds the header Idempotency-Key: a request that comes again is answered as the first was, and not done again';
 COMMENT ON COLUMN leadanalytics.route.timeout_ms IS 'after this the request is given up with 503, ms';
 COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement envelope';

@@ -32,6 +32,7 @@ static bool engine_enabled = true;
 static int lead_reengage_s = 24 * 3600;
 static int fold_events = 1000;
 static int fold_after_s = 60;
+static int event_retention_s = 0;
 static bool exact = false;
 
 typedef struct BoolSetting
@@ -110,6 +111,8 @@ static const IntSetting ints[] = {
      1000, 1, INT_MAX, PGC_SUSET, 0},
     {"leadanalytics.fold_after", "How old fewer unfolded events get before they are folded.", &fold_after_s,
      60, 1, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.event_retention", "How long events are kept as rows, by whole months; 0: for ever.",
+     &event_retention_s, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
 };

@@ -34,9 +34,9 @@ la_cors_mark(LaAnswer *answer, const LaRequest *request, bool allowed)
 		return;
 	la_answer_header(answer, "Access-Control-Allow-Origin", request->origin);
 	la_answer_header(answer, "Access-Control-Allow-Credentials", "true");
-	la_answer_header(
-	    answer, "Access-Control-Expose-Headers",
-	    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, Retry-After");
+	la_answer_header(answer, "Access-Control-Expose-Headers",
+	                 "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, "
+	                 "X-Data-As-Of, Retry-After");
 }
 
 LaAnswer *

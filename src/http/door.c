@@ -445,6 +445,20 @@ error_answer(const Visit *visit, const ErrorData *error)
 	return problem_answer(visit, &problem);
 }
 
+/* Until when all is folded, beside an answer that stands on it (D-46). */
+static void
+mark_fold(LaAnswer *answer, int workspace)
+{
+	static LaQuery folded_to = {"SELECT to_char(leadanalytics.folded_to($1) AT TIME ZONE 'UTC', "
+	                            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
+	                            1,
+	                            {INT4OID}};
+
+	la_query_run(&folded_to, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 1);
+	la_answer_header(answer, "X-Data-As-Of", la_query_text(0, 1));
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /* One try in a subtransaction. *again: it failed in a way that another try may cure. */
 static LaAnswer *
 try_pass(Visit *visit, bool *again)
@@ -463,6 +477,9 @@ try_pass(Visit *visit, bool *again)
 		MemoryContextSwitchTo(outside); /* the answer outlives SPI */
 		la_require_version();
 		answer = pass(visit);
+		if (visit->route != NULL && visit->route->from_fold && visit->has_key &&
+		    answer->status == visit->route->success)
+			mark_fold(answer, visit->key.workspace);
 		SPI_finish();
 		if (visit->undo)
 			RollbackAndReleaseCurrentSubTransaction();

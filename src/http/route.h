@@ -68,6 +68,7 @@ typedef struct LaRoute
 	bool writes;
 	bool cors;
 	bool idempotent;
+	bool from_fold;
 	int timeout_ms;
 	const LaRateClass *rate; /* its own, else its family's; NULL: none */
 	const char *message;

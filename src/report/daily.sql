@@ -77,11 +77,11 @@ COMMENT ON FUNCTION leadanalytics.engagement_distribution(int, timestamptz) IS
     'how many complete sessions have which engagement score, in five buckets';
 GRANT EXECUTE ON FUNCTION leadanalytics.engagement_distribution(int, timestamptz) TO leadanalytics_read;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, summary, example, builtin) VALUES
-    ('GET', '/analytics/sessions/daily', 'leadanalytics.daily_sessions', 'dashboard', '{admin,marketing}', true,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, from_fold, summary, example, builtin) VALUES
+    ('GET', '/analytics/sessions/daily', 'leadanalytics.daily_sessions', 'dashboard', '{admin,marketing}', true, true,
      'Sessions by day, oldest first',
      '[{"date": "2026-02-22", "total_sessions": 45, "unique_visitors": 38, "avg_duration": 120.5, "avg_engagement": 55.2}]', true),
-    ('GET', '/analytics/engagement', 'leadanalytics.engagement_distribution', 'dashboard', '{admin,marketing}', true,
+    ('GET', '/analytics/engagement', 'leadanalytics.engagement_distribution', 'dashboard', '{admin,marketing}', true, true,
      'Complete sessions by engagement score, in five buckets',
      '[{"bucket": "0-19", "count": 120}, {"bucket": "20-39", "count": 85}, {"bucket": "40-59", "count": 200}, {"bucket": "60-79", "count": 150}, {"bucket": "80-100", "count": 45}]', true);
 INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES

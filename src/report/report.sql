@@ -114,8 +114,8 @@ COMMENT ON FUNCTION leadanalytics.overview(int, timestamptz, boolean) IS
     'sessions, events, visitors and fingerprints of a workspace, and averages over its complete sessions';
 GRANT EXECUTE ON FUNCTION leadanalytics.overview(int, timestamptz, boolean) TO leadanalytics_read;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, summary, example, builtin) VALUES
-    ('GET', '/analytics/overview', 'leadanalytics.overview', 'dashboard', '{admin,marketing}', true,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, from_fold, summary, example, builtin) VALUES
+    ('GET', '/analytics/overview', 'leadanalytics.overview', 'dashboard', '{admin,marketing}', true, true,
      'Totals and averages over all time',
      '{"total_sessions": 1234, "total_events": 56789, "unique_visitors": 890, "unique_fingerprints": 750, "avg_engagement_score": 42.5, "avg_session_duration_s": 185, "vpn_suspected_count": 12}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES

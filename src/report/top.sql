@@ -97,12 +97,12 @@ $$;
 COMMENT ON FUNCTION leadanalytics.traffic_sources(int, int) IS 'the 1 to 1 000 domains that referred most sessions; (direct): none, or the workspace''s own';
 GRANT EXECUTE ON FUNCTION leadanalytics.traffic_sources(int, int) TO leadanalytics_read;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, summary, example, builtin) VALUES
-    ('GET', '/analytics/pages/top', 'leadanalytics.top_pages', 'dashboard', '{admin,marketing}', true,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, from_fold, summary, example, builtin) VALUES
+    ('GET', '/analytics/pages/top', 'leadanalytics.top_pages', 'dashboard', '{admin,marketing}', true, true,
      'Most viewed pages', '[{"page": "https://example.com/home", "views": 234, "unique_sessions": 180}]', true),
-    ('GET', '/analytics/geo', 'leadanalytics.geo_distribution', 'dashboard', '{admin,marketing}', true,
+    ('GET', '/analytics/geo', 'leadanalytics.geo_distribution', 'dashboard', '{admin,marketing}', true, true,
      'Sessions by country', '[{"country": "US", "sessions": 500, "unique_visitors": 420}]', true),
-    ('GET', '/analytics/sources', 'leadanalytics.traffic_sources', 'dashboard', '{admin,marketing}', true,
+    ('GET', '/analytics/sources', 'leadanalytics.traffic_sources', 'dashboard', '{admin,marketing}', true, true,
      'Sessions by referring domain',
      '[{"referrer_domain": "google.com", "sessions": 300}, {"referrer_domain": "(direct)", "sessions": 200}, {"referrer_domain": "facebook.com", "sessions": 50}]', true);
 INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES

@@ -71,7 +71,7 @@ BEGIN
                    WHEN 'country' THEN t.parts[1] WHEN 'region' THEN t.parts[2] WHEN 'city' THEN t.parts[3]
                    WHEN 'browser' THEN t.parts[2] WHEN 'os' THEN t.parts[4] WHEN 'device_type' THEN t.parts[7]
                    WHEN 'entry_path' THEN t.parts[2]
-                   ELSE leadanalytics.fail(400, format('there is no dimension %L', dimension))::text
+                   
                END,
                1::bigint, 0::bigint, 0::bigint, s.visitor::bigint
         FROM leadanalytics.session s
@@ -136,6 +136,9 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
 BEGIN
     IF current_setting('leadanalytics.exact')::boolean THEN
+        IF EXISTS (SELECT unnest(dimensions) EXCEPT SELECT d.name FROM leadanalytics.dimensions() d) THEN
+            RAISE EXCEPTION 'there is no such dimension among %', dimensions USING ERRCODE = 'invalid_parameter_value', HINT = 'See leadanalytics.dimensions().';
+        END IF;
         RETURN QUERY SELECT * FROM leadanalytics.answer_from_rows(allowed, dimensions, bounds, now, include_bots, uniques, top, by_members, as_none, only_values);
     ELSE
         RETURN QUERY SELECT * FROM leadanalytics.answer_from_segments(allowed, dimensions, bounds, now, include_bots, uniques, top, by_members, as_none, only_values);

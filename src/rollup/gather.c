@@ -142,15 +142,70 @@ gather_tail(Gathering *of)
 	}
 }
 
+/* Whether a day of segments begins or ends inside time that only rows could answer for, and they are gone. */
+static bool
+is_lost(const Gathering *of, const LaBucket *buckets, int nbuckets, TimestampTz dropped_before)
+{
+	for (int i = 0; i < of->nspans; i++)
+	{
+		const LaSpan *span = &of->spans[i];
+
+		if (span->source != LA_FROM_ROWS || span->from >= dropped_before)
+			continue;
+		for (int k = 0; k < nbuckets && buckets[k].starts < Min(span->to, dropped_before); k++)
+			if (buckets[k].grain == 'd' && buckets[k].ends > span->from)
+				return true;
+	}
+	return false;
+}
+
+/* To the days of UTC, which all have segments when rows are dropped: the last bound to the end of its day. */
+static void
+move_bounds(LaGather *gather, TimestampTz dropped_before)
+{
+	for (int i = 0; i <= gather->nslots; i++)
+	{
+		TimestampTz *bound = &gather->bounds[i];
+		TimestampTz into = ((*bound % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY;
+
+		if (*bound == DT_NOBEGIN || *bound >= dropped_before || into == 0)
+			continue;
+		*bound += (i == gather->nslots ? USECS_PER_DAY : 0) - into;
+		gather->moved = true;
+	}
+}
+
+/* Only those of UTC, and quarters; returns how many. */
+static int
+keep_utc(LaBucket *buckets, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (buckets[i].grain == 'q' || strcmp(buckets[i].zone, "UTC") == 0)
+			buckets[kept++] = buckets[i];
+	return kept;
+}
+
 void
-rollup_gather(const LaGather *gather, LaTally *tally)
+rollup_gather(LaGather *gather, LaTally *tally)
 {
 	Gathering of = {.gather = gather, .tally = tally};
+	TimestampTz dropped_before = rollup_dropped_before();
 	int nbuckets;
 	LaBucket *buckets =
 	    rollup_buckets(gather->workspace, gather->bounds[0], gather->bounds[gather->nslots], &nbuckets);
 
 	of.spans = rollup_spans(buckets, nbuckets, gather->bounds, gather->nslots, gather->coarsest, &of.nspans);
+	if (gather->with_tail && is_lost(&of, buckets, nbuckets, dropped_before))
+	{
+		move_bounds(gather, dropped_before);
+		buckets =
+		    rollup_buckets(gather->workspace, gather->bounds[0], gather->bounds[gather->nslots], &nbuckets);
+		nbuckets = keep_utc(buckets, nbuckets);
+		of.spans =
+		    rollup_spans(buckets, nbuckets, gather->bounds, gather->nslots, gather->coarsest, &of.nspans);
+	}
 	of.tail = gather->tail != NULL ? gather->tail
 	                               : rollup_tail(gather->workspace, PG_INT64_MAX, gather->bounds[0],
 	                                             gather->bounds[gather->nslots]);

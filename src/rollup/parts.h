@@ -217,6 +217,9 @@ typedef struct LaBucket
 	const char *zone;
 } LaBucket;
 
+/* Of time before, rows are gone; -infinity: of none. */
+extern TimestampTz rollup_dropped_before(void);
+
 #define LA_QUARTER (15 * USECS_PER_MINUTE)
 
 extern LaBucket *rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n);
@@ -248,7 +251,8 @@ extern int rollup_store_members(StringInfo out, const LaEntry *entry, int64 *cou
 typedef struct LaGather
 {
 	int workspace;
-	const TimestampTz *bounds;
+	TimestampTz *bounds; /* moved to whole days where rows are gone */
+	bool moved;
 	int nslots;
 	TimestampTz now; /* idle sessions are complete as seen then; 0: not before their end is written */
 	bool with_tail;  /* what is not folded yet, too */
@@ -257,6 +261,6 @@ typedef struct LaGather
 	char coarsest;
 } LaGather;
 
-extern void rollup_gather(const LaGather *gather, LaTally *tally);
+extern void rollup_gather(LaGather *gather, LaTally *tally);
 
 #endif

@@ -272,21 +272,27 @@ GRANT EXECUTE ON FUNCTION leadanalytics.dimensions() TO leadanalytics_read;
 
 -- Looking at it.
 
+CREATE FUNCTION leadanalytics.folded_to(workspace int)
+RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT least((SELECT min(l.since) FROM leadanalytics.ledger l WHERE l.workspace = folded_to.workspace),
+                 (SELECT min(l.since) FROM leadanalytics.session_ledger l WHERE l.workspace = folded_to.workspace), statement_timestamp())
+$$;
+COMMENT ON FUNCTION leadanalytics.folded_to(int) IS 'leadanalytics.freshness()''s, for who asked who calls';
+
 CREATE FUNCTION leadanalytics.freshness(workspace int DEFAULT NULL)
-RETURNS TABLE (workspace int, folded_to timestamptz, unfolded_events bigint, unfolded_sessions bigint, failures int, error text)
+RETURNS TABLE (slug text, folded_to timestamptz, unfolded_events bigint, unfolded_sessions bigint, failures int, error text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    only CONSTANT int := CASE WHEN freshness.workspace IS NOT NULL THEN leadanalytics.permitted(freshness.workspace) END;
+    asked CONSTANT int := CASE WHEN freshness.workspace IS NOT NULL THEN leadanalytics.permitted(freshness.workspace) END;
 BEGIN
     RETURN QUERY
-    SELECT w.id, least(e.since, s.since, statement_timestamp()), coalesce(e.n, 0)::bigint, coalesce(s.n, 0)::bigint, coalesce(r.fold_failures, 0), r.fold_error
+    SELECT w.slug, leadanalytics.folded_to(w.id), coalesce(e.n, 0)::bigint, coalesce(s.n, 0)::bigint, coalesce(r.fold_failures, 0), r.fold_error
     FROM leadanalytics.workspace w
     LEFT JOIN leadanalytics.rollup_state r ON r.workspace = w.id
-    CROSS JOIN LATERAL (SELECT min(l.since) AS since, sum(l.n) AS n FROM leadanalytics.ledger l WHERE l.workspace = w.id) AS e
-    CROSS JOIN LATERAL (SELECT min(l.since) AS since, sum(cardinality(l.numbers)) AS n
-                        FROM leadanalytics.session_ledger l WHERE l.workspace = w.id) AS s
-    WHERE (only IS NULL OR w.id = only) AND leadanalytics.may(w.id)
-    ORDER BY w.id;
+    CROSS JOIN LATERAL (SELECT sum(l.n) AS n FROM leadanalytics.ledger l WHERE l.workspace = w.id) AS e
+    CROSS JOIN LATERAL (SELECT sum(cardinality(l.numbers)) AS n FROM leadanalytics.session_ledger l WHERE l.workspace = w.id) AS s
+    WHERE (asked IS NULL OR w.id = asked) AND leadanalytics.may(w.id)
+    ORDER BY w.slug;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.freshness(int) IS

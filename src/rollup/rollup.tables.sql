@@ -89,6 +89,13 @@ COMMENT ON COLUMN leadanalytics.segment.bucket IS 'its start: of a quarter of an
 COMMENT ON COLUMN leadanalytics.segment.weight IS 'what merging the part costs, all its dimensions: values, and members of sets';
 COMMENT ON COLUMN leadanalytics.segment.directory IS 'the values with their counts, and where in sets theirs stands';
 
+CREATE TABLE leadanalytics.dropped (
+    parent text COLLATE "C" PRIMARY KEY,
+    before date NOT NULL
+);
+COMMENT ON TABLE leadanalytics.dropped IS 'partitioned tables that lost old leaves: of the months (UTC) before there are segments and no rows, but for what came since';
+
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.dropped', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.ledger', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_ledger_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_ledger', '');

@@ -51,6 +51,20 @@ rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n)
 	return buckets;
 }
 
+TimestampTz
+rollup_dropped_before(void)
+{
+	static LaQuery dropped_before = {
+	    "SELECT before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped WHERE parent = 'event'"};
+	TimestampTz before = DT_NOBEGIN;
+	bool isnull;
+
+	if (la_query_run(&dropped_before, NULL, NULL, true, 1) > 0)
+		before = DatumGetTimestampTz(la_query_value(0, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	return before;
+}
+
 static void
 put_span(Cutter *cutter, TimestampTz from, TimestampTz to, LaSource source, const LaBucket *bucket)
 {
