@@ -143,22 +143,29 @@ rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to)
 	return tail;
 }
 
+/*
+ * The rows of a batch that lies in several months share a block of ids, and their ranges overlap; their times
+ * do not.
+ */
 bool
-rollup_tail_has_event(const LaTail *tail, int64 id)
+rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at)
 {
 	int low = 0;
 	int high = tail->n;
 
-	while (low < high)
+	while (low < high) /* to the first row that begins behind it */
 	{
 		int middle = (low + high) / 2;
 
-		if (tail->id_to[middle] < id)
+		if (tail->id_from[middle] <= id)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < tail->n && tail->id_from[low] <= id;
+	while (--low >= 0 && tail->id_from[low] >> 10 == id >> 10)
+		if (tail->id_to[low] >= id && tail->at_min[low] <= at && at <= tail->at_max[low])
+			return true;
+	return false;
 }
 
 bool

@@ -31,7 +31,7 @@ event_of_rows(const LaEventFact *event, void *arg)
 {
 	Gathering *of = arg;
 
-	if (!of->gather->with_tail && rollup_tail_has_event(of->tail, event->id))
+	if (!of->gather->with_tail && rollup_tail_has_event(of->tail, event->id, event->at))
 		return;
 	rollup_count_event(of->tally, span_of(of, event->at)->slot, event);
 }

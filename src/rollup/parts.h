@@ -179,7 +179,7 @@ typedef void (*LaTakeEvent)(const LaEventFact *event, void *arg);
 typedef void (*LaTakeSession)(const LaSessionFact *session, void *arg);
 
 extern LaTail *rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to);
-extern bool rollup_tail_has_event(const LaTail *tail, int64 id);
+extern bool rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at);
 extern bool rollup_tail_has(const int64 *numbers, int n, int64 number);
 extern void rollup_events_of_tail(const LaTail *tail, LaTakeEvent take, void *arg);
 extern void rollup_events_between(int workspace, TimestampTz from, TimestampTz to, LaTakeEvent take,
