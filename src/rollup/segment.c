@@ -125,6 +125,17 @@ open_column(Datum value, int workspace, int dimension, TimestampTz bucket)
 	return (Reader){(const uint8 *) data, (const uint8 *) data + length};
 }
 
+/* Sets are used when the row is long gone: of a short one, whose bytes are the page's, they are a copy. */
+static Datum
+keep(Datum value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+
+	if (bytes == (struct varlena *) DatumGetPointer(value))
+		bytes = memcpy(palloc(VARSIZE_ANY(bytes)), bytes, VARSIZE_ANY(bytes));
+	return PointerGetDatum(bytes);
+}
+
 static uint64
 read_number(Reader *reader)
 {
@@ -187,7 +198,7 @@ take_segment(TupleTableSlot *row, void *arg)
 	{
 		if (row->tts_isnull[3])
 			raise_damage("its sets are missing");
-		sets = open_column(row->tts_values[3], reading->workspace, dimension, bucket);
+		sets = open_column(keep(row->tts_values[3]), reading->workspace, dimension, bucket);
 	}
 	n = read_number(&directory);
 	for (uint64 i = 0; i < n; i++)
