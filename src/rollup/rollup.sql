@@ -10,7 +10,7 @@ CREATE FUNCTION leadanalytics.build_bucket(workspace int, grain "char", zone tex
 RETURNS boolean LANGUAGE c VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'la_rollup_build';
 COMMENT ON FUNCTION leadanalytics.build_bucket(int, "char", text, timestamptz, timestamptz) IS
-    'make the segments of a time from finer ones and from rows; false: somebody else is at the workspace';
+    'make the segments of a time from finer ones and from rows, unless they are there; false: somebody else is at the workspace';
 
 CREATE FUNCTION leadanalytics.fold(workspace int DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
