@@ -22,6 +22,7 @@ int la_session_server_s = 30 * 60;
 int la_session_client_s = 60 * 60;
 int la_idempotency_keep_s = 24 * 3600;
 int la_worker_restart_s = 5;
+int la_worker_jobs = 2;
 char *la_agent_regexes = NULL;
 
 /* Asked by SQL alone, with current_setting(). */
@@ -94,6 +95,9 @@ static const IntSetting ints[] = {
      &la_idempotency_keep_s, 24 * 3600, 60, 31 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.worker_restart", "Pause before a worker that failed is started again.",
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
+    {"leadanalytics.worker_jobs",
+     "How many workers a database may have for its units of lane job; 0: the fold worker runs them too.",
+     &la_worker_jobs, 2, 0, LA_WORKER_MAX_JOBS, PGC_SIGHUP, 0},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
 };
