@@ -42,8 +42,8 @@
 #define HELP_AFTER_MS 1000L
 
 /*
- * A job worker idle for so long leaves, unless the next run is as near: a process costs some MB while it
- * is there, and some ms of CPU to come back.
+ * A job worker idle for so long leaves, but not the first one when the next run is as near: a process
+ * costs some MB while it is there, and some ms of CPU to come back.
  */
 #define LINGER_MS 10000L
 
@@ -202,18 +202,21 @@ ours(const LaUnit *unit)
 }
 
 /*
- * Make the unit ours to run. False: another worker runs it, or has since we read about it. Where the
- * board has no room to remember it, the table must.
+ * Make the unit ours to run. False: another worker runs it, or has since we read about it, or shall: the
+ * first job worker, when it is idle, so that the others leave when one is enough. Where the board has no
+ * room to remember the unit, the table must.
  */
 static bool
-claim(LaUnit *unit)
+claim(LaUnit *unit, bool late)
 {
+	LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1];
 	bool claimed = false;
 	LaMemory *memory;
 
 	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
 	memory = la_board_memory(slot, unit->name, false);
-	if (la_board_runner(slot, unit->name) == NULL &&
+	if ((seat <= first || late || first->state != LA_SEAT_ACTIVE || first->unit[0] != '\0') &&
+	    la_board_runner(slot, unit->name) == NULL &&
 	    (memory != NULL ? memory->next_run : 0) == unit->remembered)
 	{
 		memory = la_board_memory(slot, unit->name, true);
@@ -352,7 +355,8 @@ tick(MemoryContext round)
 			continue;
 		if (unit->died || unit->next_run <= now || wake)
 		{
-			if (!unit->busy && claim(unit))
+			if (!unit->busy &&
+			    claim(unit, wake || TimestampDifferenceExceeds(unit->next_run, now, HELP_AFTER_MS)))
 				run(unit);
 			else if (wake) /* that run may have begun before there was work */
 				pg_atomic_write_u32(&slot->poked[unit->fold ? 0 : 1], 1);
@@ -378,7 +382,7 @@ idle(TimestampTz now, long *left)
 		return false;
 	if (la_board->scarce || seat > &slot->seats[la_worker_jobs])
 		return true;
-	if (ahead < LINGER_MS)
+	if (ahead < LINGER_MS && seat == &slot->seats[LA_WORKER_FOLD + 1])
 		return false;
 	*left = Min(*left, Max(LINGER_MS - rested, 1));
 	return rested >= LINGER_MS || now < busy_at;
