@@ -42,10 +42,11 @@
 #define HELP_AFTER_MS 1000L
 
 /*
- * A job worker idle for so long leaves, but not the first one when the next run is as near: a process
- * costs some MB while it is there, and some ms of CPU to come back.
+ * A job worker idle for so long leaves, but not the first one when its next run is near: to come back
+ * takes some 50 ms of CPU, and to stay some MB of memory and nothing else.
  */
 #define LINGER_MS 10000L
+#define NEAR_MS 60000L
 
 PGDLLEXPORT void la_worker_main(Datum arg);
 
@@ -376,13 +377,13 @@ static bool
 idle(TimestampTz now, long *left)
 {
 	long rested = TimestampDifferenceMilliseconds(busy_at, now);
-	long ahead = due == 0 ? LINGER_MS : TimestampDifferenceMilliseconds(now, due);
+	long ahead = due == 0 ? NEAR_MS : TimestampDifferenceMilliseconds(now, due);
 
 	if (folds)
 		return false;
 	if (la_board->scarce || seat > &slot->seats[la_worker_jobs])
 		return true;
-	if (ahead < LINGER_MS && seat == &slot->seats[LA_WORKER_FOLD + 1])
+	if (ahead < NEAR_MS && seat == &slot->seats[LA_WORKER_FOLD + 1])
 		return false;
 	*left = Min(*left, Max(LINGER_MS - rested, 1));
 	return rested >= LINGER_MS || now < busy_at;
