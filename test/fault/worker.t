@@ -162,7 +162,8 @@ subtest 'before start() and after a rolled back start() nothing acts' => sub {
 for my $how ('SIGTERM', 'pg_terminate_backend') {
     for my $lane ('fold', 'job') {
         subtest "the $lane worker ended by $how comes back" => sub {
-            ok(until_(30, sub { lanes($main) eq 'fold job' }), 'one worker a lane');
+            ok(until_(30, sub { lanes($main) eq 'fold job' && sql($main, "SELECT count(pid) FROM leadanalytics.worker_slots() WHERE worker = 'job 1' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") }),
+                'one worker a lane');
             my $pid = pid($main, $lane);
             my $other = pid($main, $lane eq 'fold' ? 'job' : 'fold');
             $how eq 'SIGTERM' ? kill('TERM', $pid) : sql('postgres', "SELECT pg_terminate_backend($pid)");
@@ -297,6 +298,11 @@ subtest 'leadanalytics.worker_jobs = 0: the fold worker does it all' => sub {
     my $folds = sub { sql($main, "SELECT count(*) FROM fault.ran WHERE unit = 'fold'") };
     my $before = $folds->();
     ok(until_(10, sub { $folds->() > $before }), 'beside its own');
+    sql($main, "INSERT INTO leadanalytics.unit (name, function, every) VALUES ('long1', 'fault.long', '1 second')");
+    ok(until_(10, sub { sql($main, "SELECT state FROM leadanalytics.worker_status() WHERE unit = 'long1'") eq 'running' }), 'a long unit runs there');
+    $before = $folds->();
+    ok(!until_(3, sub { $folds->() > $before }), 'and holds up lane fold: the price (and proof that the test above can fail)');
+    sql($main, "DELETE FROM leadanalytics.unit WHERE name = 'long1'", "SELECT pg_cancel_backend(@{[pid($main)]})");
     sql('postgres', 'ALTER SYSTEM RESET leadanalytics.worker_jobs', 'SELECT pg_reload_conf()');
     ok(until_(10, sub { lanes($main) eq 'fold job' }), 'set again, there is a job worker');
     ok(works($main, 10) && works($main, 10), 'which works');
@@ -519,7 +525,8 @@ SQL
         ok(sql($quiet, "SELECT max(beat) > clock_timestamp() - interval '3 seconds' FROM leadanalytics.worker_slots()") eq 't', 'while the worker looked each second');
     };
     sql($main, "UPDATE leadanalytics.unit SET enabled = true WHERE name = 'beat'");
-    my @more = map { living("more$_") } 1 .. 5; # more than the launcher starts at once
+    sql('postgres', map { "DROP DATABASE IF EXISTS $_ WITH (FORCE)" } grep { $_ ne $main } @made);
+    my @more = map { living("more$_") } 1 .. 4; # more than the launcher starts at once
     for my $whom ('fold', 'job', 'launcher') {
         subtest "kill -9 of the $whom: the server restarts, and everything comes back" => sub {
             ok(until_(30, sub { pid($main, 'fold') && pid($main, 'job') }), 'all at work');
