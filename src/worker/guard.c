@@ -222,7 +222,7 @@ poke(Oid database)
 
 		for (int i = LA_WORKER_FOLD + 1; i < LA_WORKER_SEATS; i++)
 			by_job |= slot->seats[i].pid == MyProcPid;
-		if (fold->state == LA_SEAT_ACTIVE && !by_fold && pg_atomic_exchange_u32(&slot->poked[0], 1) == 0)
+		if (!by_fold && pg_atomic_exchange_u32(&slot->poked[0], 1) == 0)
 			la_board_wake(fold);
 		if (slot->poke_jobs && !by_job && !(by_fold && (slot->jobs_denied || la_worker_jobs == 0)))
 			help = pg_atomic_exchange_u32(&slot->poked[1], 1) == 0;

@@ -259,7 +259,8 @@ run(LaUnit *unit)
 	busy_at = GetCurrentTimestamp();
 }
 
-/* A round went well so far. The fold worker also sees to it that the other lane has its worker. */
+/* A round went well so far (units NIL: it is locked out). The fold worker also sees to it that the other lane
+ * has its worker. */
 static void
 report(List *units, bool help)
 {
@@ -280,7 +281,7 @@ report(List *units, bool help)
 	seat->state = LA_SEAT_ACTIVE;
 	seat->failures = 0;
 	seat->beat = GetCurrentTimestamp();
-	if (folds)
+	if (folds && units != NIL)
 	{
 		LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1];
 
@@ -322,14 +323,12 @@ static long
 tick(MemoryContext round)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool poked = pg_atomic_exchange_u32(&slot->poked[folds ? 0 : 1], 0) != 0;
+	bool poked;
 	long sleep = MAX_SLEEP_MS;
 	bool help = false;
 	List *units;
 	ListCell *cell;
 
-	if (folds && fold_has_jobs())
-		poked |= pg_atomic_exchange_u32(&slot->poked[1], 0) != 0;
 	switch (la_units_read(slot, now, round, &units))
 	{
 		case LA_NOTHING_TO_DO:
@@ -342,6 +341,10 @@ tick(MemoryContext round)
 		case LA_READY:
 			break;
 	}
+	/* taken now, and not before it is sure that the units will run */
+	poked = pg_atomic_exchange_u32(&slot->poked[folds ? 0 : 1], 0) != 0;
+	if (folds && fold_has_jobs())
+		poked |= pg_atomic_exchange_u32(&slot->poked[1], 0) != 0;
 	if (folds)
 		help = waits(units, now, &sleep);
 	report(units, help);

@@ -234,7 +234,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
            CASE WHEN u.enabled AND w.pid IS NULL THEN
                greatest(clock_timestamp() - greatest(s.next_run, m.next_run), interval '0') END,
            s.last_start, s.last_end, coalesce(s.failures, 0), s.last_error,
-           (SELECT max(beat) FROM here h WHERE starts_with(h.worker, u.lane))
+           (SELECT max(beat) FROM here h WHERE h.worker = 'fold' OR u.lane = 'job')
     FROM leadanalytics.unit u
     LEFT JOIN leadanalytics.unit_state s USING (name)
     LEFT JOIN leadanalytics.worker_memory() m ON m.unit = u.name
@@ -242,7 +242,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY u.lane = 'job', u.name
 $$;
 COMMENT ON FUNCTION leadanalytics.worker_status() IS
-    'this database''s units: worker, how the fold worker is; pid, of the worker that runs the unit now; late, how long it has been due; beat, when a worker of its lane last looked for work';
+    'this database''s units: worker, how the fold worker is; pid, of the worker that runs the unit now; late, how long it has been due; beat, when a worker that may run it last looked for work';
 GRANT EXECUTE ON FUNCTION leadanalytics.worker_status() TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.worker_lines()
