@@ -9,6 +9,7 @@
 
 #include "core/export.h"
 #include "worker/board.h"
+#include "worker/worker.h"
 
 /* What the worker of a seat does, in words. */
 static const char *
@@ -31,6 +32,21 @@ words(const LaSlot *slot, const LaSeat *seat)
 			return "active";
 	}
 	return NULL;
+}
+
+bool
+la_worker_acts(void)
+{
+	LaSlot *slot;
+	bool acts;
+
+	if (la_board == NULL)
+		return false;
+	LWLockAcquire(la_board->lock, LW_SHARED);
+	slot = la_board_slot(MyDatabaseId, false);
+	acts = slot != NULL && slot->seats[LA_WORKER_FOLD].state == LA_SEAT_ACTIVE;
+	LWLockRelease(la_board->lock);
+	return acts;
 }
 
 static void
