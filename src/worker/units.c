@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
@@ -31,7 +32,12 @@
 static LaSituation
 look(void)
 {
-	static LaQuery started = {"SELECT leadanalytics.started()", 0, {0}};
+	/* leadanalytics.started(), without reading the control file each second */
+	static LaQuery started = {
+	    "SELECT EXISTS (SELECT FROM leadanalytics.home WHERE system_identifier = $1 AND database = $2)",
+	    2,
+	    {INT8OID, OIDOID}};
+	Datum home[] = {Int64GetDatum(GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
 	static bool warned = false;
 	char *version = la_installed_version();
 	Oid units;
@@ -56,7 +62,7 @@ look(void)
 		return LA_NOTHING_TO_DO;
 	if (!ConditionalLockRelationOid(units, AccessShareLock))
 		return LA_LOCKED_OUT;
-	la_query_run(&started, NULL, NULL, true, 1);
+	la_query_run(&started, home, NULL, true, 1);
 	return DatumGetBool(la_query_value(0, 1, &isnull)) ? LA_READY : LA_NOTHING_TO_DO;
 }
 
