@@ -92,8 +92,8 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadanalytics.fold_due(timestamptz) IS 'fold what is due, a transaction for each 50 000 events of a workspace: the worker''s unit';
-INSERT INTO leadanalytics.unit (name, function, kind, every, on_poke, builtin, summary)
-VALUES ('fold', 'leadanalytics.fold_due', 'procedure', '5 seconds', true, true, 'events into segments');
+INSERT INTO leadanalytics.unit (name, function, kind, lane, every, on_poke, builtin, summary)
+VALUES ('fold', 'leadanalytics.fold_due', 'procedure', 'fold', '5 seconds', true, true, 'events into segments');
 
 -- Days and months.
 
