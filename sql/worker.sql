@@ -83,6 +83,18 @@ ROLLBACK TO s;
 SELECT leadanalytics.run_unit('nobody', '2026-01-02');
 ROLLBACK TO s;
 
+-- By hand lane fold comes first too; a unit is of one of two lanes, job unless it says so.
+UPDATE leadanalytics.unit SET enabled = false;
+INSERT INTO leadanalytics.unit (name, function, every) VALUES ('a_job', 'public.good', '1 second');
+INSERT INTO leadanalytics.unit (name, function, lane, every) VALUES ('z_fold', 'public.good', 'fold', '1 second');
+SELECT * FROM leadanalytics.tick('2026-01-03 00:00:00');
+SELECT * FROM leadanalytics.tick('2026-01-03 00:00:00.9');
+SELECT * FROM leadanalytics.tick('2026-01-03 00:00:01');
+SELECT unit, lane, state, pid, next_run, late > '0' AS late FROM leadanalytics.worker_status() WHERE unit IN ('a_job', 'z_fold');
+SAVEPOINT s;
+UPDATE leadanalytics.unit SET lane = 'fast' WHERE name = 'a_job';
+ROLLBACK TO s;
+
 -- make_leaves: this month and the next two, by UTC, once.
 CREATE TABLE leadanalytics.test_leaf (workspace int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
 ALTER TABLE leadanalytics.test_leaf OWNER TO leadanalytics_owner;

@@ -22,6 +22,7 @@ int la_session_server_s = 30 * 60;
 int la_session_client_s = 60 * 60;
 int la_idempotency_keep_s = 24 * 3600;
 int la_worker_restart_s = 5;
+int la_worker_jobs = 2;
 int la_segment_events = 200;
 int la_quarters_keep_s = 35 * 24 * 3600;
 char *la_agent_regexes = NULL;
@@ -103,6 +104,9 @@ static const IntSetting ints[] = {
      &la_idempotency_keep_s, 24 * 3600, 60, 31 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.worker_restart", "Pause before a worker that failed is started again.",
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
+    {"leadanalytics.worker_jobs",
+     "How many workers a database may have for its units of lane job; 0: the fold worker runs them too.",
+     &la_worker_jobs, 2, 0, LA_WORKER_MAX_JOBS, PGC_SIGHUP, 0},
     {"leadanalytics.segment_events", "How many events a day or month has at the least that gets segments.",
      &la_segment_events, 200, 1, 1000000, PGC_SUSET, 0},
     {"leadanalytics.quarters_keep", "How long segments of quarters of an hour are kept.", &la_quarters_keep_s,

@@ -6,16 +6,24 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 
-static LaQuery read_ledger = {
-    "SELECT l.id_from, l.id_to, l.at_min, l.at_max, l.n, l.since FROM leadanalytics.ledger l "
-    "WHERE l.workspace = $1 ORDER BY l.id_from",
-    1,
-    {INT4OID}};
+#define ROWS_AT_ONCE 512
 
-static LaQuery read_session_ledger = {"SELECT l.id, l.closed, l.numbers, l.since FROM "
-                                      "leadanalytics.session_ledger l WHERE l.workspace = $1 ORDER BY l.id",
-                                      1,
-                                      {INT4OID}};
+static LaQuery read_ledger = {
+    "SELECT l.id_from, l.id_to, l.at_min, l.at_max, l.n FROM leadanalytics.ledger l "
+    "WHERE l.workspace = $1 AND l.id_from > $2 AND l.at_max >= $3 AND l.at_min < $4 ORDER BY l.id_from",
+    4,
+    {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static LaQuery read_session_ledger = {
+    "SELECT l.id, l.closed, l.numbers FROM leadanalytics.session_ledger l "
+    "WHERE l.workspace = $1 AND l.id > $2 AND l.number_to >= $3 AND l.number_from <= $4 ORDER BY l.id",
+    4,
+    {INT4OID, INT8OID, INT8OID, INT8OID}};
+
+static LaQuery numbers_between = {"SELECT min(s.number), max(s.number) FROM leadanalytics.session s "
+                                  "WHERE s.workspace = $1 AND s.started_at >= $2 AND s.started_at < $3",
+                                  3,
+                                  {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 #define EVENT_COLUMNS "e.at, e.id, e.session, e.visitor, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
 
@@ -58,6 +66,16 @@ by_number(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/* An array of 8-byte numbers with room for so many. */
+static int64 *
+grown(int64 *numbers, int room)
+{
+	Size size = (Size) room * sizeof(int64);
+
+	return numbers == NULL ? MemoryContextAllocHuge(CurrentMemoryContext, size)
+	                       : repalloc_huge(numbers, size);
+}
+
 /* The column of a row, 0 where it is null. */
 static Datum
 column(uint64 row, int number)
@@ -67,68 +85,91 @@ column(uint64 row, int number)
 	return la_query_value(row, number, &isnull);
 }
 
+/* Rows of the ledger about that time, until they name so many events. */
 static void
 read_events(LaTail *tail, int workspace, int64 most, TimestampTz from, TimestampTz to)
 {
-	int n = la_query_run(&read_ledger, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 0);
+	int64 last = PG_INT64_MIN;
+	int n;
+	int room = 0;
 
-	tail->id_from = palloc(Max(n, 1) * sizeof(int64));
-	tail->id_to = palloc(Max(n, 1) * sizeof(int64));
-	tail->at_min = palloc(Max(n, 1) * sizeof(TimestampTz));
-	tail->at_max = palloc(Max(n, 1) * sizeof(TimestampTz));
-	for (int row = 0; row < n; row++)
+	do
 	{
-		TimestampTz at_min = DatumGetTimestampTz(column(row, 3));
-		TimestampTz at_max = DatumGetTimestampTz(column(row, 4));
-
-		if (tail->events < most && at_max >= from && at_min < to)
+		n = la_query_run(&read_ledger,
+		                 (Datum[]){Int32GetDatum(workspace), Int64GetDatum(last), TimestampTzGetDatum(from),
+		                           TimestampTzGetDatum(to)},
+		                 NULL, true, ROWS_AT_ONCE);
+		if (tail->n + n > room)
 		{
-			tail->id_from[tail->n] = DatumGetInt64(column(row, 1));
+			room = 2 * (tail->n + n);
+			tail->id_from = grown(tail->id_from, room);
+			tail->id_to = grown(tail->id_to, room);
+			tail->at_min = grown(tail->at_min, room);
+			tail->at_max = grown(tail->at_max, room);
+		}
+		for (int row = 0; row < n && tail->events < most; row++)
+		{
+			tail->id_from[tail->n] = last = DatumGetInt64(column(row, 1));
 			tail->id_to[tail->n] = DatumGetInt64(column(row, 2));
-			tail->at_min[tail->n] = at_min;
-			tail->at_max[tail->n++] = at_max;
+			tail->at_min[tail->n] = DatumGetTimestampTz(column(row, 3));
+			tail->at_max[tail->n++] = DatumGetTimestampTz(column(row, 4));
 			tail->events += DatumGetInt32(column(row, 5));
 		}
-		tail->since = Min(tail->since, DatumGetTimestampTz(column(row, 6)));
-	}
-	SPI_freetuptable(SPI_tuptable);
+		SPI_freetuptable(SPI_tuptable);
+	} while (n == ROWS_AT_ONCE && tail->events < most);
 }
 
+typedef struct Numbers
+{
+	int64 *numbers;
+	int n;
+	int room;
+} Numbers;
+
 static void
-append_numbers(int64 **all, int *n, Datum array)
+add_numbers(Numbers *all, Datum array)
 {
 	ArrayType *numbers = DatumGetArrayTypeP(array);
 	int more = ArrayGetNItems(ARR_NDIM(numbers), ARR_DIMS(numbers));
 
-	if (more == 0)
-		return;
-	*all =
-	    *all == NULL ? palloc(more * sizeof(int64)) : repalloc_huge(*all, (Size) (*n + more) * sizeof(int64));
-	memcpy(*all + *n, ARR_DATA_PTR(numbers), more * sizeof(int64));
-	*n += more;
+	if (all->n + more > all->room)
+		all->numbers = grown(all->numbers, all->room = 2 * (all->n + more));
+	memcpy(all->numbers + all->n, ARR_DATA_PTR(numbers), more * sizeof(int64));
+	all->n += more;
 }
 
+/* Rows of the session ledger that may name one of these sessions, until they name so many. */
 static void
-read_sessions(LaTail *tail, int workspace, int64 most)
+read_sessions(LaTail *tail, int workspace, int64 most, int64 from, int64 to)
 {
-	int n = la_query_run(&read_session_ledger, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 0);
+	Numbers opened = {NULL, 0, 0};
+	Numbers closed = {NULL, 0, 0};
+	int64 last = PG_INT64_MIN;
+	int n;
+	int room = 0;
 
-	tail->rows = palloc(Max(n, 1) * sizeof(int64));
-	for (int row = 0; row < n; row++)
+	do
 	{
-		bool closed = DatumGetBool(column(row, 2));
-
-		tail->since = Min(tail->since, DatumGetTimestampTz(column(row, 4)));
-		if (tail->nopened + tail->nclosed >= most)
-			continue;
-		tail->rows[tail->nrows++] = DatumGetInt64(column(row, 1));
-		append_numbers(closed ? &tail->closed : &tail->opened, closed ? &tail->nclosed : &tail->nopened,
-		               column(row, 3));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	/* one batch's are in order, and mostly those of several: sorting looks for that first */
-	qsort(tail->opened, tail->nopened, sizeof(int64), by_number);
-	qsort(tail->closed, tail->nclosed, sizeof(int64), by_number);
+		n = la_query_run(
+		    &read_session_ledger,
+		    (Datum[]){Int32GetDatum(workspace), Int64GetDatum(last), Int64GetDatum(from), Int64GetDatum(to)},
+		    NULL, true, ROWS_AT_ONCE);
+		if (tail->nrows + n > room)
+			tail->rows = grown(tail->rows, room = 2 * (tail->nrows + n));
+		for (int row = 0; row < n && opened.n + closed.n < most; row++)
+		{
+			tail->rows[tail->nrows++] = last = DatumGetInt64(column(row, 1));
+			add_numbers(DatumGetBool(column(row, 2)) ? &closed : &opened, column(row, 3));
+		}
+		SPI_freetuptable(SPI_tuptable);
+	} while (n == ROWS_AT_ONCE && opened.n + closed.n < most);
+	/* a batch's are in order, and mostly those of several: sorting looks for that first */
+	qsort(opened.numbers, opened.n, sizeof(int64), by_number);
+	qsort(closed.numbers, closed.n, sizeof(int64), by_number);
+	tail->opened = opened.numbers;
+	tail->nopened = opened.n;
+	tail->closed = closed.numbers;
+	tail->nclosed = closed.n;
 }
 
 /* What is not folded yet of that time, up to about so many events and sessions (those of any time). */
@@ -137,9 +178,29 @@ rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to)
 {
 	LaTail *tail = palloc0(sizeof *tail);
 
-	tail->since = DT_NOEND;
 	read_events(tail, workspace, most, from, to);
-	read_sessions(tail, workspace, most);
+	read_sessions(tail, workspace, most, PG_INT64_MIN, PG_INT64_MAX);
+	return tail;
+}
+
+/* The same of that time alone, for who reads its rows: sessions, too. */
+LaTail *
+rollup_tail_between(int workspace, TimestampTz from, TimestampTz to)
+{
+	LaTail *tail = palloc0(sizeof *tail);
+	int64 first;
+	int64 last;
+	bool isnull;
+
+	read_events(tail, workspace, PG_INT64_MAX, from, to);
+	la_query_run(&numbers_between,
+	             (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(from), TimestampTzGetDatum(to)},
+	             NULL, true, 1);
+	first = DatumGetInt64(la_query_value(0, 1, &isnull));
+	last = DatumGetInt64(la_query_value(0, 2, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	if (!isnull)
+		read_sessions(tail, workspace, PG_INT64_MAX, first, last);
 	return tail;
 }
 

@@ -287,24 +287,20 @@ delete_tail(int workspace, const LaTail *tail)
 		             0);
 }
 
-/*
- * Make a bucket of what is folded: without the tail, which is as the snapshot sees it. The workspace's row is
- * held.
- */
+/* Make a bucket of what is folded, as the snapshot sees it; the workspace's row is held. */
 static void
-build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends, LaTail *tail)
+build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends)
 {
 	LaTarget target = {grain, grain == 'q' ? "" : zone, starts};
 	int ntargets = grain == 'q' ? (ends - starts) / LA_QUARTER : 1;
 	LaTarget *targets = palloc(ntargets * sizeof(LaTarget));
 	TimestampTz *bounds = palloc((ntargets + 1) * sizeof(TimestampTz));
-	LaGather gather = {
-	    .workspace = workspace, .bounds = bounds, .nslots = ntargets, .with_sets = true, .tail = tail};
+	LaGather gather = {.workspace = workspace, .bounds = bounds, .nslots = ntargets, .with_sets = true};
 	int64 built = 0;
-	/* A month of a large site is made dimension by dimension: of all at once it may not fit. */
+	/* Weeks and months of a large site are made dimension by dimension: all at once may not fit. */
 	LaDimensions left = rollup_all();
 
-	gather.coarsest = grain == 'm' ? 'd' : grain == 'd' ? 'q' : 'r';
+	gather.coarsest = rollup_finer(grain);
 	for (int i = 0; i < ntargets; i++)
 	{
 		targets[i] = target;
@@ -313,7 +309,8 @@ build(int workspace, char grain, const char *zone, TimestampTz starts, Timestamp
 	bounds[ntargets] = ends;
 	while (left != 0)
 	{
-		LaDimensions wanted = grain == 'm' ? UINT64CONST(1) << pg_leftmost_one_pos64(left) : left;
+		LaDimensions wanted =
+		    grain == 'm' || grain == 'w' ? UINT64CONST(1) << pg_leftmost_one_pos64(left) : left;
 		LaTally *tally;
 
 		SPI_connect(); /* what this takes is given back by SPI_finish() */
@@ -358,7 +355,7 @@ static void
 build_quarters(const Folding *folding, State *state, TimestampTz now)
 {
 	int64 enough = (int64) la_segment_events * QUARTERS_FACTOR;
-	LaTail *tail = NULL;
+	bool anew = false;
 
 	for (int i = 0; i < folding->ndays; i++)
 	{
@@ -378,12 +375,10 @@ build_quarters(const Folding *folding, State *state, TimestampTz now)
 		if (events < enough &&
 		    (day->day == state->day || count_rows(folding->workspace, day->day, enough) < enough))
 			continue;
-		if (tail == NULL)
-		{
+		if (!anew)
 			look_anew();
-			tail = rollup_tail(folding->workspace, PG_INT64_MAX, DT_NOBEGIN, DT_NOEND);
-		}
-		build(folding->workspace, 'q', "", day->day * USECS_PER_DAY, (day->day + 1) * USECS_PER_DAY, tail);
+		anew = true;
+		build(folding->workspace, 'q', "", day->day * USECS_PER_DAY, (day->day + 1) * USECS_PER_DAY);
 	}
 }
 
@@ -517,8 +512,7 @@ LA_FUNCTION(la_rollup_build)
 		look_anew();
 	if (held && !has_bucket(workspace, grain, PG_GETARG_DATUM(2), starts))
 	{
-		build(workspace, grain, text_to_cstring(PG_GETARG_TEXT_PP(2)), starts, PG_GETARG_TIMESTAMPTZ(4),
-		      NULL);
+		build(workspace, grain, text_to_cstring(PG_GETARG_TEXT_PP(2)), starts, PG_GETARG_TIMESTAMPTZ(4));
 		la_query_run(&write_state,
 		             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state.day),
 		                       Int64GetDatum(state.day_events), TimestampTzGetDatum(DT_NOEND)},

@@ -206,9 +206,10 @@ rollup_gather(LaGather *gather, LaTally *tally)
 		of.spans =
 		    rollup_spans(buckets, nbuckets, gather->bounds, gather->nslots, gather->coarsest, &of.nspans);
 	}
-	of.tail = gather->tail != NULL ? gather->tail
-	                               : rollup_tail(gather->workspace, PG_INT64_MAX, gather->bounds[0],
-	                                             gather->bounds[gather->nslots]);
+	of.tail =
+	    gather->with_tail
+	        ? rollup_tail(gather->workspace, PG_INT64_MAX, gather->bounds[0], gather->bounds[gather->nslots])
+	        : rollup_tail_between(gather->workspace, gather->bounds[0], gather->bounds[gather->nslots]);
 	rollup_read_segments(gather->workspace, of.spans, of.nspans, rollup_wanted(tally), gather->with_sets,
 	                     tally);
 	gather_rows(&of);

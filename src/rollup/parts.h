@@ -172,13 +172,14 @@ typedef struct LaTail
 	int64 *closed;
 	int nrows; /* of the session ledger */
 	int64 *rows;
-	TimestampTz since; /* of the oldest of them all; DT_NOEND: there is none */
+
 } LaTail;
 
 typedef void (*LaTakeEvent)(const LaEventFact *event, void *arg);
 typedef void (*LaTakeSession)(const LaSessionFact *session, void *arg);
 
 extern LaTail *rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to);
+extern LaTail *rollup_tail_between(int workspace, TimestampTz from, TimestampTz to);
 extern bool rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at);
 extern bool rollup_tail_has(const int64 *numbers, int n, int64 number);
 extern void rollup_events_of_tail(const LaTail *tail, LaTakeEvent take, void *arg);
@@ -226,6 +227,7 @@ extern LaBucket *rollup_buckets(int workspace, TimestampTz from, TimestampTz to,
 /* coarsest: the grain of buckets up to which they may be used: a bucket is not made of itself. */
 extern LaSpan *rollup_spans(const LaBucket *buckets, int nbuckets, const TimestampTz *bounds, int nslots,
                             char coarsest, int *n);
+extern char rollup_finer(char grain); /* of which buckets of the grain are made; '\0': of rows */
 extern LaSpan *rollup_span_at(LaSpan *spans, int n, TimestampTz at);
 
 /* segment.c */
@@ -256,7 +258,7 @@ typedef struct LaGather
 	int nslots;
 	TimestampTz now; /* idle sessions are complete as seen then; 0: not before their end is written */
 	bool with_tail;  /* what is not folded yet, too */
-	LaTail *tail;    /* as the snapshot sees it; NULL: it is read */
+
 	bool with_sets;
 	char coarsest;
 } LaGather;

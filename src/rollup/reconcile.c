@@ -100,7 +100,7 @@ compare_bucket(ReturnSetInfo *result, int workspace, const LaBucket *bucket)
 	LaTally *segments = rollup_tally(rollup_all());
 	LaTally *rows = rollup_tally(rollup_all());
 	LaGather gather = {
-	    .workspace = workspace, .bounds = bounds, .nslots = nslots, .with_sets = true, .coarsest = 'r'};
+	    .workspace = workspace, .bounds = bounds, .nslots = nslots, .with_sets = true, .coarsest = '\0'};
 	Comparing of = {result, bucket, bounds};
 
 	for (int i = 0; i < nslots; i++)

@@ -92,8 +92,8 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadanalytics.fold_due(timestamptz) IS 'fold what is due, a transaction for each 50 000 events of a workspace: the worker''s unit';
-INSERT INTO leadanalytics.unit (name, function, kind, every, on_poke, builtin, summary)
-VALUES ('fold', 'leadanalytics.fold_due', 'procedure', '1 second', true, true, 'events into segments');
+INSERT INTO leadanalytics.unit (name, function, kind, lane, every, on_poke, builtin, summary)
+VALUES ('fold', 'leadanalytics.fold_due', 'procedure', 'fold', '5 seconds', true, true, 'events into segments');
 
 -- Days and months.
 
@@ -116,7 +116,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ), span AS (
         SELECT g.grain, z.name AS zone, s.local::timestamp AT TIME ZONE z.name AS starts, (s.local + g.length)::timestamp AT TIME ZONE z.name AS ends
         FROM zone z
-        CROSS JOIN (VALUES ('d'::"char", 'day', interval '1 day'), ('m', 'month', interval '1 month')) AS g (grain, unit, length)
+        CROSS JOIN (VALUES ('d'::"char", 'day', interval '1 day'), ('w', 'week', interval '1 week'), ('m', 'month', interval '1 month')) AS g (grain, unit, length)
         CROSS JOIN LATERAL generate_series(date_trunc(g.unit, buckets_due.since AT TIME ZONE z.name), buckets_due.now AT TIME ZONE z.name, g.length) AS s (local)
     )
     SELECT s.grain, s.zone, s.starts, s.ends
@@ -125,10 +125,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       AND NOT EXISTS (SELECT FROM leadanalytics.bucket b
                       WHERE b.workspace = buckets_due.workspace AND b.starts = s.starts AND b.grain = s.grain AND b.zone = s.zone)
       AND leadanalytics.is_worth_segments(buckets_due.workspace, s.starts, s.ends)
-    ORDER BY s.grain, s.starts, s.zone
+    ORDER BY s.ends - s.starts, s.starts, s.zone -- each is made of shorter ones
 $$;
 COMMENT ON FUNCTION leadanalytics.buckets_due(int, timestamptz, timestamptz) IS
-    'days and months, in UTC and in the workspace''s zone, that are over, have segments to be made, and end behind since';
+    'days, weeks and months, in UTC and in the workspace''s zone, that are over, have segments to be made, and end behind since';
 
 CREATE FUNCTION leadanalytics.build_workspace(workspace int, now timestamptz)
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -159,7 +159,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.build_workspace(int, timestamptz) IS
-    'make up to 31 of the workspace''s days and months that are over and have no segments: how many it were';
+    'make up to 31 of the workspace''s days, weeks and months that are over and have no segments: how many it were';
 
 CREATE FUNCTION leadanalytics.build(workspace int, now timestamptz DEFAULT now())
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -176,7 +176,7 @@ BEGIN
     RETURN sum;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.build(int, timestamptz) IS 'make all days and months of a workspace that are over and have no segments: how many it were';
+COMMENT ON FUNCTION leadanalytics.build(int, timestamptz) IS 'make all days, weeks and months of a workspace that are over and have no segments: how many it were';
 GRANT EXECUTE ON FUNCTION leadanalytics.build(int, timestamptz) TO leadanalytics_admin;
 
 -- Quarters of an hour take more room than days, and are asked for while they are young.
@@ -229,9 +229,9 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE leadanalytics.build_due(timestamptz) IS 'segments of the days and months that are over, and no more of their quarters of an hour when they are old: the worker''s unit';
+COMMENT ON PROCEDURE leadanalytics.build_due(timestamptz) IS 'segments of the days, weeks and months that are over, and no more of their quarters of an hour when they are old: the worker''s unit';
 INSERT INTO leadanalytics.unit (name, function, kind, every, builtin, summary)
-VALUES ('build', 'leadanalytics.build_due', 'procedure', '5 minutes', true, 'segments of days and months');
+VALUES ('build', 'leadanalytics.build_due', 'procedure', '5 minutes', true, 'segments of days, weeks and months');
 
 CREATE FUNCTION leadanalytics.forget_segments(workspace int, starts timestamptz DEFAULT '-infinity', ends timestamptz DEFAULT 'infinity')
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -32,10 +32,12 @@ CREATE TABLE leadanalytics.session_ledger (
     workspace int NOT NULL,
     closed boolean NOT NULL,
     numbers bigint[] NOT NULL,
+    number_from bigint GENERATED ALWAYS AS (numbers[1]) STORED,
+    number_to bigint GENERATED ALWAYS AS (numbers[array_length(numbers, 1)]) STORED,
     PRIMARY KEY (workspace, id)
 ) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.0);
 COMMENT ON TABLE leadanalytics.session_ledger IS 'sessions that were opened (closed false) or closed, and are not folded yet as such';
-COMMENT ON COLUMN leadanalytics.session_ledger.numbers IS 'of leadanalytics.session, of one statement; no other row of the same kind names any of them';
+COMMENT ON COLUMN leadanalytics.session_ledger.numbers IS 'of leadanalytics.session, of one statement, ascending; no other row of the same kind names any of them';
 
 CREATE TABLE leadanalytics.rollup_state (
     workspace int PRIMARY KEY,
@@ -59,7 +61,7 @@ COMMENT ON COLUMN leadanalytics.rollup_state.fold_after IS 'not tried again by i
 
 CREATE TABLE leadanalytics.bucket (
     workspace int NOT NULL,
-    grain "char" NOT NULL CHECK (grain IN ('q', 'd', 'm')),
+    grain "char" NOT NULL CHECK (grain IN ('q', 'd', 'w', 'm')),
     zone text COLLATE "C" NOT NULL,
     starts timestamptz NOT NULL,
     ends timestamptz NOT NULL CHECK (ends > starts),
@@ -67,7 +69,7 @@ CREATE TABLE leadanalytics.bucket (
 );
 COMMENT ON TABLE leadanalytics.bucket IS
     'the times that segments stand for: all folded facts of a bucket are in its segments. They may overlap: an answer takes those that fit its range';
-COMMENT ON COLUMN leadanalytics.bucket.grain IS 'd: a day, m: a month of the zone; q: a day (UTC) whose quarters of an hour each have segments';
+COMMENT ON COLUMN leadanalytics.bucket.grain IS 'd: a day, w: a week (from Monday), m: a month of the zone; q: a day (UTC) whose quarters of an hour each have segments';
 COMMENT ON COLUMN leadanalytics.bucket.zone IS 'whose days or months these are; of quarters none';
 
 CREATE TABLE leadanalytics.segment (

@@ -17,7 +17,7 @@ static LaQuery find_buckets = {"SELECT b.grain, b.zone, b.starts, b.ends FROM le
                                {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 /* Coarse ones first. */
-static const char grains[] = {'m', 'd', 'q'};
+static const char grains[] = {'m', 'w', 'd', 'q'};
 
 typedef struct Cutter
 {
@@ -164,6 +164,15 @@ rollup_spans(const LaBucket *buckets, int nbuckets, const TimestampTz *bounds, i
 		cut(&cutter, grain, bounds[cutter.slot], bounds[cutter.slot + 1]);
 	*n = cutter.n;
 	return cutter.spans;
+}
+
+char
+rollup_finer(char grain)
+{
+	for (int i = 0; i + 1 < lengthof(grains); i++)
+		if (grains[i] == grain)
+			return grains[i + 1];
+	return '\0';
 }
 
 /* The span that holds the time; NULL: it lies in none. */

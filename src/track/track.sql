@@ -129,7 +129,7 @@ BEGIN
         RETURNING s.workspace, s.number
     ), noted AS (
         INSERT INTO leadanalytics.session_ledger (workspace, closed, numbers)
-        SELECT e.workspace, true, array_agg(e.number) FROM ended e GROUP BY e.workspace
+        SELECT e.workspace, true, array_agg(e.number ORDER BY e.number) FROM ended e GROUP BY e.workspace
     )
     SELECT count(*) INTO closed FROM ended;
     RETURN closed;
@@ -158,7 +158,7 @@ BEGIN
         RETURNING s.workspace, s.number
     ), noted AS (
         INSERT INTO leadanalytics.session_ledger (workspace, closed, numbers)
-        SELECT e.workspace, true, array_agg(e.number) FROM ended e GROUP BY e.workspace
+        SELECT e.workspace, true, array_agg(e.number ORDER BY e.number) FROM ended e GROUP BY e.workspace
     )
     SELECT count(*) INTO closed FROM ended;
     RETURN closed;

@@ -43,7 +43,8 @@ startup(void)
 		la_board->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
 		ConditionVariableInit(&la_board->stopped);
 		for (int i = 0; i < LA_WORKER_SLOTS; i++)
-			pg_atomic_init_u32(&la_board->slots[i].poked, 0);
+			for (int lane = 0; lane < 2; lane++)
+				pg_atomic_init_u32(&la_board->slots[i].poked[lane], 0);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -74,16 +75,18 @@ la_board_slot(Oid database, bool make)
 	if (!make || free_slot == NULL)
 		return NULL;
 	free_slot->database = database;
-	free_slot->state = LA_SLOT_UNWANTED;
 	free_slot->holds = 0;
-	free_slot->look_again = false;
-	free_slot->pid = 0;
-	free_slot->failures = 0;
-	free_slot->denied = false;
-	free_slot->start_at = 0;
-	free_slot->beat = 0;
-	free_slot->unit[0] = '\0';
-	pg_atomic_write_u32(&free_slot->poked, 0);
+	free_slot->look_again = free_slot->poke_jobs = free_slot->jobs_denied = false;
+	for (int lane = 0; lane < 2; lane++)
+		pg_atomic_write_u32(&free_slot->poked[lane], 0);
+	for (int i = 0; i < LA_WORKER_SEATS; i++)
+	{
+		uint32 launch = free_slot->seats[i].launch; /* a worker of an earlier launch may still come */
+
+		memset(&free_slot->seats[i], 0, sizeof(LaSeat));
+		free_slot->seats[i].launch = launch;
+	}
+	memset(free_slot->memory, 0, sizeof(free_slot->memory));
 	return free_slot;
 }
 
@@ -91,25 +94,99 @@ void
 la_board_want(Oid database)
 {
 	LaSlot *slot = la_board_slot(database, true);
+	LaSeat *fold = slot ? &slot->seats[LA_WORKER_FOLD] : NULL;
 
 	if (slot == NULL)
 		la_board->look_everywhere = true;
-	else if (slot->state <= LA_SLOT_WANTED)
+	else if (fold->state <= LA_SEAT_WANTED)
 	{
-		slot->state = LA_SLOT_WANTED;
-		slot->failures = 0;
-		slot->start_at = 0;
+		fold->state = LA_SEAT_WANTED;
+		fold->failures = 0;
+		fold->start_at = 0;
 	}
 	else
+	{
 		slot->look_again = true;
+		for (int lane = 0; lane < 2; lane++)
+			pg_atomic_write_u32(&slot->poked[lane], 1);
+		la_board_wake(fold);
+		la_board_help(slot);
+	}
 	la_board_wake_launcher();
+}
+
+void
+la_board_help(LaSlot *slot)
+{
+	for (int i = LA_WORKER_FOLD + 1; i < LA_WORKER_SEATS; i++)
+	{
+		LaSeat *seat = &slot->seats[i];
+
+		if (seat->state > LA_SEAT_WANTED && seat->unit[0] == '\0')
+		{
+			la_board_wake(seat);
+			return; /* idle, or on its way */
+		}
+	}
+	for (int i = LA_WORKER_FOLD + 1; i <= la_worker_jobs; i++)
+	{
+		LaSeat *seat = &slot->seats[i];
+
+		if (seat->state <= LA_SEAT_WANTED && seat->failures == 0 && !seat->denied)
+		{
+			seat->state = LA_SEAT_WANTED;
+			seat->start_at = 0;
+			la_board_wake_launcher();
+			return;
+		}
+	}
 }
 
 void
 la_board_tidy(LaSlot *slot)
 {
-	if (slot->state == LA_SLOT_UNWANTED && slot->holds == 0)
-		slot->database = InvalidOid;
+	if (slot->holds > 0)
+		return;
+	for (int i = 0; i < LA_WORKER_SEATS; i++)
+		if (slot->seats[i].state != LA_SEAT_UNWANTED)
+			return;
+	slot->database = InvalidOid;
+}
+
+LaSeat *
+la_board_runner(LaSlot *slot, const char *unit)
+{
+	for (int i = 0; i < LA_WORKER_SEATS; i++)
+		if (strcmp(slot->seats[i].unit, unit) == 0)
+			return &slot->seats[i];
+	return NULL;
+}
+
+LaMemory *
+la_board_memory(LaSlot *slot, const char *unit, bool make)
+{
+	TimestampTz now = make ? GetCurrentTimestamp() : 0;
+	LaMemory *room = NULL;
+
+	for (int i = 0; i < LA_WORKER_UNITS; i++)
+	{
+		LaMemory *memory = &slot->memory[i];
+
+		if (strcmp(memory->name, unit) == 0)
+			return memory;
+		/* a unit whose next run is past is due whether one remembers it or not */
+		if (make && !memory->died && memory->next_run <= now &&
+		    (memory->name[0] == '\0' || la_board_runner(slot, memory->name) == NULL) &&
+		    (room == NULL || room->name[0] != '\0'))
+			room = memory;
+	}
+	if (room != NULL)
+	{
+		strlcpy(room->name, unit, LA_WORKER_NAME);
+		room->next_run = 0;
+		room->died = false;
+	}
+	return room;
 }
 
 int
@@ -127,4 +204,11 @@ la_board_wake_launcher(void)
 {
 	if (la_board->launcher_pid != 0)
 		SetLatch(&ProcGlobal->allProcs[la_board->launcher_procno].procLatch);
+}
+
+void
+la_board_wake(const LaSeat *seat)
+{
+	if (seat->pid != 0)
+		SetLatch(&ProcGlobal->allProcs[seat->procno].procLatch);
 }

@@ -4,13 +4,13 @@
  *
  * PostgreSQL refuses DROP DATABASE, CREATE DATABASE … TEMPLATE, RENAME and SET TABLESPACE while anybody
  * is connected, and these come from another database, where the extension may not even exist: so the
- * hook is in every backend of the cluster. DROP and ALTER EXTENSION would wait for the worker's locks,
- * and the worker for theirs.
+ * hook is in every backend of the cluster. DROP and ALTER EXTENSION would wait for the workers' locks,
+ * and the workers for theirs.
  *
- * A hold stops the worker (SIGTERM: whatever it does is interrupted, its transaction aborts) and keeps
- * it away until the holder's transaction ends. It ends by commit, abort or prepare, also when the
+ * A hold stops the workers (SIGTERM: whatever they do is interrupted, their transactions abort) and keeps
+ * them away until the holder's transaction ends. It ends by commit, abort or prepare, also when the
  * backend dies of FATAL; then the launcher looks again, so a DROP that failed or was rolled back
- * brings the worker back, and one that happened leaves nothing.
+ * brings the workers back, and one that happened leaves nothing.
  */
 #include "postgres.h"
 
@@ -33,10 +33,11 @@
 #include "utils/timestamp.h"
 
 #include "core/export.h"
+#include "core/settings.h"
 #include "worker/board.h"
 #include "worker/worker.h"
 
-/* How long the holder waits for the worker to leave; PostgreSQL itself waits 5 s after that. */
+/* How long the holder waits for workers to leave; PostgreSQL itself waits 5 s after that. */
 #define STOP_MS 4000
 
 static ProcessUtility_hook_type earlier_utility = NULL;
@@ -46,17 +47,27 @@ static List *held = NIL; /* databases, in TopMemoryContext */
 static bool look_here = false;
 static bool poke_here = false;
 
+/* Signal (0: only ask for) the workers of a database but ourselves; whether there are any. */
 static bool
-worker_left(Oid database)
+signal_workers(Oid database, int signal)
 {
 	LaSlot *slot;
-	bool left;
+	bool any = false;
 
 	LWLockAcquire(la_board->lock, LW_SHARED);
 	slot = la_board_slot(database, false);
-	left = slot == NULL || slot->pid == 0 || slot->pid == MyProcPid;
+	for (int i = 0; slot != NULL && i < LA_WORKER_SEATS; i++)
+	{
+		pid_t pid = slot->seats[i].pid;
+
+		if (pid == 0 || pid == MyProcPid)
+			continue;
+		any = true;
+		if (signal != 0)
+			kill(pid, signal);
+	}
 	LWLockRelease(la_board->lock);
-	return left;
+	return any;
 }
 
 static void
@@ -87,14 +98,9 @@ hold(Oid database)
 		}
 	}
 
-	LWLockAcquire(la_board->lock, LW_SHARED);
-	slot = la_board_slot(database, false);
-	if (slot != NULL && slot->pid != 0 && slot->pid != MyProcPid)
-		kill(slot->pid, SIGTERM);
-	LWLockRelease(la_board->lock);
-
+	(void) signal_workers(database, SIGTERM);
 	ConditionVariablePrepareToSleep(&la_board->stopped);
-	while (!worker_left(database))
+	while (signal_workers(database, 0))
 	{
 		long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 
@@ -104,7 +110,7 @@ hold(Oid database)
 	ConditionVariableCancelSleep();
 }
 
-/* Only who may do the statement stops the worker: others are about to be refused. */
+/* Only who may do the statement stops the workers: others are about to be refused. */
 static void
 hold_database(const char *name, bool copying)
 {
@@ -196,6 +202,46 @@ utility(PlannedStmt *planned, const char *query, bool read_only_tree, ProcessUti
 	                                                              params, environment, receiver, completion);
 }
 
+/*
+ * Wake whoever has units to poke. A worker's own commits are no news to its lane: else two of its units
+ * could poke each other for ever.
+ */
+static void
+poke(Oid database)
+{
+	bool help = false;
+	LaSlot *slot;
+
+	LWLockAcquire(la_board->lock, LW_SHARED);
+	slot = la_board_slot(database, false);
+	if (slot != NULL)
+	{
+		LaSeat *fold = &slot->seats[LA_WORKER_FOLD];
+		bool by_fold = fold->pid == MyProcPid;
+		bool by_job = false;
+
+		for (int i = LA_WORKER_FOLD + 1; i < LA_WORKER_SEATS; i++)
+			by_job |= slot->seats[i].pid == MyProcPid;
+		if (!by_fold && pg_atomic_exchange_u32(&slot->poked[0], 1) == 0)
+			la_board_wake(fold);
+		if (slot->poke_jobs && !by_job && !(by_fold && (slot->jobs_denied || la_worker_jobs == 0)))
+			help = pg_atomic_exchange_u32(&slot->poked[1], 1) == 0;
+	}
+	LWLockRelease(la_board->lock);
+	if (!help)
+		return;
+
+	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
+	slot = la_board_slot(database, false);
+	if (slot != NULL)
+	{
+		if (slot->jobs_denied || la_worker_jobs == 0)
+			la_board_wake(&slot->seats[LA_WORKER_FOLD]);
+		la_board_help(slot);
+	}
+	LWLockRelease(la_board->lock);
+}
+
 /* Runs when the transaction is past its point of no return: nothing in here can fail. */
 static void
 at_end(XactEvent event, void *unused)
@@ -226,16 +272,7 @@ at_end(XactEvent event, void *unused)
 		held = NIL;
 	}
 	if (poke_here && committed)
-	{
-		LaSlot *slot;
-
-		LWLockAcquire(la_board->lock, LW_SHARED);
-		slot = la_board_slot(MyDatabaseId, false);
-		if (slot != NULL && slot->state == LA_SLOT_ACTIVE && slot->pid != MyProcPid &&
-		    pg_atomic_exchange_u32(&slot->poked, 1) == 0)
-			SetLatch(&ProcGlobal->allProcs[slot->procno].procLatch);
-		LWLockRelease(la_board->lock);
-	}
+		poke(MyDatabaseId);
 	look_here = poke_here = false;
 }
 
@@ -260,8 +297,8 @@ LA_FUNCTION(la_worker_poke_call)
 }
 
 /*
- * Trigger of leadanalytics.home (start() was called) and leadanalytics.unit: at commit a worker is wanted
- * here, and one that is here and sleeps for lack of work reads the units again.
+ * Trigger of leadanalytics.home (start() was called) and leadanalytics.unit: at commit workers are wanted
+ * here, and those that are here and sleep for lack of work read the units again.
  */
 LA_FUNCTION(la_worker_look)
 {

@@ -1,12 +1,16 @@
 /*
- * The launcher: the one background worker the postmaster itself restarts. It starts a worker in every
- * database that wants one and starts it again when it failed, with growing pauses.
+ * The launcher: the one background worker the postmaster itself restarts. It starts the workers of every
+ * database that wants some and starts them again when they failed, with growing pauses.
  *
  * It is connected to no database, so it cannot know where the extension is: once at its start it sends
  * a worker into every database that takes connections and is no template; a worker that finds nothing
  * to do leaves again and the database costs nothing from then on. Later ones announce themselves:
- * leadanalytics.start() pokes at commit. Nothing is polled; with nothing to start the launcher sleeps
- * without a timeout.
+ * leadanalytics.start() pokes at commit. Nothing is polled; the launcher sleeps until the next start is
+ * due (a job worker's that rests, or one that failed), and with nothing to start without a timeout.
+ *
+ * Fold workers come first: while one finds no place (max_worker_processes), no job worker is started, and
+ * those that are idle leave theirs. A database whose job worker finds none has its units run by its fold
+ * worker until there is one.
  *
  * Handles of started workers live in the launcher's own memory: they are needed only to see that a
  * worker ended before it attached to its slot (fork failed, library missing). A new launcher treats a
@@ -43,7 +47,22 @@
 
 PGDLLEXPORT void la_launcher_main(Datum unused);
 
-static BackgroundWorkerHandle *handles[LA_WORKER_SLOTS];
+/* Seats by number, all of a slot one after the other. */
+#define PLACES (LA_WORKER_SLOTS * LA_WORKER_SEATS)
+
+static BackgroundWorkerHandle *handles[PLACES];
+
+static LaSlot *
+slot_of(int place)
+{
+	return &la_board->slots[place / LA_WORKER_SEATS];
+}
+
+static LaSeat *
+seat_of(int place)
+{
+	return &slot_of(place)->seats[place % LA_WORKER_SEATS];
+}
 
 void
 la_worker_init(void)
@@ -83,14 +102,14 @@ enter(void)
 	la_board->launcher_pid = MyProcPid;
 	la_board->launcher_procno = MyProc->pgprocno;
 	la_board->look_everywhere = true;
-	for (int i = 0; i < LA_WORKER_SLOTS; i++)
+	for (int i = 0; i < PLACES; i++)
 	{
-		LaSlot *slot = &la_board->slots[i];
+		LaSeat *seat = seat_of(i);
 
-		if (slot->database != InvalidOid && slot->state == LA_SLOT_STARTED)
+		if (seat->state == LA_SEAT_STARTED)
 		{
-			slot->state = LA_SLOT_WANTED;
-			slot->launch++;
+			seat->state = LA_SEAT_WANTED;
+			seat->launch++;
 		}
 	}
 	LWLockRelease(la_board->lock);
@@ -128,7 +147,7 @@ connectable_databases(MemoryContext context)
 	return databases;
 }
 
-/* Take note of databases that want a worker, and drop slots of databases that are gone. */
+/* Take note of databases that want workers, and drop slots of databases that are gone. */
 static void
 compare(List *databases)
 {
@@ -139,12 +158,12 @@ compare(List *databases)
 	{
 		LaSlot *slot = &la_board->slots[i];
 
-		if (slot->database != InvalidOid && slot->state == LA_SLOT_WANTED && slot->holds == 0 &&
-		    !list_member_oid(databases, slot->database))
-		{
-			slot->state = LA_SLOT_UNWANTED;
-			la_board_tidy(slot);
-		}
+		if (slot->database == InvalidOid || slot->holds > 0 || list_member_oid(databases, slot->database))
+			continue;
+		for (int j = 0; j < LA_WORKER_SEATS; j++)
+			if (slot->seats[j].state == LA_SEAT_WANTED)
+				slot->seats[j].state = LA_SEAT_UNWANTED;
+		la_board_tidy(slot);
 	}
 	if (la_board->look_everywhere)
 	{
@@ -156,20 +175,20 @@ compare(List *databases)
 			if (slot == NULL)
 				la_board->look_everywhere =
 				    true; /* all taken: again when one is free, at the latest in a minute */
-			else if (slot->state == LA_SLOT_UNWANTED)
-				slot->state = LA_SLOT_WANTED;
+			else if (slot->seats[LA_WORKER_FOLD].state == LA_SEAT_UNWANTED)
+				slot->seats[LA_WORKER_FOLD].state = LA_SEAT_WANTED;
 		}
 	}
 	LWLockRelease(la_board->lock);
 }
 
-/* A worker that ended before it attached has left its slot STARTED; only the handle knows. */
+/* A worker that ended before it attached has left its seat STARTED; only the handle knows. */
 static void
 reap(void)
 {
-	for (int i = 0; i < LA_WORKER_SLOTS; i++)
+	for (int i = 0; i < PLACES; i++)
 	{
-		LaSlot *slot = &la_board->slots[i];
+		LaSeat *seat = seat_of(i);
 		pid_t pid;
 
 		if (handles[i] == NULL || GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
@@ -177,30 +196,44 @@ reap(void)
 		pfree(handles[i]);
 		handles[i] = NULL;
 		LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
-		if (slot->state == LA_SLOT_STARTED)
+		if (seat->state == LA_SEAT_STARTED)
 		{
-			slot->state = LA_SLOT_WANTED;
-			slot->launch++;
-			slot->failures++;
-			slot->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-			                                             la_board_pause_s(slot->failures) * INT64CONST(1000));
+			seat->state = LA_SEAT_WANTED;
+			seat->launch++;
+			seat->failures++;
+			seat->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+			                                             la_board_pause_s(seat->failures) * INT64CONST(1000));
 		}
 		LWLockRelease(la_board->lock);
 	}
 }
 
 static bool
-wants_start(const LaSlot *slot)
+is_fold(int place)
 {
-	return slot->database != InvalidOid && slot->state == LA_SLOT_WANTED && slot->holds == 0;
+	return place % LA_WORKER_SEATS == LA_WORKER_FOLD;
 }
 
-/* Milliseconds until the slot may start; a clock set back does not make it wait longer than any pause. */
-static long
-wait_ms(const LaSlot *slot, TimestampTz now)
+static bool
+wants_start(int place)
 {
-	long wait = TimestampDifferenceMilliseconds(now, slot->start_at);
+	const LaSlot *slot = slot_of(place);
 
+	return slot->database != InvalidOid && seat_of(place)->state == LA_SEAT_WANTED && slot->holds == 0 &&
+	       place % LA_WORKER_SEATS <= la_worker_jobs;
+}
+
+/* Milliseconds until the seat may start; a clock set back does not make it wait longer than any pause. */
+static long
+wait_ms(int place, TimestampTz now)
+{
+	const LaSeat *seat = seat_of(place);
+	long wait = TimestampDifferenceMilliseconds(now, seat->start_at);
+
+	/* a first job worker that only rests is awake at a poke; one that failed or found no place is not */
+	if (place % LA_WORKER_SEATS == LA_WORKER_FOLD + 1 && seat->failures == 0 && !seat->denied &&
+	    pg_atomic_read_u32(&slot_of(place)->poked[1]) != 0)
+		return 0;
 	return wait > LA_WORKER_MAX_PAUSE_S * 1000L ? 0 : wait;
 }
 
@@ -219,103 +252,136 @@ log_denied(void)
 	         errhint("Raise max_worker_processes. It is tried again every %d seconds.", DENIED_RETRY_S)));
 }
 
-/* Register the slot's worker. The slot is already STARTED, so a worker faster than us finds it so. */
+/* Under the lock. */
 static void
-start(int index, Oid database, uint32 launch)
+deny(int place)
 {
-	LaSlot *slot = &la_board->slots[index];
+	LaSeat *seat = seat_of(place);
+
+	seat->denied = true;
+	seat->state = LA_SEAT_WANTED;
+	seat->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DENIED_RETRY_S * 1000);
+	if (!is_fold(place))
+		slot_of(place)->jobs_denied = true;
+}
+
+/* Register the seat's worker. The seat is already STARTED, so a worker faster than us finds it so. */
+static void
+start(int place, Oid database, uint32 launch)
+{
 	BackgroundWorker worker = {
-	    .bgw_type = "leadanalytics worker",
 	    .bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
 	    .bgw_start_time = BgWorkerStart_RecoveryFinished,
 	    .bgw_restart_time = BGW_NEVER_RESTART, /* the launcher does that: the postmaster knows no back-off */
 	    .bgw_library_name = "leadanalytics",
 	    .bgw_function_name = "la_worker_main",
-	    .bgw_main_arg = Int32GetDatum(index),
+	    .bgw_main_arg = Int32GetDatum(place),
 	    .bgw_notify_pid = MyProcPid,
 	};
 	bool registered;
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "leadanalytics worker of database %u", database);
+	strlcpy(worker.bgw_type, is_fold(place) ? "leadanalytics fold" : "leadanalytics job", BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "%s worker of database %u", worker.bgw_type, database);
 	memcpy(worker.bgw_extra, &launch, sizeof(launch));
-	if (handles[index] != NULL)
+	if (handles[place] != NULL)
 	{
-		pfree(handles[index]);
-		handles[index] = NULL;
+		pfree(handles[place]);
+		handles[place] = NULL;
 	}
-	registered = RegisterDynamicBackgroundWorker(&worker, &handles[index]);
+	registered = RegisterDynamicBackgroundWorker(&worker, &handles[place]);
 
 	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
-	slot->denied = !registered;
+	seat_of(place)->denied = false;
 	if (!registered)
-	{
-		slot->state = LA_SLOT_WANTED;
-		slot->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DENIED_RETRY_S * 1000);
-	}
+		deny(place);
 	LWLockRelease(la_board->lock);
 	if (!registered)
 	{
-		handles[index] = NULL;
+		handles[place] = NULL;
 		log_denied();
 	}
 }
 
-/* Start what is due; returns how long nothing else will be, in ms, or -1: until somebody sets the latch. */
-static long
-start_due(void)
+/* Workers that make up their minds whether there is something to do, or are on their way. */
+static int
+looking(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < PLACES; i++)
+		if (seat_of(i)->state == LA_SEAT_STARTED || seat_of(i)->state == LA_SEAT_LOOKING)
+			count++;
+	return count;
+}
+
+/* Start those of one kind that are due. */
+static void
+start_kind(bool fold)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int looking = 0;
-	long next = -1;
 
-	LWLockAcquire(la_board->lock, LW_SHARED);
-	for (int i = 0; i < LA_WORKER_SLOTS; i++)
+	for (int i = 0; i < PLACES; i++)
 	{
-		LaSlot *slot = &la_board->slots[i];
-
-		if (slot->database != InvalidOid &&
-		    (slot->state == LA_SLOT_STARTED || slot->state == LA_SLOT_LOOKING))
-			looking++;
-	}
-	if (la_board->look_everywhere)
-		next = 60 * 1000;
-	LWLockRelease(la_board->lock);
-
-	for (int i = 0; i < LA_WORKER_SLOTS; i++)
-	{
-		LaSlot *slot = &la_board->slots[i];
 		Oid database = InvalidOid;
 		uint32 launch = 0;
-		long wait;
 
+		if (is_fold(i) != fold)
+			continue;
 		LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
-		if (wants_start(slot))
+		if (wants_start(i) && wait_ms(i, now) <= 0)
 		{
-			wait = wait_ms(slot, now);
-			if (wait > 0)
-				next = next < 0 ? wait : Min(next, wait);
-			else if (looking < LOOKING_AT_ONCE)
+			if (!fold && la_board->scarce)
+				deny(i);
+			else if (looking() < LOOKING_AT_ONCE)
 			{
-				looking++;
-				slot->state = LA_SLOT_STARTED;
-				slot->look_again = false;
-				database = slot->database;
-				launch = ++slot->launch;
+				LaSeat *seat = seat_of(i);
+
+				seat->state = LA_SEAT_STARTED;
+				if (fold)
+					slot_of(i)->look_again = false;
+				database = slot_of(i)->database;
+				launch = ++seat->launch;
 			}
 		}
 		LWLockRelease(la_board->lock);
 		if (OidIsValid(database))
 			start(i, database, launch);
 	}
+}
 
-	/* what was denied just now waits for its own retry */
+/* Whether a fold worker waits for a place; idle job workers then have to hear of it. */
+static void
+tell_scarcity(void)
+{
+	bool scarce = false;
+
+	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PLACES; i++)
+		scarce |= is_fold(i) && wants_start(i) && seat_of(i)->denied;
+	for (int i = 0; i < PLACES; i++)
+		if (scarce && !la_board->scarce && !is_fold(i))
+			la_board_wake(seat_of(i));
+	la_board->scarce = scarce;
+	LWLockRelease(la_board->lock);
+}
+
+/* How long nothing will be due, in ms, or -1: until somebody sets the latch. */
+static long
+next_start(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long next = -1;
+
 	LWLockAcquire(la_board->lock, LW_SHARED);
-	for (int i = 0; i < LA_WORKER_SLOTS; i++)
+	if (la_board->look_everywhere)
+		next = 60 * 1000;
+	for (int i = 0; i < PLACES; i++)
 	{
-		LaSlot *slot = &la_board->slots[i];
+		long wait = wants_start(i) ? wait_ms(i, now) : 0;
 
-		if (wants_start(slot) && slot->denied)
-			next = next < 0 ? DENIED_RETRY_S * 1000 : Min(next, DENIED_RETRY_S * 1000);
+		/* what is due and was not started waits for one that looks, which will wake us */
+		if (wait > 0)
+			next = next < 0 ? wait : Min(next, wait);
 	}
 	LWLockRelease(la_board->lock);
 	return next;
@@ -325,12 +391,13 @@ start_due(void)
 static bool
 anything_wanted(void)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	bool wanted;
 
 	LWLockAcquire(la_board->lock, LW_SHARED);
 	wanted = la_board->look_everywhere;
-	for (int i = 0; i < LA_WORKER_SLOTS && !wanted; i++)
-		wanted = wants_start(&la_board->slots[i]);
+	for (int i = 0; i < PLACES && !wanted; i++)
+		wanted = wants_start(i) && wait_ms(i, now) <= 0;
 	LWLockRelease(la_board->lock);
 	return wanted;
 }
@@ -361,7 +428,10 @@ la_launcher_main(Datum unused)
 			MemoryContextSwitchTo(TopMemoryContext);
 			MemoryContextReset(round);
 		}
-		timeout = start_due();
+		start_kind(true);
+		tell_scarcity();
+		start_kind(false);
+		timeout = next_start();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
 		                 timeout, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

@@ -108,6 +108,18 @@ run_command(const char *command)
 }
 
 TimestampTz
+la_unit_failed(const LaUnit *unit, TimestampTz now, const char *error)
+{
+	TimestampTz next;
+
+	begin();
+	next = write_down(unit, now, error);
+	finish();
+	CommitTransactionCommand();
+	return next;
+}
+
+TimestampTz
 la_unit_run(const LaUnit *unit, TimestampTz now)
 {
 	MemoryContext context =
@@ -175,12 +187,7 @@ la_unit_run(const LaUnit *unit, TimestampTz now)
 	debug_query_string = NULL;
 
 	if (error != NULL)
-	{
-		begin();
-		next = write_down(unit, now, error);
-		finish();
-		CommitTransactionCommand();
-	}
+		next = la_unit_failed(unit, now, error);
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextDelete(context);
 	return next;

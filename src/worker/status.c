@@ -1,5 +1,5 @@
 /*
- * The board as rows, for leadanalytics.worker_status(): copied under the lock, made rows after it.
+ * The board as rows, for leadanalytics.worker_status(): a slot is copied under the lock, made rows after it.
  */
 #include "postgres.h"
 
@@ -11,23 +11,24 @@
 #include "worker/board.h"
 #include "worker/worker.h"
 
-/* What the worker of a slot does, in words. */
+/* What the worker of a seat does, in words. */
 static const char *
-words(const LaSlot *slot)
+words(const LaSlot *slot, const LaSeat *seat)
 {
-	switch (slot->state)
+	switch (seat->state)
 	{
-		case LA_SLOT_UNWANTED:
+		case LA_SEAT_UNWANTED:
 			return "held";
-		case LA_SLOT_WANTED:
+		case LA_SEAT_WANTED:
 			return slot->holds > 0      ? "held"
-			       : slot->denied       ? "waits for a free background worker"
-			       : slot->failures > 0 ? "failed"
+			       : seat->denied       ? "waits for a free background worker"
+			       : seat->failures > 0 ? "failed"
+			       : seat->start_at > 0 ? "rests"
 			                            : "starts";
-		case LA_SLOT_STARTED:
-		case LA_SLOT_LOOKING:
+		case LA_SEAT_STARTED:
+		case LA_SEAT_LOOKING:
 			return "starts";
-		case LA_SLOT_ACTIVE:
+		case LA_SEAT_ACTIVE:
 			return "active";
 	}
 	return NULL;
@@ -36,49 +37,86 @@ words(const LaSlot *slot)
 bool
 la_worker_acts(void)
 {
-	bool acts = false;
+	LaSlot *slot;
+	bool acts;
 
 	if (la_board == NULL)
 		return false;
 	LWLockAcquire(la_board->lock, LW_SHARED);
-	for (int i = 0; i < LA_WORKER_SLOTS; i++)
-		if (la_board->slots[i].database == MyDatabaseId)
-			acts = la_board->slots[i].state == LA_SLOT_ACTIVE;
+	slot = la_board_slot(MyDatabaseId, false);
+	acts = slot != NULL && slot->seats[LA_WORKER_FOLD].state == LA_SEAT_ACTIVE;
 	LWLockRelease(la_board->lock);
 	return acts;
 }
 
-/* One row a slot in use: database, pid, state, unit, failures, start_at, beat. None without preloading. */
+static void
+put_seat(ReturnSetInfo *result, const LaSlot *slot, int number)
+{
+	const LaSeat *seat = &slot->seats[number];
+	char *name = number == LA_WORKER_FOLD ? "fold" : psprintf("job %d", number);
+	Datum values[] = {
+	    ObjectIdGetDatum(slot->database),
+	    CStringGetTextDatum(name),
+	    Int32GetDatum(seat->pid),
+	    CStringGetTextDatum(words(slot, seat)),
+	    CStringGetTextDatum(seat->unit),
+	    Int32GetDatum(seat->failures),
+	    TimestampTzGetDatum(seat->start_at),
+	    TimestampTzGetDatum(seat->beat),
+	};
+	bool nulls[] = {
+	    false,           false, seat->pid == 0, false, seat->unit[0] == '\0', false, seat->start_at == 0,
+	    seat->beat == 0,
+	};
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* One row a seat in use: database, worker, pid, state, unit, failures, start_at, beat. None without
+ * preloading. */
 LA_FUNCTION(la_worker_slots)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	LaSlot *slots;
-	int count = 0;
+	LaSlot *slot = palloc(sizeof(LaSlot));
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (la_board == NULL)
-		return (Datum) 0;
-	slots = palloc(sizeof(LaSlot) * LA_WORKER_SLOTS);
-	LWLockAcquire(la_board->lock, LW_SHARED);
-	for (int i = 0; i < LA_WORKER_SLOTS; i++)
-		if (la_board->slots[i].database != InvalidOid)
-			slots[count++] = la_board->slots[i];
-	LWLockRelease(la_board->lock);
-
-	for (int i = 0; i < count; i++)
+	for (int i = 0; la_board != NULL && i < LA_WORKER_SLOTS; i++)
 	{
-		LaSlot *slot = &slots[i];
-		Datum values[] = {
-		    ObjectIdGetDatum(slot->database), Int32GetDatum(slot->pid),
-		    CStringGetTextDatum(words(slot)), CStringGetTextDatum(slot->unit),
-		    Int32GetDatum(slot->failures),    TimestampTzGetDatum(slot->start_at),
-		    TimestampTzGetDatum(slot->beat),
-		};
-		bool nulls[] = {
-		    false, slot->pid == 0, false, slot->unit[0] == '\0', false, slot->start_at == 0, slot->beat == 0,
-		};
+		LWLockAcquire(la_board->lock, LW_SHARED);
+		*slot = la_board->slots[i];
+		LWLockRelease(la_board->lock);
+		for (int j = 0; slot->database != InvalidOid && j < LA_WORKER_SEATS; j++)
+			if (j == LA_WORKER_FOLD || slot->seats[j].state != LA_SEAT_UNWANTED)
+				put_seat(result, slot, j);
+	}
+	return (Datum) 0;
+}
 
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+/* When units of this database run next, as far as the workers remember: unit, next_run. */
+LA_FUNCTION(la_worker_memory)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	LaSlot *slot = palloc0(sizeof(LaSlot));
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (la_board != NULL)
+	{
+		LaSlot *here;
+
+		LWLockAcquire(la_board->lock, LW_SHARED);
+		here = la_board_slot(MyDatabaseId, false);
+		if (here != NULL)
+			*slot = *here;
+		LWLockRelease(la_board->lock);
+	}
+	for (int i = 0; i < LA_WORKER_UNITS; i++)
+	{
+		LaMemory *memory = &slot->memory[i];
+		Datum values[] = {CStringGetTextDatum(memory->name), TimestampTzGetDatum(memory->next_run)};
+		bool nulls[] = {false, false};
+
+		if (memory->name[0] != '\0' && memory->next_run != 0)
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
 }

@@ -1,39 +1,36 @@
 /*
- * The worker of one database: rounds of looking for due units and running them, one by one.
+ * A worker of one database: rounds of looking for due units and running them, one by one. The fold
+ * worker has the units of lane fold, which nothing long may hold up; job workers share those of lane
+ * job. Where no job worker can be (leadanalytics.worker_jobs is 0, or max_worker_processes leaves no
+ * place), the fold worker has both lanes.
  *
- * Each round begins with the questions whether the extension is here, of the library's version, and
- * whether leadanalytics.start() was called here. If not, there is nothing to do and the process ends:
- * what could change the answer (start(), ALTER EXTENSION, a restart) makes the launcher look again.
+ * The fold worker stays as long as there is something to do here (la_units_read). A job worker with
+ * nothing due for a while leaves: the first one's seat then rests until a unit is due, the others are
+ * wanted again when the fold worker sees a unit wait.
  *
  * When a unit runs next is in leadanalytics.unit_state only if its last run wrote something, failed, or
- * is rare; else this process remembers it. So a database where nothing happens gets no WAL.
+ * is rare; else the board remembers it. So a database where nothing happens gets no WAL.
  *
- * An error inside a unit is the unit's (run.c). Any other error ends the process: the launcher starts
- * it again after a pause that doubles, so a lasting trouble neither stops anything for good nor fills
- * the log.
+ * An error inside a unit is the unit's (run.c), and so is the end of its worker in the middle of it: the
+ * next worker writes that down before anything else, so that a unit which ends its process does not
+ * keep the others from their turn. Any other error ends the process: the launcher starts it again after
+ * a pause that doubles, so a lasting trouble neither stops anything for good nor fills the log.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
-#include "core/core.h"
-#include "core/query.h"
+#include "core/settings.h"
 #include "worker/board.h"
 #include "worker/run.h"
 
@@ -41,69 +38,112 @@
 #define MAX_SLEEP_MS 60000L
 #define LOCKED_SLEEP_MS 2000L
 
+/* A unit of lane job that waits so long gets help: another worker. */
+#define HELP_AFTER_MS 1000L
+
+/*
+ * A job worker idle for so long leaves, but not the first one when its next run is near: to come back
+ * takes some 50 ms of CPU, and to stay some MB of memory and nothing else.
+ */
+#define LINGER_MS 10000L
+#define NEAR_MS 60000L
+
 PGDLLEXPORT void la_worker_main(Datum arg);
 
-/* What a unit's last run said about the next one; by name, since rows come and go. */
-typedef struct Memory
-{
-	char name[LA_WORKER_NAME];
-	TimestampTz next_run;
-} Memory;
-
 static LaSlot *slot;
+static LaSeat *seat;
 static uint32 launch;
-static bool nothing_to_do = false; /* how leave() tells an orderly end */
-static HTAB *memory;
+static bool folds; /* whether the seat is the fold worker's */
+static enum {
+	FAILED,
+	RESTS,
+	NOTHING_TO_DO,
+} ending = FAILED;          /* how leave() tells an orderly end */
+static TimestampTz due;     /* when a unit of ours is due next, 0: there is none */
+static TimestampTz busy_at; /* when a unit of ours ran last */
+
+/* What becomes of the seat. Under the lock. */
+static void
+vacate(void)
+{
+	bool poked = pg_atomic_read_u32(&slot->poked[folds ? 0 : 1]) != 0;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next = Min(due, TimestampTzPlusMilliseconds(now, LA_WORKER_MAX_PAUSE_S * INT64CONST(1000)));
+	LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1]; /* of the job workers */
+	LaMemory *memory;
+
+	if (seat->unit[0] != '\0' && slot->holds == 0 &&
+	    (memory = la_board_memory(slot, seat->unit, false)) != NULL)
+		memory->died = true;
+	seat->pid = 0;
+	seat->unit[0] = '\0';
+	seat->state = LA_SEAT_WANTED;
+	seat->start_at = 0;
+	if (ending == FAILED && slot->holds == 0)
+	{
+		seat->failures++;
+		seat->start_at =
+		    TimestampTzPlusMilliseconds(now, la_board_pause_s(seat->failures) * INT64CONST(1000));
+	}
+	else if (ending == RESTS && seat == first && due != 0)
+		seat->start_at = poked ? 0 : next;
+	else if (ending == RESTS)
+	{
+		seat->state = poked ? LA_SEAT_WANTED : LA_SEAT_UNWANTED;
+		/* what the first one could not foresee, for we ran it */
+		if (due != 0 && first->state == LA_SEAT_WANTED && first->failures == 0)
+			first->start_at = Min(first->start_at, next);
+	}
+	else if (ending == NOTHING_TO_DO && !(folds && slot->look_again))
+	{
+		seat->state = LA_SEAT_UNWANTED;
+		pg_atomic_write_u32(&slot->poked[1], folds);
+		for (LaSeat *other = first; folds && other < slot->seats + LA_WORKER_SEATS; other++)
+		{
+			if (other->state == LA_SEAT_WANTED)
+				other->state = LA_SEAT_UNWANTED;
+			la_board_wake(other); /* to find the same */
+		}
+		la_board_tidy(slot);
+	}
+}
 
 static void
 leave(int code, Datum unused)
 {
 	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
-	if (slot->launch == launch && slot->pid == MyProcPid)
+	if (seat->launch == launch && seat->pid == MyProcPid)
 	{
-		slot->pid = 0;
-		slot->unit[0] = '\0';
-		if (nothing_to_do && !slot->look_again)
-		{
-			slot->state = LA_SLOT_UNWANTED;
-			la_board_tidy(slot);
-		}
-		else
-		{
-			slot->state = LA_SLOT_WANTED;
-			slot->start_at = 0;
-			if (!nothing_to_do && slot->holds == 0)
-			{
-				slot->failures++;
-				slot->start_at = TimestampTzPlusMilliseconds(
-				    GetCurrentTimestamp(), la_board_pause_s(slot->failures) * INT64CONST(1000));
-			}
-		}
+		vacate();
 		la_board_wake_launcher();
 	}
 	LWLockRelease(la_board->lock);
 	ConditionVariableBroadcast(&la_board->stopped);
 }
 
-/* Take the slot this process was started for; InvalidOid: no longer wanted. */
+/* Take the seat this process was started for; InvalidOid: no longer wanted. */
 static Oid
-enter(int index)
+enter(int place)
 {
 	Oid database = InvalidOid;
 
-	slot = &la_board->slots[index];
+	slot = &la_board->slots[place / LA_WORKER_SEATS];
+	seat = &slot->seats[place % LA_WORKER_SEATS];
+	folds = seat == &slot->seats[LA_WORKER_FOLD];
 	memcpy(&launch, MyBgworkerEntry->bgw_extra, sizeof(launch));
 	before_shmem_exit(leave, 0);
 	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
-	if (slot->launch == launch && slot->state == LA_SLOT_STARTED)
+	if (seat->launch == launch && seat->state == LA_SEAT_STARTED)
 	{
 		if (slot->holds > 0)
-			slot->state = LA_SLOT_WANTED;
+			seat->state = LA_SEAT_WANTED;
 		else
 		{
-			slot->state = LA_SLOT_LOOKING;
-			slot->pid = MyProcPid;
-			slot->procno = MyProc->pgprocno;
+			seat->state = LA_SEAT_LOOKING;
+			seat->pid = MyProcPid;
+			seat->procno = MyProc->pgprocno;
+			if (!folds)
+				slot->jobs_denied = false;
 			database = slot->database;
 		}
 	}
@@ -111,18 +151,17 @@ enter(int index)
 	return database;
 }
 
+/* The name in pg_stat_activity and the log. */
 static void
-say(LaSlotState state, const char *unit)
+call_oneself(const LaUnit *unit)
 {
-	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
-	slot->state = state;
-	strlcpy(slot->unit, unit, LA_WORKER_NAME);
-	if (unit[0] == '\0')
-	{
-		slot->failures = 0;
-		slot->beat = GetCurrentTimestamp();
-	}
-	LWLockRelease(la_board->lock);
+	char name[NAMEDATALEN];
+
+	if (unit == NULL)
+		strlcpy(name, folds ? "leadanalytics fold" : "leadanalytics job", sizeof(name));
+	else
+		snprintf(name, sizeof(name), "leadanalytics %s: %s", unit->fold ? "fold" : "job", unit->name);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
 /*
@@ -133,7 +172,6 @@ static void
 settle(void)
 {
 	static const char *const settings[][2] = {
-	    {"application_name", "leadanalytics worker"},
 	    {"search_path", "pg_catalog, pg_temp"},
 	    {"timezone", "UTC"},
 	    {"lock_timeout", "5s"},
@@ -148,88 +186,136 @@ settle(void)
 
 	for (int i = 0; i < lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION);
+	call_oneself(NULL);
 }
 
-typedef enum Situation
+/* Read without the lock: a round sooner or later does no harm. */
+static bool
+fold_has_jobs(void)
 {
-	NOTHING,
-	LOCKED,
-	READY,
-} Situation;
+	return la_worker_jobs == 0 || slot->jobs_denied;
+}
+
+static bool
+ours(const LaUnit *unit)
+{
+	return folds ? unit->fold || fold_has_jobs() : !unit->fold;
+}
 
 /*
- * Whether there is something to do here. In a transaction. The lock on leadanalytics.unit is taken
- * only if it is free: who holds it against us alters or restores the extension, and is not to be
- * waited for with other locks in hand.
+ * Make the unit ours to run. False: another worker runs it, or has since we read about it, or shall: the
+ * first job worker, when it is idle, so that the others leave when one is enough. Where the board has no
+ * room to remember the unit, the table must.
  */
-static Situation
-look(void)
+static bool
+claim(LaUnit *unit, bool late)
 {
-	static LaQuery started = {"SELECT leadanalytics.started()", 0, {0}};
-	static bool warned = false;
-	char *version = la_installed_version();
-	Oid units;
-	bool isnull;
+	LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1];
+	bool claimed = false;
+	LaMemory *memory;
 
-	if (version == NULL)
-		return NOTHING;
-	if (strcmp(version, LA_VERSION) != 0)
+	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
+	memory = la_board_memory(slot, unit->name, false);
+	if ((seat <= first || late || first->state != LA_SEAT_ACTIVE || first->unit[0] != '\0') &&
+	    la_board_runner(slot, unit->name) == NULL &&
+	    (memory != NULL ? memory->next_run : 0) == unit->remembered)
 	{
-		if (!warned)
-			ereport(LOG,
-			        (errmsg("leadanalytics does nothing in database \"%s\": its SQL there is version %s, the "
-			                "preloaded library is version %s",
-			                get_database_name(MyDatabaseId), version, LA_VERSION),
-			         errhint("Run ALTER EXTENSION leadanalytics UPDATE there, or restart PostgreSQL to load "
-			                 "the installed library.")));
-		warned = true;
-		return NOTHING;
+		memory = la_board_memory(slot, unit->name, true);
+		if (memory != NULL)
+			memory->died = false;
+		else
+			unit->keep = true;
+		strlcpy(seat->unit, unit->name, LA_WORKER_NAME);
+		claimed = true;
 	}
-	units = get_relname_relid("unit", get_namespace_oid("leadanalytics", true));
-	if (!OidIsValid(units))
-		return NOTHING;
-	if (!ConditionalLockRelationOid(units, AccessShareLock))
-		return LOCKED;
-	la_query_run(&started, NULL, NULL, true, 1);
-	return DatumGetBool(la_query_value(0, 1, &isnull)) ? READY : NOTHING;
+	LWLockRelease(la_board->lock);
+	return claimed;
 }
 
-/* The enabled units, with what the table and this process know about their next run. */
-static List *
-read_units(MemoryContext context, TimestampTz now)
+static void
+release(const LaUnit *unit)
 {
-	static LaQuery enabled = {"SELECT name, kind, on_poke, timeout_ms, keep, failing, next_run, following "
-	                          "FROM leadanalytics.unit_plan($1)",
-	                          1,
-	                          {TIMESTAMPTZOID}};
-	Datum values[] = {TimestampTzGetDatum(now)};
-	uint64 rows = la_query_run(&enabled, values, NULL, true, 0);
-	List *units = NIL;
+	LaMemory *memory;
 
-	for (uint64 row = 0; row < rows; row++)
+	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
+	memory = la_board_memory(slot, unit->name, false);
+	if (memory != NULL)
+		memory->next_run = unit->next_run;
+	seat->unit[0] = '\0';
+	seat->beat = GetCurrentTimestamp();
+	LWLockRelease(la_board->lock);
+}
+
+static void
+run(LaUnit *unit)
+{
+	call_oneself(unit);
+	if (unit->died)
+		unit->next_run = la_unit_failed(unit, GetCurrentTimestamp(), "its worker ended while it ran");
+	else
+		unit->next_run = la_unit_run(unit, GetCurrentTimestamp());
+	release(unit);
+	call_oneself(NULL);
+	busy_at = GetCurrentTimestamp();
+}
+
+/* A round went well so far (units NIL: it is locked out). The fold worker also sees to it that the other lane
+ * has its worker. */
+static void
+report(List *units, bool help)
+{
+	bool jobs = false;
+	bool poke = false;
+	ListCell *cell;
+
+	foreach (cell, units)
 	{
-		MemoryContext before = MemoryContextSwitchTo(context);
-		LaUnit *unit = palloc0(sizeof(LaUnit));
-		Memory *remembered;
-		bool isnull;
+		LaUnit *unit = lfirst(cell);
 
-		strlcpy(unit->name, SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), LA_WORKER_NAME);
-		unit->procedure =
-		    strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2), "procedure") == 0;
-		unit->on_poke = DatumGetBool(la_query_value(row, 3, &isnull));
-		unit->timeout_ms = DatumGetInt32(la_query_value(row, 4, &isnull));
-		unit->keep = DatumGetBool(la_query_value(row, 5, &isnull));
-		unit->failing = DatumGetBool(la_query_value(row, 6, &isnull));
-		unit->next_run = DatumGetTimestampTz(la_query_value(row, 7, &isnull));
-		unit->following = DatumGetTimestampTz(la_query_value(row, 8, &isnull));
-		/* after "following" lies nothing we could have remembered: the clock was set back */
-		remembered = hash_search(memory, unit->name, HASH_FIND, NULL);
-		if (remembered != NULL && remembered->next_run <= unit->following)
-			unit->next_run = Max(unit->next_run, remembered->next_run);
-		units = lappend(units, unit);
-		MemoryContextSwitchTo(before);
+		jobs |= !unit->fold;
+		poke |= !unit->fold && unit->on_poke;
 	}
-	return units;
+	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
+	if (seat->state == LA_SEAT_LOOKING)
+		la_board_wake_launcher(); /* the next one may look */
+	seat->state = LA_SEAT_ACTIVE;
+	seat->failures = 0;
+	seat->beat = GetCurrentTimestamp();
+	if (folds && units != NIL)
+	{
+		LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1];
+
+		slot->poke_jobs = poke;
+		if (jobs && la_worker_jobs > 0 && first->state == LA_SEAT_UNWANTED)
+		{
+			first->state = LA_SEAT_WANTED;
+			first->start_at = 0;
+			la_board_wake_launcher();
+		}
+		else if (help)
+			la_board_help(slot);
+	}
+	LWLockRelease(la_board->lock);
+}
+
+/* Whether the fold worker must see a unit of the other lane wait, and when it will have to look for that. */
+static bool
+waits(List *units, TimestampTz now, long *sleep)
+{
+	bool help = false;
+	ListCell *cell;
+
+	foreach (cell, units)
+	{
+		LaUnit *unit = lfirst(cell);
+		TimestampTz late = TimestampTzPlusMilliseconds(unit->next_run, HELP_AFTER_MS);
+
+		if (ours(unit) || unit->busy)
+			continue;
+		help |= late <= now;
+		*sleep = Min(*sleep, TimestampDifferenceMilliseconds(now, late));
+	}
+	return help;
 }
 
 /* One round; returns how long to sleep, in ms. */
@@ -237,50 +323,73 @@ static long
 tick(MemoryContext round)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool poked = pg_atomic_exchange_u32(&slot->poked, 0) != 0;
+	bool poked;
 	long sleep = MAX_SLEEP_MS;
-	Situation situation;
-	List *units = NIL;
+	bool help = false;
+	List *units;
 	ListCell *cell;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	situation = look();
-	if (situation == READY)
-		units = read_units(round, now);
-	PopActiveSnapshot();
-	SPI_finish();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(round);
-
-	if (situation == NOTHING)
+	switch (la_units_read(slot, now, round, &units))
 	{
-		nothing_to_do = true;
-		proc_exit(0); /* for good only as far as the postmaster knows: see leave() */
+		case LA_NOTHING_TO_DO:
+			ending = NOTHING_TO_DO;
+			proc_exit(0); /* for good only as far as the postmaster knows: see leave() */
+		case LA_LOCKED_OUT:
+			report(NIL, false);
+			due = TimestampTzPlusMilliseconds(now, LOCKED_SLEEP_MS);
+			return LOCKED_SLEEP_MS;
+		case LA_READY:
+			break;
 	}
-	say(LA_SLOT_ACTIVE, "");
-	if (situation == LOCKED)
-		return LOCKED_SLEEP_MS;
+	/* taken now, and not before it is sure that the units will run */
+	poked = pg_atomic_exchange_u32(&slot->poked[folds ? 0 : 1], 0) != 0;
+	if (folds && fold_has_jobs())
+		poked |= pg_atomic_exchange_u32(&slot->poked[1], 0) != 0;
+	if (folds)
+		help = waits(units, now, &sleep);
+	report(units, help);
 
+	due = 0;
 	foreach (cell, units)
 	{
 		LaUnit *unit = lfirst(cell);
+		bool wake = poked && unit->on_poke && !unit->failing;
 
-		if (unit->next_run <= now || (poked && unit->on_poke && !unit->failing))
+		if (!ours(unit))
+			continue;
+		if (unit->died || unit->next_run <= now || wake)
 		{
-			Memory *remembered;
-
-			say(LA_SLOT_ACTIVE, unit->name);
-			unit->next_run = la_unit_run(unit, GetCurrentTimestamp());
-			remembered = hash_search(memory, unit->name, HASH_ENTER, NULL);
-			remembered->next_run = unit->next_run;
-			say(LA_SLOT_ACTIVE, "");
+			if (!unit->busy &&
+			    claim(unit, wake || TimestampDifferenceExceeds(unit->next_run, now, HELP_AFTER_MS)))
+				run(unit);
+			else if (wake) /* that run may have begun before there was work */
+				pg_atomic_write_u32(&slot->poked[unit->fold ? 0 : 1], 1);
+			if (unit->busy)
+				continue; /* whoever runs it sees to the next time */
 		}
-		sleep = Min(sleep, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), unit->next_run));
+		if (due == 0 || unit->next_run < due)
+			due = unit->next_run;
 	}
+	if (due != 0)
+		sleep = Min(sleep, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due));
 	return Max(sleep, MIN_SLEEP_MS);
+}
+
+/* Whether this process is of no use now, and for how long it still may be, in ms. */
+static bool
+idle(TimestampTz now, long *left)
+{
+	long rested = TimestampDifferenceMilliseconds(busy_at, now);
+	long ahead = due == 0 ? NEAR_MS : TimestampDifferenceMilliseconds(now, due);
+
+	if (folds)
+		return false;
+	if (la_board->scarce || seat > &slot->seats[la_worker_jobs])
+		return true;
+	if (ahead < NEAR_MS && seat == &slot->seats[LA_WORKER_FOLD + 1])
+		return false;
+	*left = Min(*left, Max(LINGER_MS - rested, 1));
+	return rested >= LINGER_MS || now < busy_at;
 }
 
 /*
@@ -293,17 +402,24 @@ rest(long sleep)
 {
 	TimestampTz begun = GetCurrentTimestamp();
 	TimestampTz until = TimestampTzPlusMilliseconds(begun, sleep);
+	pg_atomic_uint32 *poked = slot->poked;
 
 	for (;;)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 		long left;
 
-		if (pg_atomic_read_u32(&slot->poked) != 0)
+		if (pg_atomic_read_u32(&poked[folds ? 0 : 1]) != 0 ||
+		    (folds && fold_has_jobs() && pg_atomic_read_u32(&poked[1]) != 0))
 			until = Min(until, TimestampTzPlusMilliseconds(begun, MIN_SLEEP_MS));
 		left = TimestampDifferenceMilliseconds(now, until);
 		if (left <= 0 || now < begun)
 			return;
+		if (idle(now, &left))
+		{
+			ending = RESTS;
+			proc_exit(0);
+		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		if (ProcDiePending)
@@ -320,7 +436,6 @@ rest(long sleep)
 void
 la_worker_main(Datum arg)
 {
-	HASHCTL control = {.keysize = LA_WORKER_NAME, .entrysize = sizeof(Memory)};
 	MemoryContext round;
 	Oid database;
 
@@ -333,7 +448,7 @@ la_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	settle();
 
-	memory = hash_create("leadanalytics units", 32, &control, HASH_ELEM | HASH_STRINGS);
+	busy_at = GetCurrentTimestamp();
 	round = AllocSetContextCreate(TopMemoryContext, "leadanalytics round", ALLOCSET_DEFAULT_SIZES);
 	for (;;)
 	{

@@ -1,11 +1,12 @@
--- Units of work, by the worker and by hand, and what can be seen of them.
+-- Units of work, by the workers and by hand, and what can be seen of them.
 
 CREATE FUNCTION leadanalytics.unit_plan(now timestamptz)
-RETURNS TABLE (name text, kind text, on_poke boolean, timeout_ms int, keep boolean, failing boolean,
+RETURNS TABLE (name text, lane text, kind text, on_poke boolean, timeout_ms int, keep boolean, failing boolean,
                next_run timestamptz, following timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE AS $$
+    -- (No setting and no other owner's rights: so it is planned with the query that asks, once.)
     -- A next run that lies further ahead than any pause was written before the clock was set back.
-    SELECT u.name, u.kind, u.on_poke, u.timeout_ms,
+    SELECT u.name, u.lane, u.kind, u.on_poke, u.timeout_ms,
            s.name IS NULL OR s.failures > 0 OR u.every >= interval '1 hour',
            coalesce(s.failures > 0, false),
            CASE WHEN s.next_run <= unit_plan.now + greatest(u.every, interval '5 minutes') THEN s.next_run
@@ -14,10 +15,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     FROM leadanalytics.unit u
     LEFT JOIN leadanalytics.unit_state s USING (name)
     WHERE u.enabled
-    ORDER BY u.name
+    ORDER BY u.lane = 'job', u.name
 $$;
 COMMENT ON FUNCTION leadanalytics.unit_plan(timestamptz) IS
-    'the enabled units: when each is due, whether its last run failed, whether to write down (keep) a run that changed nothing, and when one that starts now is followed by the next';
+    'the enabled units, lane fold first: when each is due, whether its last run failed, whether to write down (keep) a run that changed nothing, and when one that starts now is followed by the next';
 
 CREATE FUNCTION leadanalytics.unit_command(unit leadanalytics.unit, now timestamptz)
 RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -187,10 +188,16 @@ COMMENT ON FUNCTION leadanalytics.worker_poke() IS
     'have the worker run the units marked on_poke soon after this transaction commits; for functions that leave work for them';
 
 CREATE FUNCTION leadanalytics.worker_slots()
-RETURNS TABLE (database oid, pid int, state text, unit text, failures int, start_at timestamptz, beat timestamptz)
+RETURNS TABLE (database oid, worker text, pid int, state text, unit text, failures int, start_at timestamptz, beat timestamptz)
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_slots';
 COMMENT ON FUNCTION leadanalytics.worker_slots() IS
-    'the workers of all databases of this cluster: state, the unit that runs now, failures in a row, when the next start is due, when it last looked for work; no rows without preloading';
+    'the workers (fold, job 1, …) of all databases of this cluster: state, the unit that runs now, failures in a row, when the next start is due, when it last looked for work; no rows without preloading';
+
+CREATE FUNCTION leadanalytics.worker_memory()
+RETURNS TABLE (unit text, next_run timestamptz)
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_memory';
+COMMENT ON FUNCTION leadanalytics.worker_memory() IS
+    'when units of this database run next, as the workers remember it: runs that found nothing to do are not written into leadanalytics.unit_state';
 
 CREATE FUNCTION leadanalytics.worker_launcher()
 RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_launcher';
@@ -203,34 +210,40 @@ RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
         WHEN pg_is_in_recovery() THEN 'standby'
         WHEN NOT leadanalytics.started() THEN 'not started'
         ELSE coalesce((SELECT w.state FROM leadanalytics.worker_slots() w
-                       WHERE w.database = (SELECT oid FROM pg_database WHERE datname = current_database())),
+                       WHERE w.worker = 'fold' AND w.database = (SELECT oid FROM pg_database WHERE datname = current_database())),
                       CASE WHEN leadanalytics.worker_launcher() IS NULL THEN 'no launcher' ELSE 'none' END)
     END
 $$;
-COMMENT ON FUNCTION leadanalytics.worker_state() IS 'this database''s background worker in one word or a few';
+COMMENT ON FUNCTION leadanalytics.worker_state() IS 'this database''s fold worker in one word or a few';
 
 CREATE FUNCTION leadanalytics.worker_status()
-RETURNS TABLE (database name, worker text, pid int, beat timestamptz, unit text, state text, next_run timestamptz,
-               late interval, last_start timestamptz, last_end timestamptz, failures int, last_error text)
+RETURNS TABLE (database name, worker text, unit text, lane text, state text, pid int, next_run timestamptz, late interval,
+               last_start timestamptz, last_end timestamptz, failures int, last_error text, beat timestamptz)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT current_database(), leadanalytics.worker_state(), w.pid, w.beat, u.name,
-           CASE WHEN w.unit = u.name THEN 'running'
+    WITH here AS MATERIALIZED (
+        SELECT w.* FROM leadanalytics.worker_slots() w
+        WHERE w.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
+    SELECT current_database(), leadanalytics.worker_state(), u.name, u.lane,
+           CASE WHEN w.pid IS NOT NULL THEN 'running'
                 WHEN NOT u.enabled THEN 'disabled'
                 WHEN s.failures > 0 THEN 'failing'
                 WHEN s.name IS NULL THEN 'new'
                 ELSE 'waiting' END,
-           s.next_run,
-           CASE WHEN u.enabled AND (s.failures > 0 OR u.every >= interval '1 hour') THEN
-               greatest(clock_timestamp() - s.next_run, interval '0') END,
-           s.last_start, s.last_end, coalesce(s.failures, 0), s.last_error
+           w.pid,
+           greatest(s.next_run, m.next_run),
+           CASE WHEN u.enabled AND w.pid IS NULL THEN
+               greatest(clock_timestamp() - greatest(s.next_run, m.next_run), interval '0') END,
+           s.last_start, s.last_end, coalesce(s.failures, 0), s.last_error,
+           (SELECT max(beat) FROM here h WHERE h.worker = 'fold' OR u.lane = 'job')
     FROM leadanalytics.unit u
     LEFT JOIN leadanalytics.unit_state s USING (name)
-    LEFT JOIN leadanalytics.worker_slots() w
-        ON w.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    ORDER BY u.name
+    LEFT JOIN leadanalytics.worker_memory() m ON m.unit = u.name
+    LEFT JOIN here w ON w.unit = u.name
+    ORDER BY u.lane = 'job', u.name
 $$;
 COMMENT ON FUNCTION leadanalytics.worker_status() IS
-    'this database''s worker and units: late is how long a unit has been due whose next run is written down (the worker remembers the others)';
+    'this database''s units: worker, how the fold worker is; pid, of the worker that runs the unit now; late, how long it has been due; beat, when a worker that may run it last looked for work';
 GRANT EXECUTE ON FUNCTION leadanalytics.worker_status() TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.worker_lines()
@@ -254,6 +267,15 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE SECURITY DEFINER SET
                END
     FROM leadanalytics.worker_state() AS state
     UNION ALL
+    (SELECT 'worker ' || w.worker, w.state,
+            CASE w.state
+                WHEN 'failed' THEN 'See the server log; it is started again with growing pauses.'
+                ELSE 'Raise max_worker_processes and restart PostgreSQL; until then the fold worker runs its units.' END
+     FROM leadanalytics.worker_slots() w
+     WHERE w.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND w.worker <> 'fold'
+       AND w.state IN ('failed', 'waits for a free background worker')
+     ORDER BY w.worker)
+    UNION ALL
     (SELECT 'unit ' || s.name,
             format('failed %s, last: %s', CASE s.failures WHEN 1 THEN 'once' ELSE s.failures || ' times' END, s.last_error),
             format('Mend the cause; it is tried again by itself, or at once by SELECT leadanalytics.run_unit(%L).', s.name)
@@ -261,5 +283,5 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE SECURITY DEFINER SET
      WHERE s.failures > 0
      ORDER BY s.name)
 $$;
-COMMENT ON FUNCTION leadanalytics.worker_lines() IS 'the worker and the units that fail, for leadanalytics.status()';
+COMMENT ON FUNCTION leadanalytics.worker_lines() IS 'the workers and the units that fail, for leadanalytics.status()';
 INSERT INTO leadanalytics.status_source VALUES ('worker', 'leadanalytics.worker_lines');

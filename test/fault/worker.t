@@ -82,9 +82,37 @@ SQL
     return $database;
 }
 
-sub pid { my ($database) = @_; sql('postgres', <<"SQL") }
-    SELECT pid FROM pg_stat_activity a WHERE backend_type = 'leadanalytics worker' AND datname = '$database'
+sub pid {
+    my ($database, $lane) = @_;
+    $lane //= 'fold|job';
+    return sql('postgres', <<"SQL");
+    SELECT pid FROM pg_stat_activity a WHERE backend_type ~ '^leadanalytics ($lane)\$' AND datname = '$database' ORDER BY backend_type LIMIT 1
 SQL
+}
+sub lanes { my ($database) = @_; sql('postgres', <<"SQL") }
+    SELECT string_agg(substr(backend_type, 15), ' ' ORDER BY backend_type) FROM pg_stat_activity WHERE backend_type ~ '^leadanalytics (fold|job)\$' AND datname = '$database'
+SQL
+
+sub slots { sql('postgres', "SELECT backend_type, pid, application_name, query FROM pg_stat_activity WHERE backend_type LIKE 'leadanalytics%'") . "\n" . sql($made[0], 'SELECT * FROM leadanalytics.worker_slots()') }
+
+# Delete units, and cancel those that run.
+sub forget {
+    my ($database, @units) = @_;
+    sql($database, "DELETE FROM leadanalytics.unit WHERE name = '$_'") for @units;
+    sql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = '$database' AND application_name ~ ': $_\$'") for @units;
+}
+
+# A unit of each lane that takes a minute, and holds locks of the extension meanwhile; both are running.
+sub busy {
+    my ($database) = @_;
+    defined sql($database, <<'SQL') or die $error;
+        CREATE OR REPLACE FUNCTION fault.long(now timestamptz) RETURNS void LANGUAGE plpgsql AS
+            $$ BEGIN LOCK TABLE leadanalytics.unit_state IN ROW EXCLUSIVE MODE; PERFORM pg_sleep(60); END $$;
+        INSERT INTO leadanalytics.unit (name, function, lane, every) VALUES ('long_fold', 'fault.long', 'fold', '1 second'), ('long_job', 'fault.long', 'job', '1 second');
+SQL
+    ok(until_(10, sub { sql($database, "SELECT count(*) FROM leadanalytics.worker_status() WHERE unit LIKE 'long%' AND state = 'running'") == 2 }),
+        'in the middle of a long unit in each lane');
+}
 sub launcher { sql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'leadanalytics launcher'") }
 sub beats { my ($database) = @_; sql($database, "SELECT count(*) FROM fault.ran WHERE unit = 'beat'") // 0 }
 
@@ -113,11 +141,13 @@ subtest 'a database is noticed when start() commits, without a restart' => sub {
     ok(until_(10, sub { pid($main) }), 'its worker is there');
     ok(works($main, 10), 'and runs its units');
     is(sql($main, 'SELECT DISTINCT who FROM fault.ran'), 'leadanalytics_owner', 'as leadanalytics_owner');
-    is(sql($main, "SELECT worker, pid = @{[pid($main)]} FROM leadanalytics.worker_status() WHERE unit = 'beat'"),
-        'active|t', 'worker_status() shows it');
+    is(sql($main, "SELECT worker, lane, state IN ('waiting', 'running'), late < interval '5 seconds', beat > now() - interval '5 seconds' FROM leadanalytics.worker_status() WHERE unit = 'beat'"),
+        'active|job|t|t|t', 'worker_status() shows them');
     is(sql($main, "SELECT state FROM leadanalytics.status() WHERE part = 'worker'"), 'active', 'and so does status()');
-    like(sql($main, "SELECT application_name FROM pg_stat_activity WHERE pid = @{[pid($main)]}"),
-        qr/^leadanalytics worker$/, 'under its name');
+    is(sql($main, "SELECT application_name FROM pg_stat_activity WHERE pid = @{[pid($main, 'fold')]}"),
+        'leadanalytics fold', 'under their names');
+    like(sql($main, "SELECT application_name FROM pg_stat_activity WHERE pid = @{[pid($main, 'job')]}"),
+        qr/^leadanalytics job(: \w+)?$/, '…');
 };
 
 subtest 'a unit added while the worker sleeps' => sub {
@@ -139,12 +169,18 @@ subtest 'before start() and after a rolled back start() nothing acts' => sub {
 };
 
 for my $how ('SIGTERM', 'pg_terminate_backend') {
-    subtest "the worker ended by $how comes back" => sub {
-        my $pid = pid($main);
-        $how eq 'SIGTERM' ? kill('TERM', $pid) : sql('postgres', "SELECT pg_terminate_backend($pid)");
-        ok(until_(10, sub { my $now = pid($main); $now && $now ne $pid }), 'within 10 s');
-        ok(works($main, 10), 'and works');
-    };
+    for my $lane ('fold', 'job') {
+        subtest "the $lane worker ended by $how comes back" => sub {
+            ok(until_(30, sub { lanes($main) eq 'fold job' && sql($main, "SELECT count(pid) FROM leadanalytics.worker_slots() WHERE worker = 'job 1' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") }),
+                'one worker a lane');
+            my $pid = pid($main, $lane);
+            my $other = pid($main, $lane eq 'fold' ? 'job' : 'fold');
+            $how eq 'SIGTERM' ? kill('TERM', $pid) : sql('postgres', "SELECT pg_terminate_backend($pid)");
+            ok(until_(10, sub { my $now = pid($main, $lane); $now && $now ne $pid }), 'within 10 s');
+            is(pid($main, $lane eq 'fold' ? 'job' : 'fold'), $other, 'the other one did not mind');
+            ok(works($main, 10), 'and works');
+        };
+    }
 }
 
 subtest 'the launcher ended by SIGTERM comes back' => sub {
@@ -189,9 +225,121 @@ SQL
         't', 'a failed procedure left what it had committed');
     is(sql($main, "SELECT string_agg(DISTINCT who, ',') FROM fault.ran"), 'leadanalytics_owner', 'never as anybody else');
     ok(works($main, 10), 'the others go on');
-    is(sql($main, "SELECT count(*) FROM fault.ran WHERE pid IS NOT NULL AND pid <> @{[pid($main)]} AND at > now() - interval '1 second'"),
-        0, 'in the same process');
+    is(sql($main, 'SELECT sum(failures) FROM leadanalytics.worker_slots()'), 0, 'and no process ended of it');
     sql($main, "DELETE FROM leadanalytics.unit WHERE name LIKE 'a\\_%'");
+};
+
+subtest 'a unit that ends its worker stops no other either' => sub {
+    defined sql($main, <<'SQL') or die $error;
+        CREATE FUNCTION fault.deadly(now timestamptz) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ SELECT pg_terminate_backend(pg_backend_pid()) $$;
+        INSERT INTO leadanalytics.unit (name, function, every) VALUES ('a_deadly', 'fault.deadly', '1 second');
+SQL
+    ok(until_(30, sub { sql($main, "SELECT failures >= 2 FROM leadanalytics.unit_state WHERE name = 'a_deadly'") eq 't' }), 'it was tried again');
+    is(sql($main, "SELECT last_error, next_run - last_start >= interval '10 seconds' FROM leadanalytics.unit_state WHERE name = 'a_deadly'"),
+        'its worker ended while it ran|t', 'that is kept, and it backs off');
+    ok(works($main, 20), 'the others go on');
+    sql($main, "DELETE FROM leadanalytics.unit WHERE name = 'a_deadly'");
+    ok(until_(15, sub { my $pid = pid($main, 'job'); $pid && sql($main, "SELECT bool_and(failures = 0) FROM leadanalytics.worker_slots()") eq 't' }), 'and its worker is well again');
+};
+
+subtest 'a long unit holds up neither its own lane nor the other' => sub {
+    defined sql($main, <<'SQL') or die $error;
+        CREATE FUNCTION fault.long(now timestamptz) RETURNS void LANGUAGE sql AS $$ SELECT pg_sleep(60) $$;
+        CREATE FUNCTION fault.fold(now timestamptz) RETURNS void LANGUAGE sql AS
+            $$ INSERT INTO fault.ran VALUES ('fold', now, current_user, pg_backend_pid()) $$;
+        INSERT INTO leadanalytics.unit (name, function, lane, every) VALUES ('long1', 'fault.long', 'job', '1 second'), ('fold_beat', 'fault.fold', 'fold', '1 second');
+SQL
+    my $state = sub { my ($name) = @_; sql($main, "SELECT state FROM leadanalytics.worker_status() WHERE unit = '$name'") };
+    my $folds = sub { sql($main, "SELECT count(*) FROM fault.ran WHERE unit = 'fold'") };
+    ok(until_(10, sub { $state->('long1') eq 'running' }), 'a long unit runs');
+    is(sql($main, "SELECT application_name, backend_type, a.pid = s.pid FROM leadanalytics.worker_status() s JOIN pg_stat_activity a USING (pid) WHERE unit = 'long1'"),
+        'leadanalytics job: long1|leadanalytics job|t', 'pg_stat_activity and worker_status() say so');
+    my $before = $folds->();
+    ok(until_(10, sub { $folds->() >= $before + 3 }), 'lane fold goes on');
+    is(sql($main, "SELECT DISTINCT pid FROM fault.ran WHERE unit = 'fold'"), pid($main, 'fold'), 'in the fold worker');
+    ok(works($main, 10), 'lane job too');
+    is(lanes($main), 'fold job job', 'in a second job worker');
+
+    sql($main, "INSERT INTO leadanalytics.unit (name, function, every) VALUES ('long2', 'fault.long', '1 second')");
+    ok(until_(10, sub { $state->('long2') eq 'running' }), 'a second long unit: now all job workers are at it');
+    $before = $folds->();
+    ok(until_(10, sub { $folds->() >= $before + 3 }), 'lane fold goes on');
+    is(lanes($main), 'fold job job', 'and there is no third job worker');
+    ok(until_(10, sub { sql($main, "SELECT late > '2 seconds' FROM leadanalytics.worker_status() WHERE unit = 'beat'") eq 't' }), 'worker_status() says that a unit waits');
+
+    my $job = sql($main, "SELECT pid FROM leadanalytics.worker_status() WHERE unit = 'long1'");
+    kill 'STOP', $job;
+    sql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'leadanalytics job: long2'");
+    ok(works($main, 10), 'a job worker that does not move any more holds up nobody');
+    kill 'CONT', $job;
+    forget($main, 'long1', 'long2');
+    ok(until_(30, sub { lanes($main) eq 'fold job' }), 'the second job worker leaves when it is not needed') or diag slots();
+    ok(works($main, 10), 'the first goes on');
+};
+
+subtest 'a unit runs in one worker at a time' => sub {
+    defined sql($main, <<'SQL') or die $error;
+        CREATE FUNCTION fault.alone(now timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NOT pg_try_advisory_xact_lock(hashtext('fault.alone')) THEN RAISE EXCEPTION 'twice at once'; END IF;
+            INSERT INTO fault.ran VALUES ('alone', now, current_user, pg_backend_pid());
+            PERFORM pg_sleep(0.7);
+        END $$;
+        INSERT INTO leadanalytics.unit (name, function, every) VALUES ('blocks', 'fault.long', '1 second');
+SQL
+    ok(until_(15, sub { lanes($main) eq 'fold job job' }), 'two job workers');
+    sql($main, "INSERT INTO leadanalytics.unit (name, function, every, on_poke) VALUES ('alone', 'fault.alone', '1 second', true)");
+    forget($main, 'blocks');
+    until_(8, sub { sql($main, 'SELECT leadanalytics.worker_poke()'); 0 });
+    is(sql($main, "SELECT count(*) FROM leadanalytics.unit_state WHERE name = 'alone' AND failures > 0"), 0, 'poked again and again, they never run it both');
+    cmp_ok(sql($main, "SELECT count(*) FROM fault.ran WHERE unit = 'alone'"), '>=', 4, 'but one does');
+    sql($main, "DELETE FROM leadanalytics.unit WHERE name = 'alone'");
+};
+
+subtest 'leadanalytics.worker_jobs = 0: the fold worker does it all' => sub {
+    sql('postgres', 'ALTER SYSTEM SET leadanalytics.worker_jobs = 0', 'SELECT pg_reload_conf()');
+    ok(until_(20, sub { lanes($main) eq 'fold' }), 'job workers leave');
+    ok(works($main, 10), 'their units run');
+    is(sql($main, "SELECT pid FROM fault.ran WHERE unit = 'beat' ORDER BY at DESC LIMIT 1"), pid($main), 'in the fold worker');
+    my $folds = sub { sql($main, "SELECT count(*) FROM fault.ran WHERE unit = 'fold'") };
+    my $before = $folds->();
+    ok(until_(10, sub { $folds->() > $before }), 'beside its own');
+    sql($main, "INSERT INTO leadanalytics.unit (name, function, every) VALUES ('long1', 'fault.long', '1 second')");
+    ok(until_(10, sub { sql($main, "SELECT state FROM leadanalytics.worker_status() WHERE unit = 'long1'") eq 'running' }), 'a long unit runs there');
+    $before = $folds->();
+    ok(!until_(3, sub { $folds->() > $before }), 'and holds up lane fold: the price (and proof that the test above can fail)');
+    forget($main, 'long1');
+    sql('postgres', 'ALTER SYSTEM RESET leadanalytics.worker_jobs', 'SELECT pg_reload_conf()');
+    ok(until_(20, sub { lanes($main) eq 'fold job' }), 'set again, there is a job worker') or diag slots();
+    ok(works($main, 10) && works($main, 10), 'which works');
+    is(sql($main, "SELECT pid FROM fault.ran WHERE unit = 'beat' ORDER BY at DESC LIMIT 1"), pid($main, 'job'), 'in the place of the fold worker');
+    sql($main, "DELETE FROM leadanalytics.unit WHERE name = 'fold_beat'");
+};
+
+subtest 'a job worker with nothing to do leaves, and comes back for what is due' => sub {
+    my $idle = fresh('rests');
+    sql($idle, 'CREATE EXTENSION leadanalytics', "UPDATE leadanalytics.unit SET enabled = every >= interval '1 hour'", <<'SQL', 'SELECT leadanalytics.start()');
+        CREATE TABLE public.ran (at timestamptz);
+        GRANT INSERT ON public.ran TO leadanalytics_owner;
+        CREATE FUNCTION public.poked(now timestamptz) RETURNS void LANGUAGE sql AS $$ INSERT INTO public.ran VALUES (now) $$;
+        INSERT INTO leadanalytics.unit (name, function, every, on_poke) VALUES ('poked', 'public.poked', '1 hour', true);
+SQL
+    my $ran = sub { sql($idle, 'SELECT count(*) FROM public.ran') };
+    ok(until_(10, sub { $ran->() }), 'its units are done for an hour');
+    ok(until_(20, sub { lanes($idle) eq 'fold' }), 'only the fold worker stays');
+    is(sql($idle, "SELECT state FROM leadanalytics.worker_slots() WHERE worker = 'job 1' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"),
+        'rests', 'worker_slots() says that the other rests');
+    is(sql($idle, "SELECT count(*) FROM leadanalytics.status() WHERE part LIKE 'worker%'"), 1, 'status() does not mind');
+    my $before = $ran->();
+    sql($idle, 'SELECT leadanalytics.worker_poke()');
+    ok(until_(5, sub { $ran->() == $before + 1 }), 'a poke brings it back');
+    ok(until_(20, sub { lanes($idle) eq 'fold' }), 'it leaves again');
+    sql($idle, "INSERT INTO leadanalytics.unit (name, function, every) VALUES ('new', 'public.poked', '80 seconds')");
+    ok(until_(5, sub { sql($idle, "SELECT count(*) FROM leadanalytics.unit_state WHERE name = 'new'") }), 'a new unit too');
+    ok(until_(20, sub { lanes($idle) eq 'fold' }), 'it leaves again');
+    $before = $ran->();
+    ok(!$ENV{LA_LONG} || until_(90, sub { $ran->() > $before }), 'and a unit that is due again');
+    sql('postgres', "DROP DATABASE $idle");
 };
 
 subtest 'a poke at commit' => sub {
@@ -224,10 +372,13 @@ subtest 'SQL of another version' => sub {
 subtest 'CREATE DATABASE … TEMPLATE of a database at work' => sub {
     my $clone = "${prefix}_clone";
     push @made, $clone;
+    busy($main);
     my ($seconds, $done) = timed(sub { sql('postgres', "CREATE DATABASE $clone TEMPLATE $main") });
     ok(defined $done, 'goes through') or diag $error;
     cmp_ok($seconds, '<', 5, 'within 5 s');
-    ok(works($main, 10), 'the original goes on');
+    ok(until_(10, sub { lanes($main) =~ /fold job/ }), 'the original goes on');
+    forget($_, 'long_fold', 'long_job') for $main, $clone;
+    ok(works($main, 10), 'and works');
     my $before = beats($clone);
     is(sql($clone, 'SELECT leadanalytics.started()'), 'f', 'the clone is not started');
     is(sql($clone, 'SELECT count(*) FROM leadanalytics.tick()'), 0, 'nor acts by hand');
@@ -241,6 +392,7 @@ subtest 'DROP DATABASE from another database' => sub {
     for my $how ('', ' WITH (FORCE)') {
         my $database = living($how ? 'force' : 'drop');
         ok(works($database, 10), 'at work');
+        busy($database);
         my ($seconds, $done) = timed(sub { sql('postgres', "DROP DATABASE $database$how") });
         ok(defined $done, "DROP DATABASE$how goes through") or diag $error;
         cmp_ok($seconds, '<', 5, 'within 5 s');
@@ -277,12 +429,7 @@ subtest 'DROP EXTENSION of a database at work' => sub {
     my $from = log_size();
     sql($database, 'BEGIN', 'DROP EXTENSION leadanalytics', 'ROLLBACK');
     ok(works($database, 10), 'rolled back: it works on');
-    defined sql($database, <<'SQL') or die $error;
-        CREATE FUNCTION fault.long(now timestamptz) RETURNS void LANGUAGE plpgsql AS
-            $$ BEGIN LOCK TABLE leadanalytics.unit_state IN ROW EXCLUSIVE MODE; PERFORM pg_sleep(60); END $$;
-        INSERT INTO leadanalytics.unit (name, function, every) VALUES ('long', 'fault.long', '1 second');
-SQL
-    ok(until_(10, sub { sql($database, "SELECT state FROM leadanalytics.worker_status() WHERE unit = 'long'") eq 'running' }), 'in the middle of a long unit');
+    busy($database);
     my ($seconds, $done) = timed(sub { sql($database, 'DROP EXTENSION leadanalytics') });
     ok(defined $done, 'goes through') or diag $error;
     cmp_ok($seconds, '<', 5, 'within 5 s');
@@ -301,9 +448,10 @@ SQL
 };
 
 subtest 'ALTER EXTENSION, and a lock on its tables' => sub {
-    my $old = pid($main);
+    busy($main);
     my ($seconds, $done) = timed(sub { sql($main, 'ALTER EXTENSION leadanalytics UPDATE') });
     ok(defined $done && $seconds < 5, 'ALTER EXTENSION … UPDATE within 5 s') or diag $error;
+    forget($main, 'long_fold', 'long_job');
     ok(works($main, 10), 'the worker works on');
     my $from = log_size();
     my $holder = session($main);
@@ -311,9 +459,9 @@ subtest 'ALTER EXTENSION, and a lock on its tables' => sub {
     ok(until_(10, sub { sql($main, "SELECT count(*) FROM pg_locks WHERE relation = 'leadanalytics.unit'::regclass AND mode = 'AccessExclusiveLock' AND granted") }),
         'leadanalytics.unit is locked');
     my $beat = sql('postgres', "SELECT clock_timestamp()");
-    ok(until_(10, sub { sql($main, "SELECT beat > '$beat' FROM leadanalytics.worker_slots() JOIN pg_database d ON d.oid = database AND datname = current_database()") eq 't' }),
+    ok(until_(10, sub { sql($main, "SELECT bool_or(beat > '$beat') FROM leadanalytics.worker_slots() JOIN pg_database d ON d.oid = database AND datname = current_database()") eq 't' }),
         'the worker looks and waits for no lock');
-    is(sql($main, "SELECT count(*) FROM pg_locks WHERE pid = @{[pid($main)]} AND NOT granted"), 0, 'it stands in no queue');
+    is(sql($main, "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE backend_type ~ 'leadanalytics' AND NOT granted"), 0, 'it stands in no queue');
     print $holder "COMMIT;\n";
     close $holder;
     ok(works($main, 10), 'and works on after it');
@@ -334,7 +482,11 @@ subtest 'no background worker is free' => sub {
     });
     ok($waiting, 'somebody waits') or return;
     like(sql($waiting->[0], "SELECT hint FROM leadanalytics.status() WHERE part = 'worker'"), qr/max_worker_processes/, 'with a hint');
-    ok(works($main, 10), 'the others work');
+    ok(works($main, 20), 'the others work');
+    is(join(' ', grep { lanes($_) !~ /^(fold( job)*|)$/ } $main, @databases), '', 'lane fold comes first: nowhere are job workers alone');
+    is(lanes($main), 'fold', 'job workers gave their places away');
+    is(sql($main, "SELECT pid FROM fault.ran WHERE unit = 'beat' ORDER BY at DESC LIMIT 1"), pid($main), 'the fold worker does their work meanwhile');
+    is(sql($main, "SELECT state FROM leadanalytics.status() WHERE part = 'worker job 1'"), 'waits for a free background worker', 'and status() says so');
     my ($free) = grep { my $d = $_; !grep { $_ eq $d } @$waiting } @databases;
     sql('postgres', "DROP DATABASE $free");
     ok(until_(15, sub { grep { pid($_) } @$waiting }), 'a place that comes free is taken');
@@ -345,11 +497,12 @@ subtest 'no background worker is free' => sub {
         cmp_ok($lines, '>=', 1, 'but one there is');
     }
     sql('postgres', "DROP DATABASE $_") for grep { $_ ne $free } @databases;
+    ok(until_(15, sub { lanes($main) eq 'fold job' }), 'with places enough a job worker is there again');
     ok(works($main, 10), 'and all is as before');
 };
 
 SKIP: {
-    skip 'LA_LONG is not set', 2 unless $ENV{LA_LONG};
+    skip 'LA_LONG is not set', 4 unless $ENV{LA_LONG};
     subtest '10 idle seconds write no WAL' => sub {
         my $quiet = fresh('quiet');
         sql('postgres', map { "DROP DATABASE IF EXISTS $_ WITH (FORCE)" } grep { $_ ne $quiet && $_ ne $main } @made);
@@ -357,29 +510,43 @@ SKIP: {
         sql($quiet, 'CREATE EXTENSION leadanalytics', 'CREATE SCHEMA fault', <<'SQL', 'SELECT leadanalytics.start()');
             CREATE FUNCTION fault.nothing(now timestamptz) RETURNS void LANGUAGE sql AS $$ SELECT count(*) FROM leadanalytics.route $$;
             GRANT USAGE ON SCHEMA fault TO leadanalytics_owner;
-            INSERT INTO leadanalytics.unit (name, function, every) VALUES ('nothing', 'fault.nothing', '1 second');
+            INSERT INTO leadanalytics.unit (name, function, lane, every) VALUES ('nothing', 'fault.nothing', 'fold', '1 second');
 SQL
         ok(until_(10, sub { sql($quiet, "SELECT count(*) FROM leadanalytics.unit_state WHERE name = 'nothing'") }), 'a unit that does nothing runs each second');
         sql('postgres', 'CHECKPOINT');
-        my ($from, $same);
+        my $switches = sub { my $n = 0; for my $pid (@_) { open my $f, '<', "/proc/$pid/status" or die; /^voluntary_ctxt_switches:\s+(\d+)/ and $n += $1 while <$f> } $n };
+        my ($from, $same, @workers, $woken);
         ok(until_(120, sub {
             my $lsn = sql('postgres', 'SELECT pg_current_wal_insert_lsn()');
-            ($from, $same) = ($lsn, time) if !defined $from || $from ne $lsn;
+            if (!defined $from || $from ne $lsn) {
+                ($from, $same) = ($lsn, time);
+                @workers = split /\n/, sql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'leadanalytics (fold|job)' AND datname = '$quiet'");
+                $woken = $switches->(@workers);
+            }
             time - $same >= 10;
         }), 'the WAL stood still for 10 s');
+        cmp_ok(eval { $switches->(@workers) - $woken } // 0, '<=', 10 + 3, 'its workers woke up once a second');
         ok(sql($quiet, "SELECT max(beat) > clock_timestamp() - interval '3 seconds' FROM leadanalytics.worker_slots()") eq 't', 'while the worker looked each second');
     };
-    subtest 'kill -9 of a worker: the server restarts, and everything comes back' => sub {
-        sql($main, "UPDATE leadanalytics.unit SET enabled = true WHERE name = 'beat'");
-        my ($pid, $old) = (pid($main), launcher());
-        kill 'KILL', $pid;
-        ok(until_(30, sub { my $now = launcher(); $now && $now ne $old }), 'the launcher');
-        ok(until_(30, sub { my $now = pid($main); $now && $now ne $pid }), 'the worker');
-        ok(works($main, 10), 'the work');
-    };
+    sql($main, "UPDATE leadanalytics.unit SET enabled = true WHERE name = 'beat'");
+    sql('postgres', map { "DROP DATABASE IF EXISTS $_ WITH (FORCE)" } grep { $_ ne $main } @made);
+    my @more = map { living("more$_") } 1 .. 4; # more than the launcher starts at once
+    for my $whom ('fold', 'job', 'launcher') {
+        subtest "kill -9 of the $whom: the server restarts, and everything comes back" => sub {
+            ok(until_(30, sub { pid($main, 'fold') && pid($main, 'job') }), 'all at work');
+            my $old = launcher();
+            kill 'KILL', $whom eq 'launcher' ? $old : pid($main, $whom);
+            ok(until_(30, sub { my $now = launcher(); $now && $now ne $old }), 'the launcher');
+            for my $database ($main, @more) {
+                ok(until_(30, sub { (lanes($database) // '') =~ /^fold job/ }), 'the workers');
+                ok(works($database, 10), 'the work');
+            }
+        };
+    }
 }
 
 END {
+    sql('postgres', 'ALTER SYSTEM RESET leadanalytics.worker_jobs', 'SELECT pg_reload_conf()') if @made;
     sql('postgres', map { "DROP DATABASE IF EXISTS $_ WITH (FORCE)" } @made) if @made;
 }
 done_testing();

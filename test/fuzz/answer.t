@@ -158,6 +158,6 @@ while (time < $until && $good)
 is(say_sql(sprintf 'SELECT count(*) FROM leadanalytics.reconcile(%d)', $_), 0, "workspace $_: segments and rows agree") for 1 .. 3;
 my ($segments, $buckets, $events) = split /\|/, say_sql('SELECT (SELECT count(*) FROM leadanalytics.segment), (SELECT string_agg(DISTINCT grain::text, NULL ORDER BY grain::text) FROM leadanalytics.bucket), (SELECT count(*) FROM leadanalytics.event)');
 cmp_ok($counted{answers} // 0, '>', 100, 'answers were compared: ' . join(', ', map { "$counted{$_} $_" } sort keys %counted));
-is($buckets, 'dmq', "there were $segments segments of $events events");
+is($buckets, 'dmqw', "there were $segments segments of $events events");
 leave($db);
 done_testing;

@@ -9,7 +9,10 @@
 #   my $tree = $pg->tree($root, 'new');          # a copy of our sources that one may change
 #   $pg->install($tree);                         # build it and install it, over what was there
 #   my $one = $pg->cluster('one', superuser => 'postgres', conf => ["shared_preload_libraries = 'leadanalytics'"]);
+#   my $two = $pg->cluster('two', standby_of => $one);
 #   my $r = $one->psql('db', 'SELECT 1');        # {rc, out, err}
+#
+# Private->machine has the machine's own installation, with what is installed there: clusters of our own only.
 package Private;
 use strict;
 use warnings;
@@ -21,10 +24,28 @@ use POSIX ();
 
 my @clusters;
 
-sub new
+sub _empty
 {
 	my ($class) = @_;
 	my $self = bless { dir => tempdir('leadanalytics-XXXXXX', TMPDIR => 1, CLEANUP => 1) }, $class;
+	chmod 0755, $self->{dir} or die;
+	# The server refuses to run as root; so do its tools here.
+	$self->{user} = $> == 0 ? 'postgres' : undef;
+	return $self;
+}
+
+sub machine
+{
+	my ($class) = @_;
+	my $self = _empty($class);
+	chomp($self->{bin} = qx(pg_config --bindir));
+	return $self;
+}
+
+sub new
+{
+	my ($class) = @_;
+	my $self = _empty($class);
 	my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
 	my %at = map { chomp(my $path = `$pg_config --$_`); die "no pg_config: install postgresql-server-dev-15\n" if $?; $_ => abs_path($path) }
 	  qw(bindir sharedir pkglibdir includedir-server);
@@ -32,9 +53,6 @@ sub new
 	$prefix = dirname($prefix) until 4 == grep { index($_, $prefix eq '/' ? '/' : "$prefix/") == 0 } values %at;
 	die "PostgreSQL's directories have nothing in common\n" if $prefix eq '/';
 
-	chmod 0755, $self->{dir} or die;
-	# The server refuses to run as root; so do its tools here.
-	$self->{user} = $> == 0 ? 'postgres' : undef;
 	my $inside = sub { "$self->{dir}/pg" . substr($_[0], length $prefix) };
 	make_path(map { $inside->($at{$_}) } qw(bindir pkglibdir sharedir));
 	system('cp', '-L', glob("$at{bindir}/*"), $inside->($at{bindir})) == 0 or die "cp\n";
@@ -94,8 +112,10 @@ sub cluster
 	my $node = bless { pg => $self, dir => "$self->{dir}/$name", superuser => $option{superuser} // 'postgres' }, 'Private::Cluster';
 	mkdir $node->{dir} or die;
 	chown +(getpwnam $self->{user})[ 2, 3 ], $node->{dir} if $self->{user};
-	my $r = $node->run('initdb', '-N', '-D', "$node->{dir}/data", '-A', 'trust', '-U', $node->{superuser}, '-E', 'UTF8', '--locale=C.UTF-8');
-	die "initdb failed:\n$r->{err}" if $r->{rc};
+	my $r = $option{standby_of}
+	  ? $option{standby_of}->run('pg_basebackup', '-D', "$node->{dir}/data", '-c', 'fast', '-R')
+	  : $node->run('initdb', '-N', '-D', "$node->{dir}/data", '-A', 'trust', '-U', $node->{superuser}, '-E', 'UTF8', '--locale=C.UTF-8');
+	die "no cluster:\n$r->{err}" if $r->{rc};
 	open my $conf, '>>', "$node->{dir}/data/postgresql.conf" or die;
 	print $conf "$_\n"
 	  for "listen_addresses = ''", "unix_socket_directories = '$node->{dir}'", 'fsync = off', "timezone = 'UTC'", @{ $option{conf} // [] };

@@ -40,6 +40,7 @@ SELECT leadanalytics.capture_lead(:acme, f, client_ip => ip, referer => 'https:/
     (json_build_object('FIRSTNAME', 'blocked'), '198.51.100.20', '2026-02-05 12:00Z'),
     (json_build_object('FIRSTNAME', 'test'), '2001:db8::10', '2026-02-05 12:00Z')) AS v (f, ip, at);
 SELECT leadanalytics.set_lead_status(:acme, min(id), 'contacted', now => '2026-02-06Z'), leadanalytics.lead(:acme, min(id), now => '2026-02-06Z') FROM leadanalytics.lead;
+INSERT INTO leadanalytics.unit (name, function, lane, every, enabled) VALUES ('mine', 'public.mine', 'fold', '1 hour', false);
 SELECT leadanalytics.add_lead_rule(:acme, 'test_text', 'qa'), leadanalytics.create_dropdown_option(:acme, 'source', 'Website');
 SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Standup"}, {"name": "demo"}]'), leadanalytics.put_booking_page(:acme, 'intro', 'Intro'),
        leadanalytics.put_recording(:acme, 'rec', 'demo', 60), leadanalytics.put_contact(:acme, 'ann@x.example', 'Ann', 1770000000);
