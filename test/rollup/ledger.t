@@ -155,7 +155,7 @@ for my $what ('total', 'dimensions')
 	cmp_ok(db("SELECT count(*) FROM checked WHERE what = '$what'"), '>=', 10, "$what: engine and rows were compared " . db("SELECT count(*) FROM checked WHERE what = '$what'") . ' times');
 	is(db("SELECT count(*) FROM checked WHERE what = '$what' AND differs IS NOT NULL"), 0, "$what: and were the same") or diag(db("SELECT differs FROM checked WHERE what = '$what' AND differs IS NOT NULL LIMIT 5"));
 }
-is(db(q{SELECT string_agg(DISTINCT g, NULL ORDER BY g) FROM checked, regexp_split_to_table(grains, '') AS g}), 'dmq', 'segments of days, months and quarters of an hour took part');
+like(db(q{SELECT string_agg(DISTINCT g, NULL ORDER BY g) FROM checked, regexp_split_to_table(grains, '') AS g}), qr/^dmq/, 'segments of days, months and quarters of an hour took part');
 cmp_ok(db('SELECT sum(n) FROM folded WHERE n > 0'), '>', 0, 'and folds: ' . db('SELECT count(*) FROM folded WHERE n > 0') . ', of which ' . db('SELECT count(*) FROM folded WHERE n IS NULL') . ' found another at work');
 for my $w (1, 2)
 {
