@@ -6,6 +6,7 @@
 #   fold       all of it, and what the worker does afterwards
 #   questions  overview of 30 days with its days, breakdowns by 200 and 2 000 values; the dashboard's own
 #   bytes      what an event takes, by what for
+#   tail       the same questions while 10 000 events are not folded
 #   peers      (--peers) the same rows and questions in DuckDB, and in TimescaleDB and Citus where the server has them
 #
 # LA_BENCH_VISITORS says among how many visitors (a twentieth of the events), LA_BENCH_DAYS how many days are asked about
@@ -80,6 +81,17 @@ SELECT format('CREATE TABLE bench.said_%s AS %s', name, call) FROM bench.dashboa
 SET leadanalytics.exact = on;
 SELECT format('CALL bench.measure(%L, ''exact'', ARRAY[%L], $plain_rounds)', name, call) FROM bench.dashboard ORDER BY place \gexec
 SELECT format('CALL bench.compare_dashboard(%L)', name) FROM bench.dashboard ORDER BY place \gexec
+SQL
+}
+
+# What answers cost while the worker is behind.
+part_tail() {
+    said "10 000 events that are not folded"
+    sql -At <<SQL
+CALL bench.add_tail(10);
+SET search_path = leadanalytics, public;
+SELECT format('CALL bench.compare(%s, %L, ''the engine'')', place, same) FROM bench.question ORDER BY place \gexec
+SELECT format('CALL bench.measure(%L, ''and 10 000 not folded'', %L, $rounds)', name, engine) FROM bench.question ORDER BY place \gexec
 SQL
 }
 
@@ -171,5 +183,6 @@ part_fold
 part_questions
 [ -z "${LA_BENCH_PEERS-}" ] || part_peers
 sql -f "$here/size.sql"
+part_tail
 sql -v seed="$seed" -v seconds="$seconds" -f "$here/report.sql"
 [ ${#peers[@]} -eq 0 ] || printf '%s\n' "${peers[@]}"

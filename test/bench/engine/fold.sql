@@ -56,3 +56,20 @@ BEGIN
     END IF;
 END
 $$;
+
+-- The last events once more, as batches of 1 000 that nobody folds.
+CREATE PROCEDURE bench.add_tail(batches int) LANGUAGE plpgsql AS $$
+DECLARE
+    fact bench.fact;
+    block bigint := (SELECT last_value + 1 FROM leadanalytics.event_block);
+BEGIN
+    SELECT * INTO fact FROM bench.fact;
+    PERFORM setval('leadanalytics.event_block', block + batches);
+    INSERT INTO leadanalytics.event (at, received_at, id, session, workspace, visitor, person, name, title, referrer, source, page, campaign, place, agent,
+        fingerprint, device, screen_width, screen_height, kind, is_bot, data)
+    SELECT at, received_at, (block + n / 1000) << 10 | n % 1000, session, workspace, visitor, person, name, title, referrer, source, page, campaign, place, agent,
+           fingerprint, device, screen_width, screen_height, kind, is_bot, data
+    FROM (SELECT *, row_number() OVER (ORDER BY at DESC) - 1 AS n FROM leadanalytics.event WHERE workspace = fact.workspace AND at > fact.now - interval '7 days') AS e
+    WHERE n < batches * 1000;
+END
+$$;

@@ -10,7 +10,7 @@ CREATE FUNCTION bench.shown(ms float8) RETURNS text LANGUAGE sql AS $$ SELECT CA
 
 \echo
 SELECT format('engine: %s events in %s sessions of %s visitors, seed %s; written in %s s; jit = %s, work_mem = %s, parallel workers = %s',
-              (SELECT count(*) FROM leadanalytics.event WHERE workspace = f.workspace), (SELECT count(*) FROM leadanalytics.session s WHERE s.workspace = f.workspace),
+              (SELECT events FROM bench.taken), (SELECT count(*) FROM leadanalytics.session s WHERE s.workspace = f.workspace),
               (SELECT count(*) FROM leadanalytics.visitor v WHERE v.workspace = f.workspace), :'seed', :'seconds',
               current_setting('jit'), current_setting('work_mem'), current_setting('max_parallel_workers_per_gather'))
 FROM bench.fact f;
@@ -28,5 +28,5 @@ FROM bench.dashboard d JOIN bench.middle p ON p.name = d.name AND p.way = 'exact
 \echo the worker: thousands of events a second, CPU and clock (bar: 150 of CPU)
 SELECT what, calls, round(events / cpu_us * 1e3) AS "of CPU", round(events / wall_us * 1e3) AS "by clock", round(cpu_us / 1e3) AS "ms of CPU" FROM bench.folded WHERE calls > 0 ORDER BY events, what;
 \echo bytes an event after VACUUM (bar: 350)
-SELECT coalesce(substring(part FROM 3), 'all') AS "what", round((sum(bytes) / (SELECT count(*) FROM leadanalytics.event))::numeric, 1) AS bytes
+SELECT coalesce(substring(part FROM 3), 'all') AS "what", round((sum(bytes) / (SELECT events FROM bench.taken))::numeric, 1) AS bytes
 FROM bench.bytes GROUP BY ROLLUP (part) ORDER BY part;

@@ -12,3 +12,4 @@ FROM pg_class c,
      LATERAL (VALUES ('heap', pg_table_size(c.oid)), ('indexes', pg_indexes_size(c.oid))) AS p (part, bytes)
 WHERE c.relnamespace = 'leadanalytics'::regnamespace AND c.relkind = 'r' AND p.bytes > 0
 GROUP BY 1;
+CREATE TABLE bench.taken AS SELECT count(*) AS events FROM leadanalytics.event WHERE workspace = (SELECT workspace FROM bench.fact);
