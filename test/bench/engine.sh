@@ -53,7 +53,7 @@ SQL
     for half in "${writers[@]}"; do wait "$half"; done
     seconds=$((SECONDS - begun))
     said "vacuum"
-    sql -o /dev/null -c 'CALL bench.ledger_sessions()' -c 'VACUUM (ANALYZE)'
+    sql -o /dev/null -c 'VACUUM (ANALYZE)'
 }
 
 part_fold() {
@@ -151,15 +151,15 @@ peer() {
 CREATE EXTENSION $1;
 CREATE TABLE event (workspace int, at timestamptz NOT NULL, session bigint, visitor int, person int, name int, title int, referrer int,
     source int, page int, campaign int, place int, agent int, kind "char", is_bot boolean);
-CREATE TABLE session (workspace int, number bigint, visitor int, started_at timestamptz);
-CREATE TABLE read_term (workspace int, id int, part1 text, part2 text);
+CREATE TABLE session (workspace int, number bigint, visitor int, started_at timestamptz, referrer int, campaign int);
+CREATE TABLE read_term (workspace int, id int, part1 text, part2 text, part3 text);
 CREATE TABLE term (workspace int, id int, parts text[]);
 $2;
 SET timezone = 'UTC';
 \copy event FROM '$dir/rows/event.csv' WITH (FORMAT csv)
 \copy session FROM '$dir/rows/session.csv' WITH (FORMAT csv)
 \copy read_term FROM '$dir/rows/term.csv' WITH (FORMAT csv)
-INSERT INTO term SELECT workspace, id, ARRAY[part1, part2] FROM read_term;
+INSERT INTO term SELECT workspace, id, ARRAY[part1, part2, part3] FROM read_term;
 CREATE INDEX ON event (workspace, at);
 CREATE INDEX ON session (workspace, started_at);
 CREATE INDEX ON term (workspace, id);

@@ -1,6 +1,6 @@
 -- The events of ninety days that end at bench.now, as ingestion would have written them, written straight into the
 -- tables: 1 of 5 events opens a session, a visitor has four sessions in all the time there is, pages, referrers,
--- User-Agents, campaigns and places are as Zipf has them; the source is one of 200, each as often as any other.
+-- User-Agents and places are as Zipf has them; every session has one of 200 campaigns, each as often as any other.
 --
 -- Everything is told by hashes (../draw.sql). Three steps: the dictionary, all sessions (who, when, with what), and the
 -- events, a day at a time, so that no step holds more than all sessions (40 bytes each) or a day's events.
@@ -22,11 +22,11 @@ SELECT 'text', 'name', n, ARRAY[name] FROM unnest('{page_view,scroll,click,visib
     WITH ORDINALITY AS t (name, n)
 UNION ALL SELECT 'text', 'title', n, ARRAY['Article ' || n || ' and what goes with it | The Shop'] FROM generate_series(1, 2000) AS n
 UNION ALL SELECT 'text', 'referrer', n, ARRAY[CASE n WHEN 1 THEN 'https://www.google.com/' ELSE 'https://www.site-' || n || '.example/articles/' END] FROM generate_series(1, 200) AS n
-UNION ALL SELECT 'text', 'source', n, ARRAY['source-' || n] FROM generate_series(1, 200) AS n
+UNION ALL SELECT 'text', 'source', 1, ARRAY['web']
 UNION ALL SELECT 'page', 'page', n, ARRAY['https://www.shop.example' || path, path] FROM generate_series(1, 2000) AS n,
     LATERAL (SELECT format('/%s/article-%s.html', (ARRAY['shop', 'blog', 'help', 'catalogue'])[1 + n % 4], n) AS path) AS p
 UNION ALL SELECT 'campaign', 'campaign', n, ARRAY[(ARRAY['google', 'facebook', 'newsletter', 'linkedin', 'bing', 'partner'])[1 + n % 6],
-    (ARRAY['cpc', 'social', 'email', 'referral'])[1 + n % 4], 'campaign-' || n, NULL, NULL, NULL] FROM generate_series(1, 40) AS n
+    (ARRAY['cpc', 'social', 'email', 'referral'])[1 + n % 4], 'campaign-' || n, NULL, NULL, NULL] FROM generate_series(1, 200) AS n
 UNION ALL SELECT 'place', 'place', n, ARRAY[country[1 + (n - 1) % 60], 'Region ' || (n - 1) / 60 % 4, 'City ' || n]
     FROM generate_series(1, 400) AS n,
          string_to_array('US,DE,IN,GB,BR,FR,CA,JP,ES,IT,AU,NL,MX,PL,ID,TR,SE,CH,KR,AR,ZA,BE,AT,NO,DK,FI,PT,IE,CZ,GR,RO,HU,UA,IL,AE,SG,MY,TH,VN,PH,'
@@ -128,7 +128,7 @@ DECLARE
     places int := bench.term('place', 0);
     networks int := bench.term('network', 0);
     agents int := bench.term('agent', 0);
-    sources int := bench.term('source', 0);
+    source int := bench.term('source', 1);
     fingerprints int := bench.term('fingerprint', 1);
     devices int := bench.term('device', 1);
     written bigint;
@@ -137,8 +137,7 @@ BEGIN
     WITH visit AS MATERIALIZED (
         SELECT s.*, bench.events_of(s) AS n, least(600, 5 - 40 * ln(1 - bench.u(s, 3))) AS pause,
                CASE WHEN bench.u(s, 4) < 0.6 THEN referrers + bench.zipf(bench.u(s, 5), 200) END AS referrer,
-               CASE WHEN bench.u(s, 6) < 0.2 THEN campaigns + bench.zipf(bench.u(s, 7), 40) END AS campaign,
-               sources + 1 + floor(200 * bench.u(s, 8))::int AS source,
+               campaigns + 1 + floor(200 * bench.u(s, 7))::int AS campaign,
                places + bench.zipf(bench.u(v, 11), 400) AS place,
                CASE WHEN bench.u(v, 12) < 0.95 THEN bench.zipf(bench.u(v, 13), 200) END AS network,
                agents + bench.zipf(bench.u(v, 16), 300) AS agent,
@@ -187,6 +186,15 @@ BEGIN
                 WHEN name > 4 THEN jsonb_build_object('value', h % 300) END
     FROM event ORDER BY place_in_day;
     GET DIAGNOSTICS written = ROW_COUNT;
+    -- as batches of 1 000 events open and close them
+    INSERT INTO leadanalytics.session_ledger (workspace, closed, numbers)
+    SELECT fact.workspace, closed, array_agg(number ORDER BY number)
+    FROM leadanalytics.session s, unnest('{false,true}'::boolean[]) AS closed
+    WHERE s.workspace = fact.workspace AND s.number IN (
+              SELECT b.number FROM bench.session b WHERE b.starts >= fact.starts + day * interval '1 day' AND b.starts < fact.starts + (day + 1) * interval '1 day')
+      AND (NOT closed OR s.ended_at IS NOT NULL)
+    GROUP BY closed, s.number / 200
+    ORDER BY min(s.number), closed;
     RETURN written;
 END
 $$;

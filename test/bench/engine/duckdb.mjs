@@ -12,8 +12,8 @@ const all = async (sql) => (await db.runAndReadAll(sql)).getRows();
 
 await db.run(`CREATE TABLE event (workspace int, moment timestamp, session bigint, visitor int, person int, name int, title int, referrer int,
     source int, page int, campaign int, place int, agent int, kind varchar, is_bot boolean)`);
-await db.run('CREATE TABLE session (workspace int, number bigint, visitor int, started_at timestamp)');
-await db.run('CREATE TABLE term (workspace int, id int, part1 varchar, part2 varchar)');
+await db.run('CREATE TABLE session (workspace int, number bigint, visitor int, started_at timestamp, referrer int, campaign int)');
+await db.run('CREATE TABLE term (workspace int, id int, part1 varchar, part2 varchar, part3 varchar)');
 for (const table of ['event', 'session', 'term'])
     await db.run(`COPY ${table} FROM '${directory}/rows/${table}.csv' (FORMAT csv, HEADER false)`);
 await db.run('CHECKPOINT');
@@ -24,11 +24,17 @@ const overview = `
     SELECT e.*, s.n FROM (SELECT date_trunc('day', moment) AS day, ${counts} FROM event WHERE ${during('moment')} AND NOT is_bot GROUP BY 1) AS e
     JOIN (SELECT date_trunc('day', started_at) AS day, count(*) AS n FROM session WHERE ${during('started_at')} GROUP BY 1) AS s USING (day)
     UNION ALL SELECT NULL, *, (SELECT count(*) FROM session WHERE ${during('started_at')}) FROM (SELECT ${counts} FROM event WHERE ${during('moment')} AND NOT is_bot) AS e`;
-const breakdown = (column, part) => `
-    SELECT t.part${part}, n, visitors FROM (SELECT ${column} AS id, count(*) AS n, count(DISTINCT visitor) AS visitors FROM event
-        WHERE ${during('moment')} AND NOT is_bot AND ${column} IS NOT NULL GROUP BY 1 ORDER BY 3 DESC, 2 DESC LIMIT 20) AS top
-    JOIN term t ON t.workspace = ${fact.workspace} AND t.id = top.id`;
-const questions = { 1: overview, 2: breakdown('referrer', 1), 3: breakdown('source', 1), 4: breakdown('page', 2) };
+const breakdown = (column, part, table, when) => `
+    SELECT ${part}, n, visitors FROM (SELECT ${column} AS id, count(*) AS n, count(DISTINCT visitor) AS visitors FROM ${table}
+        WHERE ${during(when)} GROUP BY 1 ORDER BY 3 DESC, 2 DESC LIMIT 20) AS top
+    LEFT JOIN term t ON t.workspace = ${fact.workspace} AND t.id = top.id`;
+const host = "regexp_extract(t.part1, '^https?://(?:www\\.)?([^/]+)', 1)";
+const questions = {
+    1: overview,
+    2: breakdown('referrer', host, 'session', 'started_at'),
+    3: breakdown('campaign', 't.part3', 'session', 'started_at'),
+    4: breakdown('page', 't.part1', "(SELECT * FROM event WHERE kind = 'p' AND NOT is_bot AND page IS NOT NULL)", 'moment'),
+};
 
 let figures = '';
 let answers = '';

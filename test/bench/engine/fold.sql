@@ -1,27 +1,46 @@
--- Folding everything, as the worker does: a transaction a call, until there is nothing left; then what else the worker
--- does with it (compaction), until that changes nothing either.
-CREATE TABLE bench.folded (what text, calls int, events bigint, cpu_us float8, wall_us float8);
+-- Folding everything as the worker does, a transaction for each 50 000 events, until there is nothing left; then days and
+-- months. Events of the past would only be counted when their day is made: leadanalytics.quarters_keep is set so that each
+-- comes into its quarter of an hour, as it would have while the time passed.
+CREATE TABLE bench.folded (place serial, what text, calls int, events bigint, cpu_us float8, wall_us float8);
 
-CREATE PROCEDURE bench.fold_all() LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.repeat(what text, call text, events bigint) LANGUAGE plpgsql AS $$
 DECLARE
-    fact bench.fact;
     n bigint;
-    events bigint := 0;
     calls int := 0;
     cpu float8 := bench.cpu_us();
     begun timestamptz := clock_timestamp();
 BEGIN
-    SELECT * INTO fact FROM bench.fact;
     LOOP
-        n := leadanalytics.fold(fact.workspace, fact.now);
+        EXECUTE call INTO n;
         COMMIT;
-        EXIT WHEN n = 0;
-        events := events + n;
+        EXIT WHEN coalesce(n, 0) = 0;
         calls := calls + 1;
     END LOOP;
-    INSERT INTO bench.folded VALUES ('fold', calls, events, bench.cpu_us() - cpu, extract(epoch FROM clock_timestamp() - begun) * 1e6);
+    INSERT INTO bench.folded (what, calls, events, cpu_us, wall_us)
+    VALUES (what, calls, events, bench.cpu_us() - cpu, extract(epoch FROM clock_timestamp() - begun) * 1e6);
+END
+$$;
+COMMENT ON PROCEDURE bench.repeat(text, text, bigint) IS 'a transaction a call, until it says 0';
+
+CREATE PROCEDURE bench.fold_all() LANGUAGE plpgsql AS $$
+DECLARE
+    fact bench.fact;
+    events bigint;
+BEGIN
+    SELECT * INTO fact FROM bench.fact;
+    SELECT sum(n) INTO events FROM leadanalytics.ledger WHERE workspace = fact.workspace;
     IF events <> (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace) THEN
-        RAISE EXCEPTION '% events were folded, and there are %', events, (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace);
+        RAISE EXCEPTION 'the ledger has % events of %', events, (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace);
+    END IF;
+    SET leadanalytics.quarters_keep = '100 days';
+    CALL bench.repeat('fold: quarters of an hour', format('SELECT leadanalytics.fold_workspace(%s, 50000, %L)', fact.workspace, fact.now), events);
+    RESET leadanalytics.quarters_keep;
+    CALL bench.repeat('build: days and months', format('SELECT leadanalytics.build_workspace(%s, %L)', fact.workspace, fact.now), events);
+    CALL bench.repeat('drop quarters that are old', format('SELECT leadanalytics.drop_quarters(%s, %L)', fact.workspace, fact.now), NULL);
+    INSERT INTO bench.folded (what, calls, events, cpu_us, wall_us)
+    SELECT 'all of it', sum(calls), max(f.events), sum(cpu_us), sum(wall_us) FROM bench.folded f;
+    IF EXISTS (SELECT FROM leadanalytics.ledger WHERE workspace = fact.workspace) THEN
+        RAISE EXCEPTION 'not everything was folded';
     END IF;
 END
 $$;
@@ -43,17 +62,8 @@ BEGIN
                 RAISE EXCEPTION '% %', unit, outcome;
             END IF;
         END LOOP;
-        INSERT INTO bench.folded VALUES (unit, times, NULL, bench.cpu_us() - cpu, extract(epoch FROM clock_timestamp() - begun) * 1e6);
+        INSERT INTO bench.folded (what, calls, cpu_us, wall_us) VALUES ('unit ' || unit, times, bench.cpu_us() - cpu, extract(epoch FROM clock_timestamp() - begun) * 1e6);
     END LOOP;
-END
-$$;
-
--- What the session's part of the ledger needs when sessions are written past ingestion.
-CREATE PROCEDURE bench.ledger_sessions() LANGUAGE plpgsql AS $$
-BEGIN
-    IF to_regprocedure('leadanalytics.ledger_sessions(integer)') IS NOT NULL THEN
-        PERFORM leadanalytics.ledger_sessions((SELECT workspace FROM bench.fact));
-    END IF;
 END
 $$;
 

@@ -36,7 +36,7 @@ BEGIN
     ELSE
         SELECT string_agg(side || t, E'\n') INTO wrong
         FROM (SELECT '+ ' AS side, s::text AS t FROM (SELECT s::text FROM said s EXCEPT ALL SELECT r::text FROM right_one r) AS s
-              UNION ALL SELECT '- ', r::text FROM right_one r WHERE r.visitors > (SELECT min(s.visitors) FROM said s) AND r.value NOT IN (SELECT s.value FROM said s)
+              UNION ALL SELECT '- ', r::text FROM right_one r WHERE r.visitors > (SELECT min(s.visitors) FROM said s) AND NOT EXISTS (SELECT FROM said s WHERE s.value IS NOT DISTINCT FROM r.value)
               UNION ALL SELECT 'rows: ', count(*)::text FROM said HAVING count(*) <> least(20, (SELECT count(*) FROM right_one)) LIMIT 20) AS d;
     END IF;
     IF wrong IS NOT NULL OR NOT EXISTS (SELECT FROM right_one) THEN

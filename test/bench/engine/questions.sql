@@ -37,20 +37,22 @@ UNION ALL SELECT NULL, sum(events)::bigint, sum(pageviews)::bigint, sum(custom_e
        NULL
 FROM (SELECT workspace, now - :days * interval '1 day' AS starts, now FROM bench.fact) AS f;
 
+-- Referrers and campaigns are the sessions', pages the pageviews'; who has none is a value, too.
 INSERT INTO bench.question
 SELECT d.place, d.name, d.dimension, d.bar,
        ARRAY[format('SELECT * FROM leadanalytics.breakdown(%s, %L, %L, %L, 20, ''visitors'', now => %L)', workspace, d.dimension, starts, now, now)],
        format('SELECT value, count, visitors FROM leadanalytics.breakdown(%s, %L, %L, %L, 20, ''visitors'', now => %L)', workspace, d.dimension, starts, now, now),
-       format('SELECT t.parts[%s] AS value, events AS count, visitors FROM (%s ORDER BY 3 DESC, 2 DESC LIMIT 20) AS top JOIN term t ON t.workspace = %s AND t.id = top.id ORDER BY 3 DESC, 2 DESC',
-              d.part, grouped, workspace),
-       format('SELECT t.parts[%s] AS value, events AS count, visitors FROM (%s) AS every JOIN term t ON t.workspace = %s AND t.id = every.id', d.part, grouped, workspace)
+       format('SELECT %s AS value, n AS count, visitors FROM (%s ORDER BY 3 DESC, 2 DESC LIMIT 20) AS top LEFT JOIN term t ON t.workspace = %s AND t.id = top.id ORDER BY 3 DESC, 2 DESC',
+              d.text, grouped, workspace),
+       format('SELECT %s AS value, n AS count, visitors FROM (%s) AS every LEFT JOIN term t ON t.workspace = %s AND t.id = every.id', d.text, grouped, workspace)
 FROM (SELECT workspace, now - :days * interval '1 day' AS starts, now FROM bench.fact) AS f,
-     (VALUES (2, 'breakdown, 200 values', 'referrer', 'referrer', 1, 5),
-             (3, 'breakdown, 200 uniform values', 'source', 'source', 1, 25),
-             (4, 'breakdown, 2 000 values', 'page', 'page', 2, 10)) AS d (place, name, dimension, field, part, bar),
-     LATERAL (SELECT format('SELECT %1$s AS id, sum(n)::bigint AS events, count(visitor) AS visitors FROM (SELECT %1$s, visitor, count(*) AS n FROM event '
-                            'WHERE workspace = %2$s AND at >= %3$L AND at < %4$L AND NOT is_bot AND %1$s IS NOT NULL GROUP BY 1, 2) AS met GROUP BY 1',
-                            d.field, workspace, starts, now) AS grouped) AS g;
+     (VALUES (2, 'breakdown, 200 values', 'referrer', 5, 'referrer', 'session', 'started_at', 'true', $$regexp_replace(t.parts[1], '^https?://(www\.)?([^/]*).*$', '\2')$$),
+             (3, 'breakdown, 200 uniform values', 'utm_campaign', 25, 'campaign', 'session', 'started_at', 'true', 't.parts[3]'),
+             (4, 'breakdown, 2 000 values', 'page', 10, 'page', 'event', 'at', $$kind = 'p' AND NOT is_bot AND page IS NOT NULL$$, 't.parts[1]'))
+         AS d (place, name, dimension, bar, field, relation, at, only, text),
+     LATERAL (SELECT format('SELECT %1$s AS id, sum(n)::bigint AS n, count(visitor) AS visitors FROM (SELECT %1$s, visitor, count(*) AS n FROM %2$s '
+                            'WHERE workspace = %3$s AND %4$s >= %5$L AND %4$s < %6$L AND %7$s GROUP BY 1, 2) AS met GROUP BY 1',
+                            d.field, d.relation, workspace, d.at, starts, now, d.only) AS grouped) AS g;
 
 -- The dashboard's questions, whose reference answer is that from the rows.
 CREATE TABLE bench.dashboard (place int PRIMARY KEY, name text UNIQUE, call text);

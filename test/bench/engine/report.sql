@@ -26,7 +26,7 @@ SELECT format('SELECT q.name AS question, bench.shown(e.ms) AS engine, q.bar_ms 
 SELECT d.name AS question, bench.shown(e.ms) AS engine, bench.shown(p.ms) AS "from the rows", round(p.ms / e.ms) AS "×"
 FROM bench.dashboard d JOIN bench.middle p ON p.name = d.name AND p.way = 'exact' JOIN bench.middle e ON e.name = d.name AND e.way = 'engine' ORDER BY d.place;
 \echo the worker: thousands of events a second, CPU and clock (bar: 150 of CPU)
-SELECT what, calls, round(events / cpu_us * 1e3) AS "of CPU", round(events / wall_us * 1e3) AS "by clock", round(cpu_us / 1e3) AS "ms of CPU" FROM bench.folded WHERE calls > 0 ORDER BY events, what;
+SELECT what, calls, round(events / cpu_us * 1e3) AS "of CPU", round(events / wall_us * 1e3) AS "by clock", round(cpu_us / 1e3) AS "ms of CPU" FROM bench.folded ORDER BY place;
 \echo bytes an event after VACUUM (bar: 350)
 SELECT coalesce(substring(part FROM 3), 'all') AS "what", round((sum(bytes) / (SELECT events FROM bench.taken))::numeric, 1) AS bytes
 FROM bench.bytes GROUP BY ROLLUP (part) ORDER BY part;

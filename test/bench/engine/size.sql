@@ -5,7 +5,7 @@ SELECT CASE WHEN c.relname ~ '^event_\d' THEN CASE p.part WHEN 'indexes' THEN '2
             WHEN c.relname IN ('visitor', 'person', 'identity') THEN '4 visitors, persons'
             WHEN c.relname = 'term' THEN '5 dictionary'
             WHEN c.relname ~ 'ledger' THEN '6 ledger'
-            WHEN c.relname ~ 'segment|delta|rollup|fold' THEN '7 segments'
+            WHEN c.relname IN ('segment', 'bucket', 'rollup_state') THEN '7 segments'
             ELSE '8 the rest' END AS part,
        sum(p.bytes)::float8 AS bytes
 FROM pg_class c,
