@@ -49,10 +49,10 @@ FROM (SELECT workspace, now - :days * interval '1 day' AS starts, now FROM bench
      (VALUES (2, 'breakdown, 200 values', 'referrer', 5, 'referrer', 'session', 'started_at', 'true', $$regexp_replace(t.parts[1], '^https?://(www\.)?([^/]*).*$', '\2')$$),
              (3, 'breakdown, 200 uniform values', 'utm_campaign', 25, 'campaign', 'session', 'started_at', 'true', 't.parts[3]'),
              (4, 'breakdown, 2 000 values', 'page', 10, 'page', 'event', 'at', $$kind = 'p' AND NOT is_bot AND page IS NOT NULL$$, 't.parts[1]'))
-         AS d (place, name, dimension, bar, field, relation, at, only, text),
+         AS d (place, name, dimension, bar, field, relation, at, condition, text),
      LATERAL (SELECT format('SELECT %1$s AS id, sum(n)::bigint AS n, count(visitor) AS visitors FROM (SELECT %1$s, visitor, count(*) AS n FROM %2$s '
                             'WHERE workspace = %3$s AND %4$s >= %5$L AND %4$s < %6$L AND %7$s GROUP BY 1, 2) AS met GROUP BY 1',
-                            d.field, d.relation, workspace, d.at, starts, now, d.only) AS grouped) AS g;
+                            d.field, d.relation, workspace, d.at, starts, now, d.condition) AS grouped) AS g;
 
 -- The dashboard's questions, whose reference answer is that from the rows.
 CREATE TABLE bench.dashboard (place int PRIMARY KEY, name text UNIQUE, call text);
