@@ -32,7 +32,7 @@ BEGIN
     IF events <> (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace) THEN
         RAISE EXCEPTION 'the ledger has % events of %', events, (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace);
     END IF;
-    SET leadanalytics.quarters_keep = '100 days';
+    SET leadanalytics.quarters_keep = '100d';
     CALL bench.repeat('fold: quarters of an hour', format('SELECT leadanalytics.fold_workspace(%s, 50000, %L)', fact.workspace, fact.now), events);
     RESET leadanalytics.quarters_keep;
     CALL bench.repeat('build: days and months', format('SELECT leadanalytics.build_workspace(%s, %L)', fact.workspace, fact.now), events);
