@@ -30,3 +30,6 @@ SELECT what, calls, round(events / cpu_us * 1e3) AS "of CPU", round(events / wal
 \echo bytes an event after VACUUM (bar: 350)
 SELECT coalesce(substring(part FROM 3), 'all') AS "what", round((sum(bytes) / (SELECT events FROM bench.taken))::numeric, 1) AS bytes
 FROM bench.bytes GROUP BY ROLLUP (part) ORDER BY part;
+\echo the segments by grain (q quarter of an hour, d day, m month)
+SELECT grain, count(DISTINCT bucket) AS buckets, count(*) AS parts, round((sum(pg_column_size(directory) + coalesce(pg_column_size(sets), 0) + 60) / (SELECT events FROM bench.taken))::numeric, 1) AS "bytes an event, about"
+FROM leadanalytics.segment s WHERE workspace = (SELECT workspace FROM bench.fact) GROUP BY grain ORDER BY grain DESC;
