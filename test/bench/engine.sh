@@ -32,6 +32,8 @@ part_dataset() {
     said "writing $events events of $visitors visitors (seed $seed)"
     sql -At -o /dev/null <<SQL
 UPDATE leadanalytics.unit SET enabled = false;
+ALTER SYSTEM SET autovacuum = off;
+SELECT pg_reload_conf();
 SELECT leadanalytics.create_workspace('bench', 'bench') AS workspace \gset
 CREATE SCHEMA bench;
 \i $here/../draw.sql

@@ -1,9 +1,8 @@
--- Folding everything as the worker does, a transaction for each 50 000 events, until there is nothing left; then days and
--- months. Events of the past would only be counted when their day is made: leadanalytics.quarters_keep is set so that each
--- comes into its quarter of an hour, as it would have while the time passed.
-CREATE TABLE bench.folded (place serial, what text, calls int, events bigint, cpu_us float8, wall_us float8);
+-- Folding as the worker would have done while the time passed: the ledgers' rows of a day come, are folded 50 000 events a
+-- call, days and months that are over are made, quarters of an hour that are old are dropped; then the next day.
+CREATE TABLE bench.folded (place serial, what text UNIQUE, calls int, events bigint, cpu_us float8, wall_us float8);
 
-CREATE PROCEDURE bench.repeat(what text, call text, events bigint) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.repeat(what text, call text) LANGUAGE plpgsql AS $$
 DECLARE
     n bigint;
     calls int := 0;
@@ -16,32 +15,52 @@ BEGIN
         EXIT WHEN coalesce(n, 0) = 0;
         calls := calls + 1;
     END LOOP;
-    INSERT INTO bench.folded (what, calls, events, cpu_us, wall_us)
-    VALUES (what, calls, events, bench.cpu_us() - cpu, extract(epoch FROM clock_timestamp() - begun) * 1e6);
+    INSERT INTO bench.folded AS f (what, calls, cpu_us, wall_us)
+    VALUES (what, calls, bench.cpu_us() - cpu, extract(epoch FROM clock_timestamp() - begun) * 1e6)
+    ON CONFLICT ON CONSTRAINT folded_what_key DO UPDATE
+    SET calls = f.calls + excluded.calls, cpu_us = f.cpu_us + excluded.cpu_us, wall_us = f.wall_us + excluded.wall_us;
+    COMMIT;
 END
 $$;
-COMMENT ON PROCEDURE bench.repeat(text, text, bigint) IS 'a transaction a call, until it says 0';
+COMMENT ON PROCEDURE bench.repeat(text, text) IS 'a transaction a call, until it says 0; what that took is added up';
 
 CREATE PROCEDURE bench.fold_all() LANGUAGE plpgsql AS $$
 DECLARE
     fact bench.fact;
     events bigint;
+    day_ends timestamptz;
 BEGIN
     SELECT * INTO fact FROM bench.fact;
     SELECT sum(n) INTO events FROM leadanalytics.ledger WHERE workspace = fact.workspace;
     IF events <> (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace) THEN
         RAISE EXCEPTION 'the ledger has % events of %', events, (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace);
     END IF;
-    SET leadanalytics.quarters_keep = '100d';
-    CALL bench.repeat('fold: quarters of an hour', format('SELECT leadanalytics.fold_workspace(%s, 50000, %L)', fact.workspace, fact.now), events);
-    RESET leadanalytics.quarters_keep;
-    CALL bench.repeat('build: days and months', format('SELECT leadanalytics.build_workspace(%s, %L)', fact.workspace, fact.now), events);
-    CALL bench.repeat('drop quarters that are old', format('SELECT leadanalytics.drop_quarters(%s, %L)', fact.workspace, fact.now), NULL);
+    CREATE TABLE bench.waiting AS SELECT * FROM leadanalytics.ledger WHERE workspace = fact.workspace;
+    CREATE TABLE bench.waiting_sessions AS
+    SELECT l.*, (SELECT s.started_at FROM leadanalytics.session s WHERE s.workspace = l.workspace AND s.number = l.numbers[1]) AS at
+    FROM leadanalytics.session_ledger l WHERE workspace = fact.workspace;
+    DELETE FROM leadanalytics.ledger WHERE workspace = fact.workspace;
+    DELETE FROM leadanalytics.session_ledger WHERE workspace = fact.workspace;
+    COMMIT;
+    FOR day IN 1 .. fact.days LOOP
+        day_ends := fact.starts + day * interval '1 day';
+        INSERT INTO leadanalytics.ledger SELECT w.* FROM bench.waiting w WHERE w.at_min >= day_ends - interval '1 day' AND w.at_min < day_ends ORDER BY w.id_from;
+        INSERT INTO leadanalytics.session_ledger (since, id, workspace, closed, numbers)
+        SELECT w.since, w.id, w.workspace, w.closed, w.numbers FROM bench.waiting_sessions w WHERE w.at >= day_ends - interval '1 day' AND w.at < day_ends ORDER BY w.id;
+        COMMIT;
+        CALL bench.repeat('fold', format('SELECT leadanalytics.fold_workspace(%s, 50000, %L)', fact.workspace, day_ends));
+        CALL bench.repeat('make days and months', format('SELECT leadanalytics.build_workspace(%s, %L)', fact.workspace, day_ends + interval '1 hour'));
+        CALL bench.repeat('drop old quarters', format('SELECT leadanalytics.drop_quarters(%s, %L)', fact.workspace, day_ends + interval '1 hour'));
+    END LOOP;
+    UPDATE bench.folded f SET events = fold_all.events WHERE f.what <> 'drop old quarters';
     INSERT INTO bench.folded (what, calls, events, cpu_us, wall_us)
-    SELECT 'all of it', sum(calls), max(f.events), sum(cpu_us), sum(wall_us) FROM bench.folded f;
-    IF EXISTS (SELECT FROM leadanalytics.ledger WHERE workspace = fact.workspace) THEN
+    SELECT 'all of it', sum(f.calls), max(f.events), sum(f.cpu_us), sum(f.wall_us) FROM bench.folded f;
+    IF EXISTS (SELECT FROM leadanalytics.ledger WHERE workspace = fact.workspace)
+       OR EXISTS (SELECT FROM leadanalytics.session_ledger WHERE workspace = fact.workspace)
+       OR (SELECT sum(n) FROM bench.waiting WHERE at_min >= fact.starts AND at_min < fact.now) <> events THEN
         RAISE EXCEPTION 'not everything was folded';
     END IF;
+    DROP TABLE bench.waiting, bench.waiting_sessions;
 END
 $$;
 
