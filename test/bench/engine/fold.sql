@@ -27,13 +27,13 @@ COMMENT ON PROCEDURE bench.repeat(text, text) IS 'a transaction a call, until it
 CREATE PROCEDURE bench.fold_all() LANGUAGE plpgsql AS $$
 DECLARE
     fact bench.fact;
-    events bigint;
+    all_events bigint;
     day_ends timestamptz;
 BEGIN
     SELECT * INTO fact FROM bench.fact;
-    SELECT sum(n) INTO events FROM leadanalytics.ledger WHERE workspace = fact.workspace;
-    IF events <> (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace) THEN
-        RAISE EXCEPTION 'the ledger has % events of %', events, (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace);
+    SELECT sum(n) INTO all_events FROM leadanalytics.ledger WHERE workspace = fact.workspace;
+    IF all_events <> (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace) THEN
+        RAISE EXCEPTION 'the ledger has % events of %', all_events, (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace);
     END IF;
     CREATE TABLE bench.waiting AS SELECT * FROM leadanalytics.ledger WHERE workspace = fact.workspace;
     CREATE TABLE bench.waiting_sessions AS
@@ -52,12 +52,12 @@ BEGIN
         CALL bench.repeat('make days and months', format('SELECT leadanalytics.build_workspace(%s, %L)', fact.workspace, day_ends + interval '1 hour'));
         CALL bench.repeat('drop old quarters', format('SELECT leadanalytics.drop_quarters(%s, %L)', fact.workspace, day_ends + interval '1 hour'));
     END LOOP;
-    UPDATE bench.folded f SET events = fold_all.events WHERE f.what <> 'drop old quarters';
+    UPDATE bench.folded f SET events = all_events WHERE f.what <> 'drop old quarters';
     INSERT INTO bench.folded (what, calls, events, cpu_us, wall_us)
     SELECT 'all of it', sum(f.calls), max(f.events), sum(f.cpu_us), sum(f.wall_us) FROM bench.folded f;
     IF EXISTS (SELECT FROM leadanalytics.ledger WHERE workspace = fact.workspace)
        OR EXISTS (SELECT FROM leadanalytics.session_ledger WHERE workspace = fact.workspace)
-       OR (SELECT sum(n) FROM bench.waiting WHERE at_min >= fact.starts AND at_min < fact.now) <> events THEN
+       OR (SELECT sum(n) FROM bench.waiting WHERE at_min >= fact.starts AND at_min < fact.now) <> all_events THEN
         RAISE EXCEPTION 'not everything was folded';
     END IF;
     DROP TABLE bench.waiting, bench.waiting_sessions;
