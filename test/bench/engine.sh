@@ -60,7 +60,8 @@ SQL
 
 part_fold() {
     said "folding"
-    sql -c 'CALL bench.fold_all()' -c 'CALL bench.run_units(3)' -c 'VACUUM (ANALYZE)' -c CHECKPOINT
+    sql -c 'CALL bench.put_ledgers_aside()' -c 'VACUUM FULL leadanalytics.ledger, leadanalytics.session_ledger' \
+        -c 'CALL bench.fold_all()' -c 'CALL bench.run_units(3)' -c 'VACUUM (ANALYZE)' -c CHECKPOINT
 }
 
 # One session asks everything, one of its calls after the other.

@@ -24,6 +24,20 @@ END
 $$;
 COMMENT ON PROCEDURE bench.repeat(text, text) IS 'a transaction a call, until it says 0; what that took is added up';
 
+CREATE PROCEDURE bench.put_ledgers_aside() LANGUAGE plpgsql AS $$
+DECLARE
+    fact bench.fact;
+BEGIN
+    SELECT * INTO fact FROM bench.fact;
+    CREATE TABLE bench.waiting AS SELECT * FROM leadanalytics.ledger WHERE workspace = fact.workspace;
+    CREATE TABLE bench.waiting_sessions AS
+    SELECT l.*, (SELECT s.started_at FROM leadanalytics.session s WHERE s.workspace = l.workspace AND s.number = l.numbers[1]) AS at
+    FROM leadanalytics.session_ledger l WHERE workspace = fact.workspace;
+    DELETE FROM leadanalytics.ledger WHERE workspace = fact.workspace;
+    DELETE FROM leadanalytics.session_ledger WHERE workspace = fact.workspace;
+END
+$$;
+
 CREATE PROCEDURE bench.fold_all() LANGUAGE plpgsql AS $$
 DECLARE
     fact bench.fact;
@@ -31,17 +45,10 @@ DECLARE
     day_ends timestamptz;
 BEGIN
     SELECT * INTO fact FROM bench.fact;
-    SELECT sum(n) INTO all_events FROM leadanalytics.ledger WHERE workspace = fact.workspace;
+    SELECT sum(n) INTO all_events FROM bench.waiting;
     IF all_events <> (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace) THEN
         RAISE EXCEPTION 'the ledger has % events of %', all_events, (SELECT count(*) FROM leadanalytics.event WHERE workspace = fact.workspace);
     END IF;
-    CREATE TABLE bench.waiting AS SELECT * FROM leadanalytics.ledger WHERE workspace = fact.workspace;
-    CREATE TABLE bench.waiting_sessions AS
-    SELECT l.*, (SELECT s.started_at FROM leadanalytics.session s WHERE s.workspace = l.workspace AND s.number = l.numbers[1]) AS at
-    FROM leadanalytics.session_ledger l WHERE workspace = fact.workspace;
-    DELETE FROM leadanalytics.ledger WHERE workspace = fact.workspace;
-    DELETE FROM leadanalytics.session_ledger WHERE workspace = fact.workspace;
-    COMMIT;
     FOR day IN 1 .. fact.days LOOP
         day_ends := fact.starts + day * interval '1 day';
         INSERT INTO leadanalytics.ledger SELECT w.* FROM bench.waiting w WHERE w.at_min >= day_ends - interval '1 day' AND w.at_min < day_ends ORDER BY w.id_from;
