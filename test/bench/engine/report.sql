@@ -23,8 +23,8 @@ SELECT format('SELECT q.name AS question, bench.shown(e.ms) AS engine, q.bar_ms 
               (SELECT string_agg(format(', (SELECT bench.shown(m.ms) FROM bench.middle m WHERE m.name = q.name AND m.way = %1$L) AS %1$I', way), '' ORDER BY way)
                FROM (SELECT DISTINCT way FROM bench.figure WHERE way NOT IN ('engine', 'plain', 'exact')) AS w)) \gexec
 \echo the questions of the dashboard; milliseconds, median
-SELECT d.name AS question, bench.shown(e.ms) AS engine, bench.shown(p.ms) AS "from the rows", round(p.ms / e.ms) AS "×"
-FROM bench.dashboard d JOIN bench.middle p ON p.name = d.name AND p.way = 'exact' JOIN bench.middle e ON e.name = d.name AND e.way = 'engine' ORDER BY d.place;
+SELECT d.name AS question, bench.shown(e.ms) AS engine, coalesce(bench.shown(p.ms), '> ' || :exact_seconds || ' s') AS "from the rows", round(p.ms / e.ms) AS "×"
+FROM bench.dashboard d JOIN bench.middle e ON e.name = d.name AND e.way = 'engine' LEFT JOIN bench.middle p ON p.name = d.name AND p.way = 'exact' ORDER BY d.place;
 \echo the worker: thousands of events a second, CPU and clock (bar: 150 of CPU)
 SELECT what, calls, round(events / cpu_us * 1e3) AS "of CPU", round(events / wall_us * 1e3) AS "by clock", round(cpu_us / 1e3) AS "ms of CPU" FROM bench.folded ORDER BY place;
 \echo bytes an event after VACUUM (bar: 350)
