@@ -62,8 +62,10 @@ SQL
 
 part_fold() {
     said "folding"
+    # The ledgers are as large as they would be if nothing had ever waited for long, before and after.
     sql -c 'CALL bench.put_ledgers_aside()' -c 'VACUUM FULL leadanalytics.ledger, leadanalytics.session_ledger' \
-        -c 'CALL bench.fold_all()' -c 'CALL bench.run_units(3)' -c 'VACUUM (ANALYZE)' -c CHECKPOINT
+        -c 'CALL bench.fold_all()' -c 'CALL bench.run_units(3)' \
+        -c 'VACUUM FULL leadanalytics.ledger, leadanalytics.session_ledger' -c 'VACUUM (ANALYZE)' -c CHECKPOINT
 }
 
 # One session asks everything, one of its calls after the other.
