@@ -50,9 +50,9 @@ BEGIN
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends;
     WHEN dimension = 'suspected' THEN
         RETURN QUERY
-        SELECT s.started_at, NULL, 0::bigint, 0::bigint, 0::bigint, s.fingerprint::bigint
+        SELECT s.started_at, NULL, 1::bigint, 0::bigint, 0::bigint, s.fingerprint::bigint
         FROM leadanalytics.session s
-        WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND s.vpn_score > 50 AND s.fingerprint IS NOT NULL;
+        WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND s.vpn_score > 50;
     WHEN dimension IN ('score', 'complete') THEN
         RETURN QUERY
         SELECT s.started_at, CASE dimension WHEN 'score' THEN g.score::text END, 1::bigint, (extract(epoch FROM c.at - s.started_at) * 1000000)::bigint,
