@@ -228,7 +228,7 @@ cmd_bench() {
     keep_logs=1
     self up >"$logs/bench-up.log" || fail "the servers for the benchmark do not start" "log: $logs/bench-up.log"
     export_test_environment
-    LA_BENCH_EVENTS=${bench_events:-${LA_BENCH_EVENTS-}} bash "$script" || status=$?
+    LA_BENCH_EVENTS=${bench_events:-${LA_BENCH_EVENTS-}} LA_BENCH_PEERS=$peers bash "$script" || status=$?
     [ "$status" -ne 0 ] || keep_logs=''
     return "$status"
 }

@@ -13,7 +13,8 @@ usage: leadanalytics COMMAND [OPTIONS]
   import FILE        read a web server's log in combined format, or a CSV of events (FILE.gz too;
                      - is standard input); again: goes on where it stopped, or where the file has grown
   check [--long]     build, lint and test everything on servers of its own
-  bench NAME         run test/bench/NAME.sh on servers of its own; --events N: of so many events
+  bench [NAME]       run test/bench/NAME.sh (default: engine) on servers of its own; --events N: of so many events;
+                     --peers: engine also asks other databases
   build              build and install the extension, start nothing
   reset              down, then delete all data
 
@@ -34,7 +35,7 @@ usage_error() { fail "$1" "see: leadanalytics --help"; }
 is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
 
 parse_options() {
-    command='' port='' state='' workspace=demo import_format='' import_source='' long='' yes='' bench_events=''
+    command='' port='' state='' workspace=demo import_format='' import_source='' long='' yes='' bench_events='' peers=''
     arguments=()
     while [ $# -gt 0 ]; do
         case $1 in
@@ -47,6 +48,7 @@ parse_options() {
             --port=* | --state-dir=* | --workspace=* | --format=* | --source=* | --events=*) set_option "${1%%=*}" "${1#*=}" ;;
             --long) long=1 ;;
             --yes) yes=1 ;;
+            --peers) peers=1 ;;
             *)
                 if [ -z "$command" ]; then
                     command=$1
@@ -66,7 +68,10 @@ parse_options() {
     case $command in
         up | down | status | check | build | reset) [ ${#arguments[@]} -eq 0 ] || usage_error "$command takes no \"${arguments[0]}\"" ;;
         import) [ ${#arguments[@]} -eq 1 ] || usage_error "import takes one file" ;;
-        bench) [ ${#arguments[@]} -eq 1 ] || usage_error "bench takes one name" ;;
+        bench)
+            [ ${#arguments[@]} -le 1 ] || usage_error "bench takes one name"
+            arguments=("${arguments[0]:-engine}")
+            ;;
         psql) ;;
         '') usage >&2; exit 2 ;;
         *) usage_error "no command \"$command\"" ;;

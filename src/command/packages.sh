@@ -40,6 +40,7 @@ packages_bench() {
     cat <<TABLE
 wrk wrk
 libmaxmind-db-writer-perl /usr/share/doc/libmaxmind-db-writer-perl/copyright
+${peers:+npm npm}
 libroaring-dev /usr/include/roaring/roaring.h
 TABLE
 }
@@ -54,6 +55,7 @@ have() {
 need_packages() {
     local package sign missing=()
     while read -r package sign; do
+        [ -n "$package" ] || continue
         have "$sign" || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"

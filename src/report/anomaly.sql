@@ -27,14 +27,23 @@ DECLARE
     first_day CONSTANT date := today + 1 - least(greatest(coalesce(days, 7), 1), 100000);
     starts CONSTANT timestamptz := leadanalytics.utc_start(first_day - 28);
     ends CONSTANT timestamptz := leadanalytics.utc_start(today + 1);
+    -- Every day, those that today is compared with in two.
+    bounds CONSTANT timestamptz[] := ARRAY(
+        SELECT b.at
+        FROM generate_series(least(greatest(starts, leadanalytics.first_day(allowed)), leadanalytics.utc_start(today)), ends, '24 hours') AS d (day)
+        CROSS JOIN LATERAL (SELECT d.day UNION SELECT d.day + full_hours WHERE d.day >= leadanalytics.utc_start(today - 28) AND d.day < ends) AS b (at)
+        ORDER BY b.at);
 BEGIN
     RETURN QUERY
-    WITH session AS (
-        SELECT leadanalytics.utc_midnight(s.started_at) AS day, count(*) AS n,
-               count(*) FILTER (WHERE s.started_at < leadanalytics.utc_midnight(s.started_at) + full_hours) AS in_hours,
-               count(*) FILTER (WHERE s.is_suspected) AS suspected
-        FROM leadanalytics.sessions_at(allowed, anomalies_rows.now) s
-        WHERE s.started_at >= starts AND s.started_at < ends
+    WITH answer AS (
+        SELECT bounds[greatest(a.slot, 1)] AS at, a.dimension, a.counts[1] AS n
+        FROM leadanalytics.answer(allowed, '{session,suspected}', bounds, anomalies_rows.now, uniques => false) a
+        WHERE a.slot > 0 OR cardinality(bounds) = 2
+    ), session AS (
+        SELECT leadanalytics.utc_midnight(a.at) AS day, sum(a.n) FILTER (WHERE a.dimension = 'session') AS n,
+               coalesce(sum(a.n) FILTER (WHERE a.dimension = 'session' AND a.at < leadanalytics.utc_midnight(a.at) + full_hours), 0) AS in_hours,
+               coalesce(sum(a.n) FILTER (WHERE a.dimension = 'suspected'), 0) AS suspected
+        FROM answer a
         GROUP BY 1
     ), counted AS (
         SELECT 'traffic_spike' AS type, s.day, s.n, s.in_hours FROM session s

@@ -4,7 +4,8 @@ CREATE FUNCTION leadanalytics.answer_from_segments(
     workspace int, dimensions text[], bounds timestamptz[], now timestamptz, include_bots boolean, uniques boolean,
     top int, by_members boolean, as_none text[], only_values text[])
 RETURNS TABLE (dimension text, slot int, value text, counts bigint[], members bigint)
-LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'la_rollup_answer';
+LANGUAGE c STABLE STRICT SET jit = off SET max_parallel_workers_per_gather = 0 -- many small statements
+AS 'MODULE_PATHNAME', 'la_rollup_answer';
 COMMENT ON FUNCTION leadanalytics.answer_from_segments(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) IS
     'leadanalytics.answer() from segments, where there are any, and rows';
 
@@ -50,9 +51,9 @@ BEGIN
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends;
     WHEN dimension = 'suspected' THEN
         RETURN QUERY
-        SELECT s.started_at, NULL, 0::bigint, 0::bigint, 0::bigint, s.fingerprint::bigint
+        SELECT s.started_at, NULL, 1::bigint, 0::bigint, 0::bigint, s.fingerprint::bigint
         FROM leadanalytics.session s
-        WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND s.vpn_score > 50 AND s.fingerprint IS NOT NULL;
+        WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND s.vpn_score > 50;
     WHEN dimension IN ('score', 'complete') THEN
         RETURN QUERY
         SELECT s.started_at, CASE dimension WHEN 'score' THEN g.score::text END, 1::bigint, (extract(epoch FROM c.at - s.started_at) * 1000000)::bigint,

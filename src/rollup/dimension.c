@@ -21,7 +21,7 @@ static const struct
     [LA_PAGE] = {{"pageviews"}, "visitors"},
     [LA_PAGE_SESSION] = {{NULL}, "sessions"},
     [LA_SESSION] = {{"sessions"}, NULL},
-    [LA_SUSPECTED] = {{NULL}, "fingerprints"},
+    [LA_SUSPECTED] = {{"sessions"}, "fingerprints"},
     [LA_ENTRY] = {{"sessions"}, "visitors"},
     [LA_REFERRER] = {{"sessions"}, "visitors"},
     [LA_CAMPAIGN] = {{"sessions"}, "visitors"},
@@ -185,12 +185,10 @@ void
 rollup_count_start(LaTally *tally, int slot, const LaSessionFact *session)
 {
 	add(tally, slot, LA_SESSION, 0, 1, 0);
+	if (session->is_suspected)
+		add(tally, slot, LA_SUSPECTED, 0, 1, session->fingerprint);
 	if (session->fingerprint != 0)
-	{
 		add(tally, slot, LA_FINGERPRINT, 0, 0, session->fingerprint);
-		if (session->is_suspected)
-			add(tally, slot, LA_SUSPECTED, 0, 0, session->fingerprint);
-	}
 	add(tally, slot, LA_ENTRY, session->entry, 1, session->visitor);
 	add(tally, slot, LA_REFERRER, session->referrer, 1, session->visitor);
 	add(tally, slot, LA_CAMPAIGN, session->campaign, 1, session->visitor);

@@ -35,7 +35,7 @@ typedef enum LaDimension
 	LA_PAGE,         /* pageviews by page: how many; visitors */
 	LA_PAGE_SESSION, /* pageviews by page: none; sessions */
 	LA_SESSION = 10, /* sessions by their start: how many */
-	LA_SUSPECTED,    /* suspected sessions: none; fingerprints */
+	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
 	LA_REFERRER,
 	LA_CAMPAIGN,

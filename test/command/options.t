@@ -26,6 +26,7 @@ refuses('an option without a value',  qr/--state-dir needs a value/, 'up', '--st
 refuses('an argument too many',       qr/up takes no "now"/, 'up', 'now');
 refuses('import without a file',      qr/import takes one file/, 'import');
 refuses('a number of events that is none', qr/--events must be/, 'bench', 'ingest', '--events', $_) for qw(0 12 many);
+refuses('two benchmarks', qr/bench takes one name/, 'bench', 'door', 'ingest');
 refuses('a benchmark that is none',   qr/no benchmark "\.\.\/x"/, 'bench', '../x');
 refuses('quotes in the path',         qr/may not hold.*--state-dir/s, 'up', '--state-dir', "$dir/it's");
 refuses('a path too long for sockets', qr/longer than 80 bytes.*--state-dir/s, 'up', '--state-dir', "$dir/" . 'x' x 90);

@@ -1,19 +1,6 @@
 -- What a part took: written down by whoever ran it, read by report.sql. Round 0 warms up and is not counted.
 CREATE TABLE bench.figure (way text, size int, round int, events int, cpu_us float8, wall_us float8, note text);
 
--- CPU time of this backend. By the scheduler where it tells, which is exact; else in ticks of 10 ms.
-CREATE FUNCTION bench.cpu_us() RETURNS float8 LANGUAGE plpgsql AS $$
-DECLARE
-    stat text := pg_read_file('/proc/self/schedstat', 0, 1000, true);
-BEGIN
-    IF split_part(stat, ' ', 1)::bigint > 0 THEN
-        RETURN split_part(stat, ' ', 1)::bigint / 1000.0;
-    END IF;
-    stat := regexp_replace(pg_read_file('/proc/self/stat', 0, 4000), '^.*\) ', '');
-    RETURN (split_part(stat, ' ', 12)::bigint + split_part(stat, ' ', 13)::bigint) * 10000.0;
-END
-$$;
-
 -- Every batch is a transaction. The receipt is the batch's time, not the machine's.
 CREATE PROCEDURE bench.run_track(way text, part text, in_round int, of_size int, workspaces int[], from_k int DEFAULT 1, to_k int DEFAULT 2147483647)
 LANGUAGE plpgsql AS $$
