@@ -16,6 +16,9 @@ extern int la_session_client_s;   /* idle limit of sessions the client named, s 
 extern int la_worker_restart_s;   /* pause before a failed worker starts again, s */
 extern char *la_agent_regexes;    /* path of uap-core's regexes.yaml, "": none */
 extern int la_idempotency_keep_s; /* how long an answer to an Idempotency-Key is kept, s */
+extern int la_live_after_ms;  /* how long rows may take before live counts are kept in memory, -1: never */
+extern int la_live_memory_mb; /* the shared memory for them, MB */
+extern int la_live_workspace_memory_mb; /* how much of it one workspace may have, MB */
 
 extern void la_settings_define(void);
 

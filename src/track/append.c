@@ -225,6 +225,7 @@ la_track_append(LaBatch *batch)
 	track_persons_meet(batch);
 	track_visitors_write(batch);
 	track_persons_alias(batch);
+	track_live(batch);
 	for (int i = 0; i < batch->n; i++)
 		starts += batch->events[i]->is_start;
 	return batch->n - starts;

@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/export.h"
 #include "core/query.h"
+#include "realtime/live.h"
 #include "track/post.h"
 
 #define MOST_EVENTS 100
@@ -25,10 +26,11 @@ static const char *const event_types[] = {"page_view", "scroll",     "click",
 static LaQuery stored_event = {
     "SELECT max(id) FROM leadanalytics.event WHERE workspace = $1 AND event_id = $2", 2, {INT4OID, UUIDOID}};
 
-static LaQuery lock_session = {"SELECT s.ctid, s.last_seen, s.ended_at FROM leadanalytics.session s "
-                               "WHERE s.workspace = $1 AND s.session_id = $2 FOR NO KEY UPDATE",
-                               2,
-                               {INT4OID, TEXTOID}};
+static LaQuery lock_session = {
+    "SELECT s.ctid, s.last_seen, s.ended_at, s.number FROM leadanalytics.session s "
+    "WHERE s.workspace = $1 AND s.session_id = $2 FOR NO KEY UPDATE",
+    2,
+    {INT4OID, TEXTOID}};
 
 static LaQuery end_session = {
     "UPDATE leadanalytics.session SET ended_at = $2, is_ended = $3, last_page = coalesce($4, last_page) "
@@ -208,6 +210,7 @@ LA_FUNCTION(la_track_session_end_by_client)
 	LaEvent *event;
 	TimestampTz last_seen;
 	TimestampTz ended_at;
+	int64 number;
 	bool open;
 	bool isnull;
 	ItemPointerData line;
@@ -225,6 +228,7 @@ LA_FUNCTION(la_track_session_end_by_client)
 		                errhint("A session starts by /track/session/start or with its first event.")));
 	ItemPointerCopy((ItemPointer) DatumGetPointer(la_query_value(0, 1, &isnull)), &line);
 	last_seen = DatumGetTimestampTz(la_query_value(0, 2, &isnull));
+	number = DatumGetInt64(la_query_value(0, 4, &isnull));
 	ended_at = DatumGetTimestampTz(la_query_value(0, 3, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 
@@ -239,6 +243,9 @@ LA_FUNCTION(la_track_session_end_by_client)
 		             (Datum[]){PointerGetDatum(&line), TimestampTzGetDatum(ended_at), BoolGetDatum(open),
 		                       Int32GetDatum(event->term[LA_SLOT_PAGE].id)},
 		             open && event->term[LA_SLOT_PAGE].id != 0 ? "    " : "   n", false, 0);
+		if (open && la_live_wanted(post.batch.workspace))
+			la_live_tell(post.batch.workspace,
+			             &(LaLiveFact){.what = LA_LIVE_END, .session = number, .at = ended_at}, 1);
 	}
 	{
 		StringInfoData out;
