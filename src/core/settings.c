@@ -31,6 +31,7 @@ char *la_agent_regexes = NULL;
 /* Asked by SQL alone, with current_setting(). */
 static bool bot_lead_detection = true;
 static bool engine_enabled = true;
+static bool exact = false;
 static int lead_reengage_s = 24 * 3600;
 
 typedef struct BoolSetting
@@ -81,6 +82,9 @@ static const BoolSetting bools[] = {
      true, PGC_SUSET},
     {"leadanalytics.engine_enabled", "The questions under /analytics/engine are answered.", &engine_enabled,
      true, PGC_SUSET},
+    {"leadanalytics.exact",
+     "Questions are answered from the rows alone, by plain SQL: a second way to every number.", &exact, false,
+     PGC_USERSET},
 };
 
 static const IntSetting ints[] = {
