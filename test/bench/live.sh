@@ -31,8 +31,8 @@ $$;
 SELECT leadanalytics.make_leaf('event', m::date) FROM unnest(ARRAY[now() - interval '2 hours', now()]) AS m \g /dev/null
 
 -- An hour of n events, as ingestion would have left it.
-SET check_function_bodies = off;
-CREATE FUNCTION bench.fill(w int, n int) RETURNS void LANGUAGE sql SET work_mem = '256MB' AS $$
+CREATE FUNCTION bench.fill(w int, n int) RETURNS void LANGUAGE plpgsql SET work_mem = '256MB' AS $$
+BEGIN
     INSERT INTO leadanalytics.term (workspace, id, digest, kind, parts)
     SELECT w, nextval('leadanalytics.term_id'), md5(kind || i)::uuid, kind,
            CASE kind WHEN 'page' THEN ARRAY['https://shop.example/article-' || i, '/article-' || i]
@@ -54,7 +54,9 @@ CREATE FUNCTION bench.fill(w int, n int) RETURNS void LANGUAGE sql SET work_mem 
     SELECT at, at, (nextval('leadanalytics.event_block') << 10), number, w, visitor + 100000000 * w, term.id, referrer, term.id, place,
            (ARRAY['p', 'a', 'p', 'c', 'p'])[e]::"char"
     FROM (SELECT *, least(now(), starts + e * interval '24 s') AS at FROM visit, generate_series(1, 5) AS e ORDER BY 2) AS v
-    JOIN term ON term.kind = 'page' AND term.i = floor(exp(bench.u(s * 5 + e, 5) * ln(2001)))
+    JOIN term ON term.kind = 'page' AND term.i = floor(exp(bench.u(s * 5 + e, 5) * ln(2001)));
+    DROP TABLE term, visit;
+END
 $$;
 CREATE FUNCTION bench.cost(statement text, rounds int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -135,7 +137,6 @@ END
 $$;
 SELECT leadanalytics.create_workspace('bench-slow') AS slow, leadanalytics.create_workspace('bench-busy') AS busy \gset
 SELECT bench.fill(:slow, 4600) \g /dev/null
-DROP TABLE term, visit;
 SELECT bench.fill(:busy, :events) \g /dev/null
 VACUUM ANALYZE leadanalytics.event;
 VACUUM ANALYZE leadanalytics.session;
