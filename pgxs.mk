@@ -1,6 +1,6 @@
 # The build. A room is a folder of src/; its place in ROOMS is its place in the house: a room may
 # use the rooms before it, never the ones after it.
-ROOMS = core worker tenant geo agent policy realtime track webhook leads report activity http
+ROOMS = core worker tenant geo agent policy bitmap rollup realtime track webhook leads report activity http
 
 EXTENSION = leadanalytics
 LA_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" leadanalytics.control)
@@ -33,6 +33,8 @@ include $(PGXS)
 override CFLAGS += -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-fvisibility=hidden -MMD -MP
 override CPPFLAGS += -Isrc -DLA_VERSION='"$(LA_VERSION)"' -DPGDLLEXPORT='__attribute__((visibility("default")))'
+# Sets are united as fast as loops over words run.
+src/bitmap/bitmap.o src/bitmap/stored.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS) $(CFLAGS_VECTORIZE)
 -include $(OBJS:.o=.d)
 src/core/core.o src/core/core.bc: leadanalytics.control
 

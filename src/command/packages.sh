@@ -30,6 +30,7 @@ postgresql-15-pgtap /usr/share/postgresql/15/extension/pgtap.control
 libtap-parser-sourcehandler-pgtap-perl pg_prove
 libmaxmind-db-writer-perl /usr/share/doc/libmaxmind-db-writer-perl/copyright
 libmaxmind-db-reader-perl /usr/share/perl5/MaxMind/DB/Reader/PP.pm
+libroaring-dev /usr/include/roaring/roaring.h
 clang-format clang-format
 shellcheck shellcheck
 TABLE
@@ -39,6 +40,7 @@ packages_bench() {
     cat <<TABLE
 wrk wrk
 libmaxmind-db-writer-perl /usr/share/doc/libmaxmind-db-writer-perl/copyright
+libroaring-dev /usr/include/roaring/roaring.h
 TABLE
 }
 

@@ -29,6 +29,13 @@ typedef struct LaQuery
  */
 extern uint64 la_query_run(LaQuery *query, Datum *values, const char *nulls, bool read_only, long limit);
 
+/*
+ * Run it as of the caller's snapshot and hand every row to take as it comes: for many rows, which are
+ * nowhere kept. take may not run statements; what it keeps it copies.
+ */
+typedef void (*LaTake)(TupleTableSlot *row, void *arg);
+extern uint64 la_query_each(LaQuery *query, Datum *values, const char *nulls, LaTake take, void *arg);
+
 /* The column of the row, or the given default when null. */
 extern Datum la_query_value(uint64 row, int column, bool *isnull);
 

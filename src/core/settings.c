@@ -26,13 +26,17 @@ int la_worker_restart_s = 5;
 int la_live_after_ms = 50;
 int la_live_memory_mb = 64;
 int la_live_workspace_memory_mb = 32;
+int la_segment_events = 200;
+int la_quarters_keep_s = 35 * 24 * 3600;
 char *la_agent_regexes = NULL;
 
 /* Asked by SQL alone, with current_setting(). */
 static bool bot_lead_detection = true;
 static bool engine_enabled = true;
-static bool exact = false;
 static int lead_reengage_s = 24 * 3600;
+static int fold_events = 1000;
+static int fold_after_s = 60;
+static bool exact = false;
 
 typedef struct BoolSetting
 {
@@ -102,6 +106,14 @@ static const IntSetting ints[] = {
      &la_idempotency_keep_s, 24 * 3600, 60, 31 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.worker_restart", "Pause before a worker that failed is started again.",
      &la_worker_restart_s, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S},
+    {"leadanalytics.segment_events", "How many events a day or month has at the least that gets segments.",
+     &la_segment_events, 200, 1, 1000000, PGC_SUSET, 0},
+    {"leadanalytics.quarters_keep", "How long segments of quarters of an hour are kept.", &la_quarters_keep_s,
+     35 * 24 * 3600, 24 * 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.fold_events", "How many unfolded events of a workspace are folded at once.", &fold_events,
+     1000, 1, INT_MAX, PGC_SUSET, 0},
+    {"leadanalytics.fold_after", "How old fewer unfolded events get before they are folded.", &fold_after_s,
+     60, 1, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.live_after",

@@ -14,6 +14,8 @@ extern int la_track_dictionary;   /* how many entries a workspace's dictionary t
 extern int la_session_server_s;   /* idle limit of sessions made by the server, s */
 extern int la_session_client_s;   /* idle limit of sessions the client named, s */
 extern int la_worker_restart_s;   /* pause before a failed worker starts again, s */
+extern int la_segment_events;     /* a day or month with fewer events gets no segments */
+extern int la_quarters_keep_s;    /* how long quarters of an hour are kept, s */
 extern char *la_agent_regexes;    /* path of uap-core's regexes.yaml, "": none */
 extern int la_idempotency_keep_s; /* how long an answer to an Idempotency-Key is kept, s */
 extern int la_live_after_ms;  /* how long rows may take before live counts are kept in memory, -1: never */

@@ -9,30 +9,17 @@ RETURNS TABLE (date date, total_sessions bigint, unique_visitors bigint, avg_dur
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
-    people CONSTANT boolean := NOT coalesce(include_bots, false);
     today CONSTANT date := leadanalytics.utc_date(now);
-    starts CONSTANT timestamptz := leadanalytics.utc_start(today + 1 - least(greatest(coalesce(days, 30), 1), 100000));
-    ends CONSTANT timestamptz := leadanalytics.utc_start(today + 1);
+    first_day CONSTANT timestamptz := leadanalytics.utc_start(today + 1 - least(greatest(coalesce(days, 30), 1), 100000));
 BEGIN
     -- A session counts on the day it started, a visitor on every day with an event (D-71).
     RETURN QUERY
-    WITH session AS (
-        SELECT leadanalytics.utc_midnight(s.started_at) AS day, count(*) AS sessions,
-               sum(s.duration) AS duration, count(s.duration) AS complete, avg(s.score) AS score
-        FROM leadanalytics.sessions_at(allowed, daily_sessions_rows.now) s
-        WHERE s.started_at >= starts AND s.started_at < ends
-        GROUP BY 1
-    ), visit AS (
-        SELECT DISTINCT leadanalytics.utc_midnight(e.at) AS day, e.visitor
-        FROM leadanalytics.event e
-        WHERE e.workspace = allowed AND e.at >= starts AND e.at < ends AND e.visitor IS NOT NULL AND NOT (e.is_bot AND people)
-    ), visitor AS (
-        SELECT v.day, count(*) AS visitors FROM visit v GROUP BY v.day
-    )
-    SELECT leadanalytics.utc_date(coalesce(s.day, v.day)), coalesce(s.sessions, 0), coalesce(v.visitors, 0),
-           leadanalytics.mean_seconds(s.duration, s.complete, 1), round(coalesce(s.score, 0), 1)
-    FROM session s FULL JOIN visitor v ON v.day = s.day
-    ORDER BY 1;
+    SELECT leadanalytics.utc_date(s.bucket), s.sessions, s.visitors,
+           leadanalytics.mean_seconds(s.duration, s.complete_sessions, 1), round(coalesce(s.score, 0), 1)
+    FROM leadanalytics.series(allowed, greatest(first_day, leadanalytics.first_day(allowed)), leadanalytics.utc_start(today + 1), 'day', 'UTC',
+                              daily_sessions_rows.now, coalesce(daily_sessions_rows.include_bots, false)) s
+    WHERE s.sessions > 0 OR s.visitors > 0
+    ORDER BY s.bucket;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.daily_sessions_rows(int, int, timestamptz, boolean) IS
@@ -64,9 +51,8 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH found AS (
-        SELECT width_bucket(s.score, '{0,20,40,60,80}'::int[]) AS place, count(*) AS n
-        FROM leadanalytics.sessions_at(allowed, engagement_distribution_rows.now) s
-        WHERE s.score IS NOT NULL
+        SELECT width_bucket(a.value::int, '{0,20,40,60,80}'::int[]) AS place, sum(a.counts[1])::bigint AS n
+        FROM leadanalytics.answer(allowed, '{score}', '{-infinity,infinity}', engagement_distribution_rows.now) a
         GROUP BY 1
     )
     SELECT b.name, coalesce(f.n, 0)

@@ -96,34 +96,10 @@ RETURNS TABLE (
     avg_engagement_score numeric,
     avg_session_duration_s int,
     vpn_suspected_count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    allowed CONSTANT int := leadanalytics.permitted(workspace);
-    people CONSTANT boolean := NOT coalesce(include_bots, false);
-BEGIN
-    RETURN QUERY
-    WITH met AS MATERIALIZED (
-        SELECT e.visitor, e.fingerprint, count(*) AS events
-        FROM leadanalytics.event e
-        WHERE e.workspace = allowed AND NOT (e.is_bot AND people)
-        GROUP BY e.visitor, e.fingerprint
-    ), event AS (
-        SELECT coalesce(sum(m.events), 0)::bigint AS events, count(DISTINCT m.visitor) AS visitors FROM met m
-    ), session AS (
-        SELECT count(*) AS sessions, sum(s.duration) AS duration, count(s.duration) AS complete, avg(s.score) AS score,
-               count(DISTINCT s.fingerprint) FILTER (WHERE s.is_suspected) AS suspected
-        FROM leadanalytics.sessions_at(allowed, overview_rows.now) s
-    ), fingerprint AS (
-        -- a session may have started without an event, and an event have come too late for its session
-        SELECT count(*) AS fingerprints
-        FROM (SELECT m.fingerprint FROM met m WHERE m.fingerprint IS NOT NULL
-              UNION
-              SELECT s.fingerprint FROM leadanalytics.session s WHERE s.workspace = allowed AND s.fingerprint IS NOT NULL) AS either
-    )
-    SELECT s.sessions, e.events, e.visitors, f.fingerprints,
-           round(coalesce(s.score, 0), 1), leadanalytics.mean_seconds(s.duration, s.complete, 0)::int, s.suspected
-    FROM session s, event e, fingerprint f;
-END
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.sessions, t.events, t.visitors, t.fingerprints, round(coalesce(t.score, 0), 1),
+           leadanalytics.mean_seconds(t.duration, t.complete_sessions, 0)::int, t.suspected_fingerprints
+    FROM leadanalytics.totals(overview_rows.workspace, '-infinity', 'infinity', overview_rows.now, coalesce(overview_rows.include_bots, false)) t
 $$;
 COMMENT ON FUNCTION leadanalytics.overview_rows(int, timestamptz, boolean) IS 'the one row leadanalytics.overview() shows, for SQL';
 GRANT EXECUTE ON FUNCTION leadanalytics.overview_rows(int, timestamptz, boolean) TO leadanalytics_read;

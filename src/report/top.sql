@@ -9,29 +9,17 @@ RETURNS TABLE (page text, views bigint, unique_sessions bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
-    people CONSTANT boolean := NOT coalesce(include_bots, false);
+    bots CONSTANT boolean := coalesce(include_bots, false);
+    ever CONSTANT timestamptz[] := '{-infinity,infinity}';
 BEGIN
     -- First which pages, then their sessions: most pages are not among the first.
     RETURN QUERY
-    WITH viewed AS (
-        SELECT e.page AS id, count(*) AS views
-        FROM leadanalytics.event e
-        WHERE e.workspace = allowed AND e.kind = 'p' AND e.page IS NOT NULL AND NOT (e.is_bot AND people)
-        GROUP BY e.page
-    ), top AS MATERIALIZED (
-        -- a page with an address of its own and another path is another entry of the dictionary
-        SELECT coalesce(t.parts[1], t.parts[2]) AS page, sum(v.views)::bigint AS views, array_agg(v.id) AS ids
-        FROM viewed v JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = v.id
-        GROUP BY 1
-        ORDER BY 2 DESC, 1
-        LIMIT top_pages_rows."limit"
-    ), seen AS (
-        SELECT DISTINCT t.page, e.session
-        FROM (SELECT top.page, unnest(top.ids) AS id FROM top) AS t
-        JOIN leadanalytics.event e ON e.workspace = allowed AND e.page = t.id AND e.kind = 'p' AND NOT (e.is_bot AND people)
-        WHERE e.session IS NOT NULL
-    ), session AS (
-        SELECT s.page, count(*) AS sessions FROM seen s GROUP BY s.page
+    WITH top AS MATERIALIZED (
+        SELECT a.value AS page, a.counts[1] AS views
+        FROM leadanalytics.answer(allowed, '{page}', ever, now(), bots, false, coalesce(top_pages_rows."limit", 0)) a
+    ), session AS MATERIALIZED (
+        SELECT a.value AS page, a.members AS sessions
+        FROM leadanalytics.answer(allowed, '{page_session}', ever, now(), bots, only_values => (SELECT array_agg(t.page) FROM top t)) a
     )
     SELECT t.page, t.views, coalesce(s.sessions, 0)
     FROM top t LEFT JOIN session s ON s.page = t.page
@@ -60,16 +48,8 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
 BEGIN
     RETURN QUERY
-    WITH visitor AS MATERIALIZED (
-        SELECT t.parts[1] AS country, s.visitor, count(*) AS sessions
-        FROM leadanalytics.session s
-        LEFT JOIN leadanalytics.term t ON t.workspace = s.workspace AND t.id = s.place
-        WHERE s.workspace = allowed
-        GROUP BY 1, 2
-    )
-    SELECT v.country, sum(v.sessions)::bigint, count(v.visitor)
-    FROM visitor v
-    GROUP BY v.country
+    SELECT b.value, b.count, b.visitors
+    FROM leadanalytics.breakdown(allowed, 'country', '-infinity', 'infinity', by => 'count') b
     ORDER BY 2 DESC, 1;
 END
 $$;
@@ -95,18 +75,9 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
 BEGIN
     RETURN QUERY
-    WITH own AS MATERIALIZED (
-        SELECT o.host FROM leadanalytics.own_hosts(allowed) AS o (host)
-    ), referrer AS MATERIALIZED (
-        SELECT s.referrer AS id, count(*) AS sessions
-        FROM leadanalytics.session s WHERE s.workspace = allowed GROUP BY s.referrer
-    ), source AS MATERIALIZED (
-        SELECT leadanalytics.host_of(t.parts[1]) AS host, r.sessions
-        FROM referrer r LEFT JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = r.id
-    )
-    SELECT CASE WHEN s.host IS NULL OR s.host IN (SELECT own.host FROM own) THEN '(direct)' ELSE s.host END, sum(s.sessions)::bigint
-    FROM source s
-    GROUP BY 1
+    SELECT coalesce(a.value, '(direct)'), a.counts[1]
+    FROM leadanalytics.answer(allowed, '{referrer}', '{-infinity,infinity}', now(), false, false,
+                              as_none => ARRAY(SELECT o.host FROM leadanalytics.own_hosts(allowed) AS o (host))) a
     ORDER BY 2 DESC, 1
     LIMIT traffic_sources_rows."limit";
 END

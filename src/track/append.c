@@ -19,7 +19,9 @@
 
 #include "core/query.h"
 #include "core/settings.h"
+#include "rollup/rollup.h"
 #include "track/track.h"
+#include "worker/worker.h"
 
 #define REMEMBERED (6 * USECS_PER_HOUR) /* how long an event_id is remembered at the least (D-70) */
 #define TRIES 20                        /* of a batch, while others write what it writes */
@@ -226,6 +228,8 @@ la_track_append(LaBatch *batch)
 	track_visitors_write(batch);
 	track_persons_alias(batch);
 	track_live(batch);
+	la_rollup_help(batch->workspace, batch->events[0]->id);
+	la_worker_poke();
 	for (int i = 0; i < batch->n; i++)
 		starts += batch->events[i]->is_start;
 	return batch->n - starts;

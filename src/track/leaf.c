@@ -20,7 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "core/query.h"
-#include "track/rows.h"
+#include "core/rows.h"
 #include "track/track.h"
 
 #define COLUMNS                                                                                              \
@@ -252,14 +252,14 @@ add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 		nulls[column] = values[column] == 0;
 	nulls[21] = !event->has_event_id;
 	nulls[22] = event->data == NULL;
-	track_rows_add(rows, values, nulls);
+	la_rows_add(rows, values, nulls);
 }
 
 /* The events of a month, and their row in the ledger. */
 static void
 write_leaf(LaBatch *batch, DateADT month)
 {
-	LaRows *rows = track_rows("fresh", event_columns, lengthof(event_columns));
+	LaRows *rows = la_rows("fresh", event_columns, lengthof(event_columns));
 	int64 id_from = PG_INT64_MAX;
 	int64 id_to = 0;
 	TimestampTz at_min = DT_NOEND;
@@ -284,7 +284,7 @@ write_leaf(LaBatch *batch, DateADT month)
 	                       Int64GetDatum(id_to), Int32GetDatum(rows->n), TimestampTzGetDatum(at_min),
 	                       TimestampTzGetDatum(at_max)},
 	             NULL, false, 0);
-	track_rows_run(rows, add_to(month));
+	la_rows_run(rows, add_to(month));
 }
 
 void

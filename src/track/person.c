@@ -12,7 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "core/query.h"
-#include "track/rows.h"
+#include "core/rows.h"
 #include "track/track.h"
 
 static LaQuery find_persons = {"SELECT u.n::int, p.number FROM unnest($2) WITH ORDINALITY AS u (user_id, n) "
@@ -193,10 +193,10 @@ meet(LaBatch *batch, const LaEvent *event, LaRows *met)
 		return;
 	visitor->person = event->person->number;
 	visitor->changed = true;
-	track_rows_add(met,
-	               (Datum[]){Int32GetDatum(batch->workspace), Int32GetDatum(visitor->number),
-	                         Int32GetDatum(visitor->person), TimestampTzGetDatum(event->at)},
-	               (bool[lengthof(met_columns)]){false});
+	la_rows_add(met,
+	            (Datum[]){Int32GetDatum(batch->workspace), Int32GetDatum(visitor->number),
+	                      Int32GetDatum(visitor->person), TimestampTzGetDatum(event->at)},
+	            (bool[lengthof(met_columns)]){false});
 }
 
 void
@@ -212,11 +212,11 @@ track_persons_meet(LaBatch *batch)
 	if (n == 0)
 		return;
 	qsort(telling, n, sizeof(LaEvent *), by_time);
-	met = track_rows("met", met_columns, lengthof(met_columns));
+	met = la_rows("met", met_columns, lengthof(met_columns));
 	for (int i = 0; i < n; i++)
 		meet(batch, telling[i], met);
 	if (met->n > 0)
-		track_rows_run(met, &add_identities);
+		la_rows_run(met, &add_identities);
 	for (int i = 0; i < batch->npersons; i++)
 		if (batch->persons[i].email != NULL)
 			la_query_run(&write_email,

@@ -10,7 +10,8 @@
 #include "utils/timestamp.h"
 
 #include "core/query.h"
-#include "track/rows.h"
+#include "core/rows.h"
+#include "rollup/rollup.h"
 #include "track/track.h"
 
 static LaQuery draw_numbers = {
@@ -212,7 +213,8 @@ track_sessions_reckon(LaBatch *batch)
 void
 track_sessions_open(LaBatch *batch)
 {
-	LaRows *rows = track_rows("opened", opened_columns, lengthof(opened_columns));
+	LaRows *rows = la_rows("opened", opened_columns, lengthof(opened_columns));
+	int64 *numbers = palloc(Max(batch->nopened, 1) * sizeof(int64));
 
 	if (batch->nopened == 0)
 		return;
@@ -245,15 +247,18 @@ track_sessions_open(LaBatch *batch)
 		put_or_null(values, nulls, &at, session->session_id ? CStringGetTextDatum(session->session_id) : 0,
 		            session->session_id == NULL);
 		put_progress(values, nulls, &at, &session->after, batch->import);
-		track_rows_add(rows, values, nulls);
+		la_rows_add(rows, values, nulls);
 	}
-	track_rows_run(rows, &open_sessions);
+	la_rows_run(rows, &open_sessions);
+	for (int i = 0; i < batch->nopened; i++)
+		numbers[i] = batch->opened[i]->number;
+	la_rollup_sessions(batch->workspace, numbers, batch->nopened, false);
 }
 
 void
 track_sessions_move(LaBatch *batch)
 {
-	LaRows *rows = track_rows("moved", moved_columns, lengthof(moved_columns));
+	LaRows *rows = la_rows("moved", moved_columns, lengthof(moved_columns));
 
 	for (int i = 0; i < batch->nsessions; i++)
 	{
@@ -266,8 +271,8 @@ track_sessions_move(LaBatch *batch)
 			continue;
 		put(values, nulls, &at, PointerGetDatum(&session->place));
 		put_progress(values, nulls, &at, &session->after, batch->import);
-		track_rows_add(rows, values, nulls);
+		la_rows_add(rows, values, nulls);
 	}
 	if (rows->n > 0)
-		track_rows_run(rows, &move_sessions);
+		la_rows_run(rows, &move_sessions);
 }

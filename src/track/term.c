@@ -29,7 +29,7 @@
 #include "core/bytes.h"
 #include "core/query.h"
 #include "core/settings.h"
-#include "track/rows.h"
+#include "core/rows.h"
 #include "track/track.h"
 
 #define KEPT_ENTRIES 32768           /* places of the backend's table, half of them used at most */
@@ -289,19 +289,18 @@ parts_array(const Entry *entry)
 static void
 add(int workspace, Entry **entries, int n)
 {
-	LaRows *rows = track_rows("terms", term_columns, lengthof(term_columns));
+	LaRows *rows = la_rows("terms", term_columns, lengthof(term_columns));
 	bool nulls[lengthof(term_columns)] = {false};
 
 	for (int i = 0; i < n; i++)
 	{
 		if (entries[i]->id == 0)
-			track_rows_add(rows,
-			               (Datum[]){Int32GetDatum(workspace), UUIDPGetDatum(&entries[i]->digest),
-			                         CStringGetTextDatum(kind_names[entries[i]->kind]),
-			                         parts_array(entries[i])},
-			               nulls);
+			la_rows_add(rows,
+			            (Datum[]){Int32GetDatum(workspace), UUIDPGetDatum(&entries[i]->digest),
+			                      CStringGetTextDatum(kind_names[entries[i]->kind]), parts_array(entries[i])},
+			            nulls);
 	}
-	track_rows_run(rows, &add_terms);
+	la_rows_run(rows, &add_terms);
 }
 
 /* Look up or add; the second look sees our own rows and those another batch added meanwhile. */

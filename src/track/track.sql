@@ -123,10 +123,15 @@ BEGIN
            AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
                AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, close_idle.now))
         ORDER BY s.session_id NULLS FIRST, s.number FOR NO KEY UPDATE
+    ), ended AS (
+        UPDATE leadanalytics.session s SET ended_at = s.last_seen
+        FROM idle WHERE s.workspace = allowed AND s.number = idle.number
+        RETURNING s.workspace, s.number
+    ), noted AS (
+        INSERT INTO leadanalytics.session_ledger (workspace, closed, numbers)
+        SELECT e.workspace, true, array_agg(e.number) FROM ended e GROUP BY e.workspace
     )
-    UPDATE leadanalytics.session s SET ended_at = s.last_seen
-    FROM idle WHERE s.workspace = allowed AND s.number = idle.number;
-    GET DIAGNOSTICS closed = ROW_COUNT;
+    SELECT count(*) INTO closed FROM ended;
     RETURN closed;
 END
 $$;
@@ -147,10 +152,15 @@ BEGIN
           AND NOT EXISTS (SELECT FROM leadanalytics.import i WHERE i.workspace = s.workspace AND i.id = s.import
               AND leadanalytics.import_holds(i.finished_at, i.touched_at, i.last_at, s.session_id IS NOT NULL, s.last_seen, sweep_sessions.now))
         LIMIT 10000 FOR NO KEY UPDATE SKIP LOCKED
+    ), ended AS (
+        UPDATE leadanalytics.session s SET ended_at = s.last_seen
+        FROM idle WHERE s.workspace = idle.workspace AND s.number = idle.number
+        RETURNING s.workspace, s.number
+    ), noted AS (
+        INSERT INTO leadanalytics.session_ledger (workspace, closed, numbers)
+        SELECT e.workspace, true, array_agg(e.number) FROM ended e GROUP BY e.workspace
     )
-    UPDATE leadanalytics.session s SET ended_at = s.last_seen
-    FROM idle WHERE s.workspace = idle.workspace AND s.number = idle.number;
-    GET DIAGNOSTICS closed = ROW_COUNT;
+    SELECT count(*) INTO closed FROM ended;
     RETURN closed;
 END
 $$;

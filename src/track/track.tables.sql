@@ -1,5 +1,4 @@
--- Web events: the dictionary, visitors and persons, sessions, the events themselves, and the ledger of what
--- is not folded yet.
+-- Web events: the dictionary, visitors and persons, sessions, and the events themselves.
 --
 -- The partitioned parent carries no index, key, identity or default partition, and the install script
 -- makes no leaf: leaves are made by leadanalytics.make_leaf() at run time, are no members of the
@@ -104,6 +103,7 @@ CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_i
 CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at);
 CREATE INDEX session_by_fingerprint ON leadanalytics.session (workspace, fingerprint, started_at) WHERE fingerprint IS NOT NULL;
 CREATE INDEX session_by_ip ON leadanalytics.session (workspace, ip) WHERE ip IS NOT NULL; -- leads ask; without a time an address stands there once
+CREATE INDEX session_by_start ON leadanalytics.session (workspace, started_at);
 CREATE INDEX session_open ON leadanalytics.session (workspace, number) WHERE ended_at IS NULL;
 COMMENT ON TABLE leadanalytics.session IS 'a visit: session_id when the client named it, null when the server made it; the view leadanalytics.sessions shows it as text';
 COMMENT ON COLUMN leadanalytics.session.returns IS 'sessions of the visitor that were opened before this one';
@@ -149,23 +149,6 @@ CREATE SEQUENCE leadanalytics.event_block;
 ALTER TABLE leadanalytics.event ALTER id SET DEFAULT pg_catalog.nextval('leadanalytics.event_block') << 10;
 COMMENT ON COLUMN leadanalytics.event.id IS 'its upper bits are the block that one statement drew: see leadanalytics.ledger';
 
-CREATE TABLE leadanalytics.ledger (
-    workspace int NOT NULL,
-    leaf date NOT NULL,
-    id_from bigint NOT NULL,
-    id_to bigint NOT NULL,
-    n int NOT NULL CHECK (n > 0),
-    at_min timestamptz NOT NULL,
-    at_max timestamptz NOT NULL,
-    CHECK (id_from >> 10 = id_to >> 10)
-) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.0);
-CREATE INDEX ledger_by_workspace ON leadanalytics.ledger (workspace, id_from);
-COMMENT ON TABLE leadanalytics.ledger IS
-    'what is not folded yet: one row per statement that added events, workspace, leaf and block of ids. '
-    'Invariant: the events with id from id_from to id_to and at from at_min to at_max are n, all of this workspace and leaf, '
-    'and no other row, earlier or later, names any of them (ids between may be missing: duplicates draw an id too)';
-COMMENT ON COLUMN leadanalytics.ledger.leaf IS 'the first day of the leaf''s month (UTC)';
-
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.term', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor_number', '');
@@ -175,4 +158,3 @@ SELECT pg_catalog.pg_extension_config_dump('leadanalytics.identity', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_number', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.event_block', '');
-SELECT pg_catalog.pg_extension_config_dump('leadanalytics.ledger', '');

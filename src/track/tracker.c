@@ -16,6 +16,7 @@
 #include "core/export.h"
 #include "core/query.h"
 #include "realtime/live.h"
+#include "rollup/rollup.h"
 #include "track/post.h"
 
 #define MOST_EVENTS 100
@@ -212,6 +213,7 @@ LA_FUNCTION(la_track_session_end_by_client)
 	TimestampTz ended_at;
 	int64 number;
 	bool open;
+	bool ended;
 	bool isnull;
 	ItemPointerData line;
 
@@ -230,10 +232,11 @@ LA_FUNCTION(la_track_session_end_by_client)
 	last_seen = DatumGetTimestampTz(la_query_value(0, 2, &isnull));
 	number = DatumGetInt64(la_query_value(0, 4, &isnull));
 	ended_at = DatumGetTimestampTz(la_query_value(0, 3, &isnull));
+	ended = !isnull;
 	SPI_freetuptable(SPI_tuptable);
 
 	/* Closed is final, by idleness too, whether or not that is written yet. */
-	if (isnull)
+	if (!ended)
 	{
 		ended_at = la_session_end(true, last_seen, DT_NOEND, post.batch.now);
 		open = ended_at == DT_NOEND;
@@ -246,6 +249,7 @@ LA_FUNCTION(la_track_session_end_by_client)
 		if (open && la_live_wanted(post.batch.workspace))
 			la_live_tell(post.batch.workspace,
 			             &(LaLiveFact){.what = LA_LIVE_END, .session = number, .at = ended_at}, 1);
+		la_rollup_sessions(post.batch.workspace, &number, 1, true);
 	}
 	{
 		StringInfoData out;

@@ -20,7 +20,7 @@
 #include "utils/builtins.h"
 
 #include "core/query.h"
-#include "track/rows.h"
+#include "core/rows.h"
 #include "track/track.h"
 
 static LaQuery add_visitors = {
@@ -131,7 +131,7 @@ by_id(const void *a, const void *b)
 void
 track_visitors_add(LaBatch *batch)
 {
-	LaRows *rows = track_rows("strangers", stranger_columns, lengthof(stranger_columns));
+	LaRows *rows = la_rows("strangers", stranger_columns, lengthof(stranger_columns));
 	uint64 added;
 
 	for (int i = 0; i < batch->nvisitors; i++)
@@ -140,14 +140,14 @@ track_visitors_add(LaBatch *batch)
 
 		if (visitor->number != 0)
 			continue;
-		track_rows_add(rows,
-		               (Datum[]){Int32GetDatum(batch->workspace), CStringGetTextDatum(visitor->visitor_id),
-		                         Int32GetDatum(visitor->sessions), Int64GetDatum(visitor->last_session)},
-		               (bool[]){false, false, false, visitor->last_session == 0});
+		la_rows_add(rows,
+		            (Datum[]){Int32GetDatum(batch->workspace), CStringGetTextDatum(visitor->visitor_id),
+		                      Int32GetDatum(visitor->sessions), Int64GetDatum(visitor->last_session)},
+		            (bool[]){false, false, false, visitor->last_session == 0});
 	}
 	if (rows->n == 0)
 		return;
-	added = track_rows_run(rows, &add_visitors);
+	added = la_rows_run(rows, &add_visitors);
 	for (uint64 row = 0; row < added; row++)
 	{
 		bool isnull;
@@ -164,7 +164,7 @@ track_visitors_add(LaBatch *batch)
 void
 track_visitors_write(LaBatch *batch)
 {
-	LaRows *rows = track_rows("changed", changed_columns, lengthof(changed_columns));
+	LaRows *rows = la_rows("changed", changed_columns, lengthof(changed_columns));
 
 	for (int i = 0; i < batch->nvisitors; i++)
 	{
@@ -172,7 +172,7 @@ track_visitors_write(LaBatch *batch)
 
 		if (!visitor->changed)
 			continue;
-		track_rows_add(
+		la_rows_add(
 		    rows,
 		    (Datum[]){PointerGetDatum(&visitor->place), Int32GetDatum(visitor->sessions),
 		              Int64GetDatum(visitor->last_session), Int32GetDatum(visitor->person),
@@ -180,5 +180,5 @@ track_visitors_write(LaBatch *batch)
 		    (bool[]){false, false, visitor->last_session == 0, visitor->person == 0, visitor->email == NULL});
 	}
 	if (rows->n > 0)
-		track_rows_run(rows, &write_visitors);
+		la_rows_run(rows, &write_visitors);
 }

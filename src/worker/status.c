@@ -9,6 +9,7 @@
 
 #include "core/export.h"
 #include "worker/board.h"
+#include "worker/worker.h"
 
 /* What the worker of a slot does, in words. */
 static const char *
@@ -30,6 +31,21 @@ words(const LaSlot *slot)
 			return "active";
 	}
 	return NULL;
+}
+
+bool
+la_worker_acts(void)
+{
+	bool acts = false;
+
+	if (la_board == NULL)
+		return false;
+	LWLockAcquire(la_board->lock, LW_SHARED);
+	for (int i = 0; i < LA_WORKER_SLOTS; i++)
+		if (la_board->slots[i].database == MyDatabaseId)
+			acts = la_board->slots[i].state == LA_SLOT_ACTIVE;
+	LWLockRelease(la_board->lock);
+	return acts;
 }
 
 /* One row a slot in use: database, pid, state, unit, failures, start_at, beat. None without preloading. */

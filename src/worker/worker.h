@@ -14,4 +14,7 @@ extern void la_worker_init(void);
  */
 extern void la_worker_poke(void);
 
+/* Whether a worker acts in this database just now: if not, who leaves work may have to do some of it. */
+extern bool la_worker_acts(void);
+
 #endif

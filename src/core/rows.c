@@ -7,10 +7,10 @@
 
 #include "miscadmin.h"
 
-#include "track/rows.h"
+#include "core/rows.h"
 
 LaRows *
-track_rows(const char *name, const LaColumn *columns, int n)
+la_rows(const char *name, const LaColumn *columns, int n)
 {
 	LaRows *rows = palloc0(sizeof(LaRows));
 
@@ -26,14 +26,14 @@ track_rows(const char *name, const LaColumn *columns, int n)
 }
 
 void
-track_rows_add(LaRows *rows, Datum *values, bool *nulls)
+la_rows_add(LaRows *rows, Datum *values, bool *nulls)
 {
 	tuplestore_putvalues(rows->store, rows->columns, values, nulls);
 	rows->n++;
 }
 
 uint64
-track_rows_run(LaRows *rows, LaQuery *query)
+la_rows_run(LaRows *rows, LaQuery *query)
 {
 	uint64 processed;
 

@@ -2,12 +2,12 @@
  * Rows on their way into a table: a named set that a statement can read ("… SELECT … FROM fresh"),
  * filled in C. One tuplestore instead of one array per column.
  *
- *	LaRows *fresh = track_rows("fresh", columns, lengthof(columns));
- *	track_rows_add(fresh, values, nulls);
- *	n = track_rows_run(fresh, &add_events);	// the set is gone afterwards
+ *	LaRows *fresh = la_rows("fresh", columns, lengthof(columns));
+ *	la_rows_add(fresh, values, nulls);
+ *	n = la_rows_run(fresh, &add_events);	// the set is gone afterwards
  */
-#ifndef LA_TRACK_ROWS_H
-#define LA_TRACK_ROWS_H
+#ifndef LA_CORE_ROWS_H
+#define LA_CORE_ROWS_H
 
 #include "access/tupdesc.h"
 #include "utils/queryenvironment.h"
@@ -29,8 +29,8 @@ typedef struct LaRows
 	int64 n;
 } LaRows;
 
-extern LaRows *track_rows(const char *name, const LaColumn *columns, int n);
-extern void track_rows_add(LaRows *rows, Datum *values, bool *nulls);
-extern uint64 track_rows_run(LaRows *rows, LaQuery *query);
+extern LaRows *la_rows(const char *name, const LaColumn *columns, int n);
+extern void la_rows_add(LaRows *rows, Datum *values, bool *nulls);
+extern uint64 la_rows_run(LaRows *rows, LaQuery *query);
 
 #endif

@@ -1,0 +1,288 @@
+/*
+ * Facts, read from the rows as of the active snapshot: those of the ledgers, and those of a stretch of time.
+ */
+#include "rollup/parts.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+
+static LaQuery read_ledger = {
+    "SELECT l.id_from, l.id_to, l.at_min, l.at_max, l.n, l.since FROM leadanalytics.ledger l "
+    "WHERE l.workspace = $1 ORDER BY l.id_from",
+    1,
+    {INT4OID}};
+
+static LaQuery read_session_ledger = {"SELECT l.id, l.closed, l.numbers, l.since FROM "
+                                      "leadanalytics.session_ledger l WHERE l.workspace = $1 ORDER BY l.id",
+                                      1,
+                                      {INT4OID}};
+
+#define EVENT_COLUMNS "e.at, e.id, e.session, e.visitor, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
+
+/* By id alone: the ids of a ledger's row are one workspace's, and its times tell the leaf. */
+static LaQuery events_of_ledger = {
+    "SELECT " EVENT_COLUMNS " FROM unnest($1, $2, $3, $4) AS l (id_from, id_to, at_min, at_max) "
+    "CROSS JOIN LATERAL (SELECT * FROM leadanalytics.event e WHERE e.id BETWEEN l.id_from AND l.id_to "
+    "AND e.at BETWEEN l.at_min AND l.at_max OFFSET 0) AS e",
+    4,
+    {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}};
+
+static LaQuery events_between = {
+    "SELECT " EVENT_COLUMNS " FROM leadanalytics.event e WHERE e.workspace = $1 AND e.at >= $2 AND e.at < $3",
+    3,
+    {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+#define SESSIONS(now)                                                                                        \
+	"SELECT s.started_at, s.number, s.visitor, s.entry_page, s.referrer, s.campaign, s.place, s.agent, "     \
+	"s.fingerprint, s.vpn_score > 50, c.at IS NOT NULL, leadanalytics.engagement_score("                     \
+	"date_part('epoch', c.at - s.started_at), s.scroll_percent, s.clicks, s.returns), "                      \
+	"(extract(epoch FROM c.at - s.started_at) * 1000000)::bigint "                                           \
+	"FROM leadanalytics.session s CROSS JOIN LATERAL (SELECT leadanalytics.session_end("                     \
+	"s.session_id IS NOT NULL, s.last_seen, s.ended_at, " now ") AS at) AS c WHERE s.workspace = $1 "
+
+static LaQuery sessions_of = {SESSIONS("'2000-01-01'") "AND s.number = ANY ($2)", 2, {INT4OID, INT8ARRAYOID}};
+
+static LaQuery sessions_between = {SESSIONS("$2") "AND s.started_at >= $3 AND s.started_at < $4",
+                                   4,
+                                   {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static LaQuery sessions_idle = {
+    SESSIONS("$2") "AND s.ended_at IS NULL AND c.at IS NOT NULL", 2, {INT4OID, TIMESTAMPTZOID}};
+
+static int
+by_number(const void *a, const void *b)
+{
+	const int64 left = *(const int64 *) a;
+	const int64 right = *(const int64 *) b;
+
+	return (left > right) - (left < right);
+}
+
+/* The column of a row, 0 where it is null. */
+static Datum
+column(uint64 row, int number)
+{
+	bool isnull;
+
+	return la_query_value(row, number, &isnull);
+}
+
+static void
+read_events(LaTail *tail, int workspace, int64 most, TimestampTz from, TimestampTz to)
+{
+	int n = la_query_run(&read_ledger, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 0);
+
+	tail->id_from = palloc(Max(n, 1) * sizeof(int64));
+	tail->id_to = palloc(Max(n, 1) * sizeof(int64));
+	tail->at_min = palloc(Max(n, 1) * sizeof(TimestampTz));
+	tail->at_max = palloc(Max(n, 1) * sizeof(TimestampTz));
+	for (int row = 0; row < n; row++)
+	{
+		TimestampTz at_min = DatumGetTimestampTz(column(row, 3));
+		TimestampTz at_max = DatumGetTimestampTz(column(row, 4));
+
+		if (tail->events < most && at_max >= from && at_min < to)
+		{
+			tail->id_from[tail->n] = DatumGetInt64(column(row, 1));
+			tail->id_to[tail->n] = DatumGetInt64(column(row, 2));
+			tail->at_min[tail->n] = at_min;
+			tail->at_max[tail->n++] = at_max;
+			tail->events += DatumGetInt32(column(row, 5));
+		}
+		tail->since = Min(tail->since, DatumGetTimestampTz(column(row, 6)));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+append_numbers(int64 **all, int *n, Datum array)
+{
+	ArrayType *numbers = DatumGetArrayTypeP(array);
+	int more = ArrayGetNItems(ARR_NDIM(numbers), ARR_DIMS(numbers));
+
+	if (more == 0)
+		return;
+	*all =
+	    *all == NULL ? palloc(more * sizeof(int64)) : repalloc_huge(*all, (Size) (*n + more) * sizeof(int64));
+	memcpy(*all + *n, ARR_DATA_PTR(numbers), more * sizeof(int64));
+	*n += more;
+}
+
+static void
+read_sessions(LaTail *tail, int workspace, int64 most)
+{
+	int n = la_query_run(&read_session_ledger, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 0);
+
+	tail->rows = palloc(Max(n, 1) * sizeof(int64));
+	for (int row = 0; row < n; row++)
+	{
+		bool closed = DatumGetBool(column(row, 2));
+
+		tail->since = Min(tail->since, DatumGetTimestampTz(column(row, 4)));
+		if (tail->nopened + tail->nclosed >= most)
+			continue;
+		tail->rows[tail->nrows++] = DatumGetInt64(column(row, 1));
+		append_numbers(closed ? &tail->closed : &tail->opened, closed ? &tail->nclosed : &tail->nopened,
+		               column(row, 3));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	qsort(tail->opened, tail->nopened, sizeof(int64), by_number);
+	qsort(tail->closed, tail->nclosed, sizeof(int64), by_number);
+}
+
+/* What is not folded yet of that time, up to about so many events and sessions (those of any time). */
+LaTail *
+rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to)
+{
+	LaTail *tail = palloc0(sizeof *tail);
+
+	tail->since = DT_NOEND;
+	read_events(tail, workspace, most, from, to);
+	read_sessions(tail, workspace, most);
+	return tail;
+}
+
+bool
+rollup_tail_has_event(const LaTail *tail, int64 id)
+{
+	int low = 0;
+	int high = tail->n;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+
+		if (tail->id_to[middle] < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < tail->n && tail->id_from[low] <= id;
+}
+
+bool
+rollup_tail_has(const int64 *numbers, int n, int64 number)
+{
+	return n > 0 && bsearch(&number, numbers, n, sizeof(int64), by_number) != NULL;
+}
+
+/* A fact's number, 0 where the row has none. */
+#define NUMBER(row, i) ((row)->tts_isnull[i] ? 0 : (row)->tts_values[i])
+
+typedef struct EventTaker
+{
+	LaTakeEvent take;
+	void *arg;
+} EventTaker;
+
+static void
+take_event(TupleTableSlot *row, void *arg)
+{
+	EventTaker *taker = arg;
+	LaEventFact event = {
+	    .at = DatumGetTimestampTz(row->tts_values[0]),
+	    .id = DatumGetInt64(row->tts_values[1]),
+	    .session = DatumGetInt64(NUMBER(row, 2)),
+	    .visitor = DatumGetInt32(NUMBER(row, 3)),
+	    .name = DatumGetInt32(row->tts_values[4]),
+	    .page = DatumGetInt32(NUMBER(row, 5)),
+	    .fingerprint = DatumGetInt32(NUMBER(row, 6)),
+	    .kind = DatumGetChar(row->tts_values[7]),
+	    .is_bot = DatumGetBool(row->tts_values[8]),
+	};
+
+	taker->take(&event, taker->arg);
+}
+
+void
+rollup_events_of_tail(const LaTail *tail, LaTakeEvent take, void *arg)
+{
+	EventTaker taker = {take, arg};
+
+	if (tail->n == 0)
+		return;
+	la_query_each(&events_of_ledger,
+	              (Datum[]){PointerGetDatum(construct_array((Datum *) tail->id_from, tail->n, INT8OID, 8,
+	                                                        true, TYPALIGN_DOUBLE)),
+	                        PointerGetDatum(construct_array((Datum *) tail->id_to, tail->n, INT8OID, 8, true,
+	                                                        TYPALIGN_DOUBLE)),
+	                        PointerGetDatum(construct_array((Datum *) tail->at_min, tail->n, TIMESTAMPTZOID,
+	                                                        8, true, TYPALIGN_DOUBLE)),
+	                        PointerGetDatum(construct_array((Datum *) tail->at_max, tail->n, TIMESTAMPTZOID,
+	                                                        8, true, TYPALIGN_DOUBLE))},
+	              NULL, take_event, &taker);
+}
+
+void
+rollup_events_between(int workspace, TimestampTz from, TimestampTz to, LaTakeEvent take, void *arg)
+{
+	EventTaker taker = {take, arg};
+
+	la_query_each(&events_between,
+	              (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(from), TimestampTzGetDatum(to)},
+	              NULL, take_event, &taker);
+}
+
+typedef struct SessionTaker
+{
+	LaTakeSession take;
+	void *arg;
+} SessionTaker;
+
+static void
+take_session(TupleTableSlot *row, void *arg)
+{
+	SessionTaker *taker = arg;
+	LaSessionFact session = {
+	    .started_at = DatumGetTimestampTz(row->tts_values[0]),
+	    .number = DatumGetInt64(row->tts_values[1]),
+	    .visitor = DatumGetInt32(NUMBER(row, 2)),
+	    .entry = DatumGetInt32(NUMBER(row, 3)),
+	    .referrer = DatumGetInt32(NUMBER(row, 4)),
+	    .campaign = DatumGetInt32(NUMBER(row, 5)),
+	    .place = DatumGetInt32(NUMBER(row, 6)),
+	    .agent = DatumGetInt32(NUMBER(row, 7)),
+	    .fingerprint = DatumGetInt32(NUMBER(row, 8)),
+	    .is_suspected = DatumGetBool(NUMBER(row, 9)),
+	    .is_complete = DatumGetBool(row->tts_values[10]),
+	    .score = DatumGetInt32(NUMBER(row, 11)),
+	    .duration = DatumGetInt64(NUMBER(row, 12)),
+	};
+
+	taker->take(&session, taker->arg);
+}
+
+void
+rollup_sessions_of(int workspace, const int64 *numbers, int n, LaTakeSession take, void *arg)
+{
+	SessionTaker taker = {take, arg};
+
+	if (n == 0)
+		return;
+	la_query_each(&sessions_of,
+	              (Datum[]){Int32GetDatum(workspace),
+	                        PointerGetDatum(construct_array((Datum *) unconstify(int64 *, numbers), n,
+	                                                        INT8OID, 8, true, TYPALIGN_DOUBLE))},
+	              NULL, take_session, &taker);
+}
+
+void
+rollup_sessions_between(int workspace, TimestampTz from, TimestampTz to, TimestampTz now, LaTakeSession take,
+                        void *arg)
+{
+	SessionTaker taker = {take, arg};
+
+	la_query_each(&sessions_between,
+	              (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(now), TimestampTzGetDatum(from),
+	                        TimestampTzGetDatum(to)},
+	              NULL, take_session, &taker);
+}
+
+void
+rollup_sessions_idle(int workspace, TimestampTz now, LaTakeSession take, void *arg)
+{
+	SessionTaker taker = {take, arg};
+
+	la_query_each(&sessions_idle, (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(now)}, NULL,
+	              take_session, &taker);
+}

@@ -1,0 +1,465 @@
+/*
+ * The fold: what the ledgers name goes into the segments of every bucket that stands for its time, and the
+ * ledgers' rows go away, in one transaction. And the making of buckets, of rows and of finer buckets.
+ *
+ * Both hold the workspace's row of leadanalytics.rollup_state from before their first look until the end of
+ * the transaction, so a workspace's segments have one writer at a time; different workspaces do not meet.
+ * Both count the row's version up: a transaction that began with an older snapshot (REPEATABLE READ) fails
+ * with 40001 instead of writing segments by what it saw.
+ *
+ * A bucket is made of what is folded: what the ledgers name is left out, and comes by the fold, which finds
+ * the bucket made. So nothing waits for anything: a bucket may be made at any time, or never.
+ */
+#include "rollup/parts.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "core/export.h"
+#include "core/settings.h"
+
+/*
+ * Quarters of an hour cost about a hundred bytes for each of them and dimension: a day with so many times the
+ * events that a bucket must have is read quickly enough from its rows.
+ */
+#define QUARTERS_FACTOR 25
+
+static LaQuery make_state = {
+    "INSERT INTO leadanalytics.rollup_state (workspace) VALUES ($1) ON CONFLICT DO NOTHING", 1, {INT4OID}};
+
+static LaQuery lock_state = {
+    "SELECT s.day, s.day_events FROM leadanalytics.rollup_state s WHERE s.workspace = $1 "
+    "FOR NO KEY UPDATE SKIP LOCKED",
+    1,
+    {INT4OID}};
+
+static LaQuery write_state = {
+    "UPDATE leadanalytics.rollup_state SET version = version + 1, day = $2, day_events = $3, "
+    "built_to = least(built_to, $4), fold_failures = 0, fold_after = NULL, fold_error = NULL WHERE workspace "
+    "= $1",
+    4,
+    {INT4OID, DATEOID, INT8OID, TIMESTAMPTZOID}};
+
+static LaQuery delete_ledger = {
+    "DELETE FROM leadanalytics.ledger WHERE workspace = $1 AND id_from = ANY ($2)",
+    2,
+    {INT4OID, INT8ARRAYOID}};
+
+static LaQuery delete_session_ledger = {
+    "DELETE FROM leadanalytics.session_ledger WHERE workspace = $1 AND id = ANY ($2)",
+    2,
+    {INT4OID, INT8ARRAYOID}};
+
+static LaQuery add_bucket = {
+    "INSERT INTO leadanalytics.bucket (workspace, grain, zone, starts, ends) VALUES ($1, $2, $3, $4, $5)",
+    5,
+    {INT4OID, CHAROID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static LaQuery count_events = {
+    "SELECT count(*) FROM (SELECT FROM leadanalytics.event e WHERE e.workspace = $1 "
+    "AND e.at >= $2 AND e.at < $3 LIMIT $4) AS e",
+    4,
+    {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}};
+
+typedef struct State
+{
+	int64 day; /* of 2000-01-01; PG_INT64_MIN: none yet */
+	int64 day_events;
+} State;
+
+/* False: somebody else holds it. */
+static bool
+lock(int workspace, State *state)
+{
+	Datum values[] = {Int32GetDatum(workspace)};
+	bool isnull;
+	bool held;
+
+	held = la_query_run(&lock_state, values, NULL, false, 1) == 1;
+	if (!held)
+	{
+		la_query_run(&make_state, values, NULL, false, 0);
+		held = la_query_run(&lock_state, values, NULL, false, 1) == 1;
+	}
+	if (!held)
+		return false;
+	state->day = DatumGetDateADT(la_query_value(0, 1, &isnull));
+	if (isnull)
+		state->day = PG_INT64_MIN;
+	state->day_events = DatumGetInt64(la_query_value(0, 2, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	return true;
+}
+
+/* What was written is seen from here on, and what others have committed. */
+static void
+look_anew(void)
+{
+	CommandCounterIncrement();
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static int64
+day_of(TimestampTz at)
+{
+	return (at - ((at % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY) / USECS_PER_DAY;
+}
+
+/* The targets that stand for a quarter of an hour. */
+typedef struct Quarter
+{
+	int64 number; /* key: since 2000 */
+	char status;
+	int n;
+	int *targets;
+} Quarter;
+
+#define SH_PREFIX quarter
+#define SH_ELEMENT_TYPE Quarter
+#define SH_KEY_TYPE int64
+#define SH_KEY number
+#define SH_HASH_KEY(table, key) rollup_hash(key)
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* Events of days that have no quarters. */
+typedef struct Day
+{
+	int64 day;
+	int64 events;
+} Day;
+
+typedef struct Folding
+{
+	int workspace;
+	LaTally *tally;
+	LaBucket *buckets;
+	int nbuckets;
+	int *target_of; /* of days and months: their target, -1: none yet */
+	LaTarget *targets;
+	int ntargets;
+	int room;
+	quarter_hash *quarters;
+	Quarter *last;
+	Day *days;
+	int ndays;
+	TimestampTz earliest;
+} Folding;
+
+static int
+add_target(Folding *folding, const LaBucket *bucket, TimestampTz starts)
+{
+	if (folding->ntargets == folding->room)
+		folding->targets = folding->room == 0 ? palloc((folding->room = 64) * sizeof(LaTarget))
+		                                      : repalloc_huge(folding->targets,
+		                                                      (Size) (folding->room *= 2) * sizeof(LaTarget));
+	folding->targets[folding->ntargets] =
+	    (LaTarget){bucket->grain, bucket->grain == 'q' ? "" : bucket->zone, starts};
+	return folding->ntargets++;
+}
+
+/* The buckets around a quarter of an hour: no zone's day begins inside one. */
+static void
+find_targets(Folding *folding, Quarter *quarter)
+{
+	TimestampTz starts = quarter->number * LA_QUARTER;
+
+	quarter->n = 0;
+	quarter->targets = NULL;
+	for (int i = 0; i < folding->nbuckets && folding->buckets[i].starts <= starts; i++)
+	{
+		const LaBucket *bucket = &folding->buckets[i];
+		int target;
+
+		if (bucket->ends <= starts)
+			continue;
+		if (bucket->grain == 'q')
+			target = add_target(folding, bucket, starts);
+		else
+		{
+			if (folding->target_of[i] < 0)
+				folding->target_of[i] = add_target(folding, bucket, bucket->starts);
+			target = folding->target_of[i];
+		}
+		quarter->targets = quarter->n == 0 ? palloc(sizeof(int))
+		                                   : repalloc(quarter->targets, (quarter->n + 1) * sizeof(int));
+		quarter->targets[quarter->n++] = target;
+	}
+}
+
+static Quarter *
+quarter_at(Folding *folding, TimestampTz at)
+{
+	int64 number = (at - ((at % LA_QUARTER) + LA_QUARTER) % LA_QUARTER) / LA_QUARTER;
+	bool found;
+
+	if (folding->last != NULL && folding->last->number == number)
+		return folding->last;
+	folding->last = quarter_insert(folding->quarters, number, &found);
+	if (!found)
+		find_targets(folding, folding->last);
+	return folding->last;
+}
+
+static void
+count_day(Folding *folding, int64 day)
+{
+	int i = folding->ndays - 1;
+
+	while (i >= 0 && folding->days[i].day != day)
+		i--;
+	if (i < 0)
+	{
+		i = folding->ndays++;
+		folding->days = i == 0 ? palloc(sizeof(Day)) : repalloc(folding->days, (i + 1) * sizeof(Day));
+		folding->days[i] = (Day){day, 0};
+	}
+	folding->days[i].events++;
+}
+
+static void
+fold_event(const LaEventFact *event, void *arg)
+{
+	Folding *folding = arg;
+	const Quarter *quarter = quarter_at(folding, event->at);
+
+	for (int i = 0; i < quarter->n; i++)
+		rollup_count_event(folding->tally, quarter->targets[i], event);
+	count_day(folding, day_of(event->at));
+	folding->earliest = Min(folding->earliest, event->at);
+}
+
+static void
+fold_start(const LaSessionFact *session, void *arg)
+{
+	Folding *folding = arg;
+	const Quarter *quarter = quarter_at(folding, session->started_at);
+
+	for (int i = 0; i < quarter->n; i++)
+		rollup_count_start(folding->tally, quarter->targets[i], session);
+}
+
+static void
+fold_end(const LaSessionFact *session, void *arg)
+{
+	Folding *folding = arg;
+	const Quarter *quarter = quarter_at(folding, session->started_at);
+
+	for (int i = 0; i < quarter->n; i++)
+		rollup_count_end(folding->tally, quarter->targets[i], session);
+}
+
+static Datum
+numbers_array(const int64 *numbers, int n)
+{
+	return PointerGetDatum(
+	    construct_array((Datum *) unconstify(int64 *, numbers), n, INT8OID, 8, true, TYPALIGN_DOUBLE));
+}
+
+static void
+delete_tail(int workspace, const LaTail *tail)
+{
+	if (tail->n > 0)
+		la_query_run(&delete_ledger,
+		             (Datum[]){Int32GetDatum(workspace), numbers_array(tail->id_from, tail->n)}, NULL, false,
+		             0);
+	if (tail->nrows > 0)
+		la_query_run(&delete_session_ledger,
+		             (Datum[]){Int32GetDatum(workspace), numbers_array(tail->rows, tail->nrows)}, NULL, false,
+		             0);
+}
+
+/* Make a bucket of what is folded; the workspace's row is held. */
+static void
+build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends)
+{
+	LaTarget target = {grain, grain == 'q' ? "" : zone, starts};
+	int ntargets = grain == 'q' ? (ends - starts) / LA_QUARTER : 1;
+	LaTarget *targets = palloc(ntargets * sizeof(LaTarget));
+	TimestampTz *bounds = palloc((ntargets + 1) * sizeof(TimestampTz));
+	LaGather gather = {.workspace = workspace, .bounds = bounds, .nslots = ntargets, .with_sets = true};
+	/* A month of a large site is made dimension by dimension: of all at once it may not fit. */
+	LaDimensions left = rollup_all();
+
+	gather.coarsest = grain == 'm' ? 'd' : grain == 'd' ? 'q' : 'r';
+	for (int i = 0; i < ntargets; i++)
+	{
+		targets[i] = target;
+		targets[i].starts = bounds[i] = starts + i * LA_QUARTER;
+	}
+	bounds[ntargets] = ends;
+	look_anew();
+	while (left != 0)
+	{
+		LaDimensions wanted = grain == 'm' ? left & ~(left - 1) : left;
+		LaTally *tally;
+
+		SPI_connect(); /* what this takes is given back by SPI_finish() */
+		tally = rollup_tally(wanted);
+		rollup_gather(&gather, tally);
+		rollup_write_segments(workspace, targets, ntargets, tally, true);
+		SPI_finish();
+		left &= ~wanted;
+	}
+	la_query_run(&add_bucket,
+	             (Datum[]){Int32GetDatum(workspace), CharGetDatum(grain), CStringGetTextDatum(target.zone),
+	                       TimestampTzGetDatum(starts), TimestampTzGetDatum(ends)},
+	             NULL, false, 0);
+}
+
+static int64
+count_rows(int workspace, int64 day, int64 most)
+{
+	bool isnull;
+	int64 n;
+
+	la_query_run(&count_events,
+	             (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(day * USECS_PER_DAY),
+	                       TimestampTzGetDatum((day + 1) * USECS_PER_DAY), Int64GetDatum(most)},
+	             NULL, false, 1);
+	n = DatumGetInt64(la_query_value(0, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+static bool
+has_quarters(const Folding *folding, int64 day)
+{
+	for (int i = 0; i < folding->nbuckets; i++)
+		if (folding->buckets[i].grain == 'q' && folding->buckets[i].starts == day * USECS_PER_DAY)
+			return true;
+	return false;
+}
+
+/* A day that has become large enough gets quarters of an hour; the latest day is counted as it grows. */
+static void
+build_quarters(const Folding *folding, State *state, TimestampTz now)
+{
+	int64 enough = (int64) la_segment_events * QUARTERS_FACTOR;
+
+	for (int i = 0; i < folding->ndays; i++)
+	{
+		const Day *day = &folding->days[i];
+		int64 events = 0;
+
+		if (day->day > state->day)
+		{
+			state->day = day->day;
+			state->day_events = 0;
+		}
+		if (day->day == state->day)
+			events = state->day_events += day->events;
+		if (day->day * USECS_PER_DAY < now - la_quarters_keep_s * USECS_PER_SEC ||
+		    has_quarters(folding, day->day))
+			continue;
+		if (events < enough &&
+		    (day->day == state->day || count_rows(folding->workspace, day->day, enough) < enough))
+			continue;
+		build(folding->workspace, 'q', "", day->day * USECS_PER_DAY, (day->day + 1) * USECS_PER_DAY);
+	}
+}
+
+static void
+widen(const LaSessionFact *session, void *arg)
+{
+	TimestampTz *range = arg;
+
+	range[0] = Min(range[0], session->started_at);
+	range[1] = Max(range[1], session->started_at);
+}
+
+/* Every bucket that any of the facts may lie in. */
+static void
+find_buckets(Folding *folding, const LaTail *tail)
+{
+	TimestampTz range[2] = {DT_NOEND, DT_NOBEGIN};
+
+	for (int i = 0; i < tail->n; i++)
+	{
+		range[0] = Min(range[0], tail->at_min[i]);
+		range[1] = Max(range[1], tail->at_max[i]);
+	}
+	rollup_sessions_of(folding->workspace, tail->opened, tail->nopened, widen, range);
+	rollup_sessions_of(folding->workspace, tail->closed, tail->nclosed, widen, range);
+	if (range[0] > range[1])
+		return;
+	folding->buckets = rollup_buckets(folding->workspace, range[0], range[1] + 1, &folding->nbuckets);
+	folding->target_of = palloc(Max(folding->nbuckets, 1) * sizeof(int));
+	for (int i = 0; i < folding->nbuckets; i++)
+		folding->target_of[i] = -1;
+}
+
+/* Fold about that many events; how many facts it were, -1: somebody else is at it. */
+static int64
+fold(int workspace, int64 most, TimestampTz now)
+{
+	Folding folding = {.workspace = workspace, .earliest = DT_NOEND};
+	State state;
+	LaTail *tail;
+
+	if (!lock(workspace, &state))
+		return -1;
+	look_anew();
+	tail = rollup_tail(workspace, most, DT_NOBEGIN, DT_NOEND);
+	if (tail->n == 0 && tail->nrows == 0)
+		return 0;
+	folding.tally = rollup_tally(rollup_all());
+	folding.quarters = quarter_create(CurrentMemoryContext, 256, NULL);
+	find_buckets(&folding, tail);
+	rollup_events_of_tail(tail, fold_event, &folding);
+	rollup_sessions_of(workspace, tail->opened, tail->nopened, fold_start, &folding);
+	rollup_sessions_of(workspace, tail->closed, tail->nclosed, fold_end, &folding);
+	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, false);
+	delete_tail(workspace, tail);
+	build_quarters(&folding, &state, now);
+	la_query_run(&write_state,
+	             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state.day),
+	                       Int64GetDatum(state.day_events), TimestampTzGetDatum(folding.earliest)},
+	             state.day == PG_INT64_MIN ? " n  " : NULL, false, 0);
+	return tail->events + tail->nopened + tail->nclosed;
+}
+
+LA_FUNCTION(la_rollup_fold)
+{
+	int64 folded;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	folded = fold(PG_GETARG_INT32(0), PG_GETARG_INT64(1), PG_GETARG_TIMESTAMPTZ(2));
+	PopActiveSnapshot();
+	SPI_finish();
+	if (folded < 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(folded);
+}
+
+LA_FUNCTION(la_rollup_build)
+{
+	int workspace = PG_GETARG_INT32(0);
+	State state;
+	bool held;
+
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	held = lock(workspace, &state);
+	if (held)
+	{
+		build(workspace, PG_GETARG_CHAR(1), text_to_cstring(PG_GETARG_TEXT_PP(2)), PG_GETARG_TIMESTAMPTZ(3),
+		      PG_GETARG_TIMESTAMPTZ(4));
+		la_query_run(&write_state,
+		             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state.day),
+		                       Int64GetDatum(state.day_events), TimestampTzGetDatum(DT_NOEND)},
+		             state.day == PG_INT64_MIN ? " n  " : NULL, false, 0);
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+	PG_RETURN_BOOL(held);
+}

@@ -1,0 +1,259 @@
+/*
+ * Inside the engine: what its files share.
+ *
+ *	facts.c    rows ─▶ facts ─┐
+ *	                          ├─▶ tally: (slot, dimension, value) → counts, members ─▶ answer.c, or
+ *	segment.c  bytes ─────────┘                                                        segment.c again
+ *
+ * A slot is a piece of time that is counted by itself: a bucket that is written, a stretch of an answer. What
+ *a fact counts for is told in dimension.c alone, so whoever folds and whoever reads cannot differ.
+ */
+#ifndef LA_ROLLUP_PARTS_H
+#define LA_ROLLUP_PARTS_H
+
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/date.h"
+#include "utils/timestamp.h"
+
+#include "core/query.h"
+
+static inline uint32
+rollup_hash(uint64 key)
+{
+	return hash_combine(murmurhash32((uint32) key), murmurhash32((uint32) (key >> 32)));
+}
+
+/* Dimensions that segments keep; the numbers are stored. Those of robots' events are kept apart, at +
+ * LA_ROBOTS. */
+typedef enum LaDimension
+{
+	LA_TOTAL = 1,    /* events: all, pageviews, custom; visitors */
+	LA_FINGERPRINT,  /* none; fingerprints of events and sessions */
+	LA_NAME,         /* events by name: how many; visitors */
+	LA_PAGE,         /* pageviews by page: how many; visitors */
+	LA_PAGE_SESSION, /* pageviews by page: none; sessions */
+	LA_SESSION = 10, /* sessions by their start: how many */
+	LA_SUSPECTED,    /* suspected sessions: none; fingerprints */
+	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
+	LA_REFERRER,
+	LA_CAMPAIGN,
+	LA_PLACE,
+	LA_AGENT,
+	LA_SCORE, /* complete sessions by score: how many, their microseconds */
+	LA_DIMENSIONS,
+	LA_ROBOTS = 32,
+} LaDimension;
+
+#define LA_COUNTS 3 /* of a value, at most */
+
+/* A set of dimensions, as bits. */
+typedef uint64 LaDimensions;
+#define LA_BIT(dimension) (UINT64CONST(1) << (dimension))
+
+typedef struct LaEventFact
+{
+	TimestampTz at;
+	int64 id;
+	int64 session; /* 0: none, as everywhere here */
+	int visitor;
+	int name;
+	int page;
+	int fingerprint;
+	char kind;
+	bool is_bot;
+} LaEventFact;
+
+typedef struct LaSessionFact
+{
+	TimestampTz started_at;
+	int64 number;
+	int visitor;
+	int entry;
+	int referrer;
+	int campaign;
+	int place;
+	int agent;
+	int fingerprint;
+	bool is_suspected;
+	bool is_complete;
+	int score;
+	int64 duration; /* µs */
+} LaSessionFact;
+
+/* A stored set among the members of an entry. */
+typedef struct LaStoredSet
+{
+	const char *bytes;
+	int length;
+	int64 count; /* of its numbers, as its segment says */
+	struct LaStoredSet *next;
+} LaStoredSet;
+
+typedef struct LaEntry
+{
+	uint64 key; /* slot, dimension, value */
+	char status;
+	int64 counts[LA_COUNTS];
+	uint32 *numbers; /* members one by one, in any order, with repeats */
+	int n;
+	int room;
+	LaStoredSet *sets;
+	int64 at_most; /* members, counted once for each set and number */
+} LaEntry;
+
+typedef struct LaTally LaTally;
+
+/* Empty, in CurrentMemoryContext, which holds all that is put in. */
+extern LaTally *rollup_tally(LaDimensions wanted);
+extern LaEntry *rollup_entry(LaTally *tally, int slot, int dimension, int value);
+extern void rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number);
+extern void rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, int64 count);
+extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
+extern LaDimensions rollup_wanted(const LaTally *tally);
+
+static inline int
+rollup_slot(const LaEntry *entry)
+{
+	return entry->key >> 40;
+}
+
+static inline int
+rollup_dimension(const LaEntry *entry)
+{
+	return entry->key >> 32 & 0xff;
+}
+
+static inline int
+rollup_value(const LaEntry *entry)
+{
+	return (int) (uint32) entry->key;
+}
+
+/* dimension.c: what a fact counts for, and what is asked for. */
+extern void rollup_count_event(LaTally *tally, int slot, const LaEventFact *event);
+extern void rollup_count_start(LaTally *tally, int slot, const LaSessionFact *session);
+extern void rollup_count_end(LaTally *tally, int slot, const LaSessionFact *session);
+extern const char *rollup_members(int dimension); /* whose; NULL: it has no sets */
+extern const char *rollup_count_name(int dimension, int count);
+extern bool rollup_has_set(int dimension);
+extern int rollup_ncounts(int dimension);
+extern LaDimensions rollup_all(void);
+
+/* What can be asked for by name: a dimension, and its values grouped by a text. */
+typedef struct LaAsked
+{
+	const char *name;
+	LaDimension dimension;
+	LaQuery text; /* id, text of the terms $2 of workspace $1; none: there is one value, or it is a number */
+} LaAsked;
+
+extern LaAsked *rollup_asked(const char *name);
+extern const LaAsked *rollup_all_asked(int *n);
+
+/* text.c */
+extern void rollup_texts(LaAsked *asked, int workspace, const int *values, int n, const char **texts);
+
+/* facts.c: facts as of the active snapshot, with SPI connected. */
+typedef struct LaTail
+{
+	int n; /* rows of the ledger, in the order of ids */
+	int64 *id_from;
+	int64 *id_to;
+	TimestampTz *at_min;
+	TimestampTz *at_max;
+	int64 events;
+	int nopened; /* numbers of sessions, ascending */
+	int64 *opened;
+	int nclosed;
+	int64 *closed;
+	int nrows; /* of the session ledger */
+	int64 *rows;
+	TimestampTz since; /* of the oldest of them all; DT_NOEND: there is none */
+} LaTail;
+
+typedef void (*LaTakeEvent)(const LaEventFact *event, void *arg);
+typedef void (*LaTakeSession)(const LaSessionFact *session, void *arg);
+
+extern LaTail *rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to);
+extern bool rollup_tail_has_event(const LaTail *tail, int64 id);
+extern bool rollup_tail_has(const int64 *numbers, int n, int64 number);
+extern void rollup_events_of_tail(const LaTail *tail, LaTakeEvent take, void *arg);
+extern void rollup_events_between(int workspace, TimestampTz from, TimestampTz to, LaTakeEvent take,
+                                  void *arg);
+
+/* Complete or not as seen at now; a now of 0 knows only those whose end is written. */
+extern void rollup_sessions_of(int workspace, const int64 *numbers, int n, LaTakeSession take, void *arg);
+extern void rollup_sessions_between(int workspace, TimestampTz from, TimestampTz to, TimestampTz now,
+                                    LaTakeSession take, void *arg);
+extern void rollup_sessions_idle(int workspace, TimestampTz now, LaTakeSession take, void *arg);
+
+/* span.c: time, cut into what answers for it. */
+typedef enum LaSource
+{
+	LA_FROM_ROWS,
+	LA_FROM_QUARTERS,
+	LA_FROM_BUCKET,
+} LaSource;
+
+typedef struct LaSpan
+{
+	TimestampTz from;
+	TimestampTz to;
+	LaSource source;
+	char grain;
+	const char *zone;
+	int slot;
+} LaSpan;
+
+typedef struct LaBucket
+{
+	TimestampTz starts;
+	TimestampTz ends;
+	char grain;
+	const char *zone;
+} LaBucket;
+
+#define LA_QUARTER (15 * USECS_PER_MINUTE)
+
+extern LaBucket *rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n);
+/* coarsest: the grain of buckets up to which they may be used: a bucket is not made of itself. */
+extern LaSpan *rollup_spans(const LaBucket *buckets, int nbuckets, const TimestampTz *bounds, int nslots,
+                            char coarsest, int *n);
+extern LaSpan *rollup_span_at(LaSpan *spans, int n, TimestampTz at);
+
+/* segment.c */
+extern void rollup_read_segments(int workspace, LaSpan *spans, int nspans, LaDimensions wanted,
+                                 bool with_sets, LaTally *tally);
+
+typedef struct LaTarget /* a bucket whose segments a tally's slot is to become */
+{
+	char grain;
+	const char *zone;
+	TimestampTz starts;
+} LaTarget;
+
+extern Datum rollup_dimension_array(LaDimensions dimensions); /* as smallint[] */
+extern void rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally,
+                                  bool fresh);
+
+/* members.c */
+extern int64 rollup_count_members(const LaEntry *entry);
+extern int rollup_store_members(StringInfo out, const LaEntry *entry, int64 *count);
+
+/* gather.c: all facts of the bounds' slots into the tally. */
+typedef struct LaGather
+{
+	int workspace;
+	const TimestampTz *bounds;
+	int nslots;
+	TimestampTz now; /* idle sessions are complete as seen then; 0: not before their end is written */
+	bool with_tail;  /* what is not folded yet, too */
+	bool with_sets;
+	char coarsest;
+} LaGather;
+
+extern void rollup_gather(const LaGather *gather, LaTally *tally);
+
+#endif

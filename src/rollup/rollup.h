@@ -1,0 +1,22 @@
+/*
+ * What other rooms may ask of the engine. Its questions are SQL: leadanalytics.answer() and what stands on
+ * it.
+ */
+#ifndef LA_ROLLUP_H
+#define LA_ROLLUP_H
+
+#include "postgres.h"
+
+/*
+ * Tell the ledger that the caller's transaction opened (or closed) these sessions; it must be the one that
+ * wrote their rows. SPI connected.
+ */
+extern void la_rollup_sessions(int workspace, const int64 *numbers, int n, bool closed);
+
+/*
+ * Where nobody folds, whoever adds does: fold a little of the workspace when much of it lies unfolded and no
+ * worker acts here. Looks only once in a while; block is the block of ids the caller drew. SPI connected.
+ */
+extern void la_rollup_help(int workspace, int64 block);
+
+#endif

@@ -1,0 +1,383 @@
+/*
+ * Segments: how they are written, and how they are read.
+ *
+ * A row of leadanalytics.segment is a part of a dimension of a bucket. Its directory:
+ *
+ *	byte	version (1)
+ *	byte	dimension
+ *	n	how many values
+ *	then, of each value in ascending order:
+ *	4 bytes	the value, the low one first
+ *	n, …	its counts, as many as the dimension has
+ *	n, n	members and bytes of its set, when the dimension has sets
+ *	4 bytes	CRC-32C of the row's key and all before
+ *
+ * n is a number of 7 bits a byte, the low ones first, the top bit set on all but the last. sets has the
+ *values' sets one behind the other (src/bitmap/bitmap.h says how a set is written), and a CRC-32C likewise.
+ *Nothing of it is believed before the sums agree, and no length even then.
+ *
+ * Parts of a bucket add up. Writing merges those that are not much larger than what is new, so that every
+ *fact is written again a logarithmic number of times and a bucket has a handful of parts.
+ */
+#include "rollup/parts.h"
+
+#include "catalog/pg_type.h"
+#include "port/pg_crc32c.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "core/rows.h"
+
+#define VERSION 1
+#define MOST_PARTS 8
+#define SUM_BYTES ((int) sizeof(uint32))
+
+#define OF_BUCKET                                                                                            \
+	"FROM leadanalytics.segment s WHERE s.workspace = $1 AND s.grain = $2 AND s.zone = $3 "                  \
+	"AND s.dimension = ANY ($4) AND s.bucket = $5 "
+#define BUCKET_TYPES INT4OID, CHAROID, TEXTOID, INT2ARRAYOID, TIMESTAMPTZOID
+
+static LaQuery read_range = {
+    "SELECT s.dimension, s.bucket, s.directory, s.sets FROM leadanalytics.segment s "
+    "WHERE s.workspace = $1 AND s.grain = $2 AND s.zone = $3 AND s.dimension = ANY ($4) "
+    "AND s.bucket >= $5 AND s.bucket < $6",
+    6,
+    {BUCKET_TYPES, TIMESTAMPTZOID}};
+
+static LaQuery find_parts = {
+    "SELECT s.part, sum(s.weight)::bigint " OF_BUCKET "GROUP BY s.part ORDER BY 2", 5, {BUCKET_TYPES}};
+
+static LaQuery read_parts = {"SELECT s.dimension, s.bucket, s.directory, s.sets " OF_BUCKET
+                             "AND s.part = ANY ($6)",
+                             6,
+                             {BUCKET_TYPES, INT4ARRAYOID}};
+
+static LaQuery delete_parts = {"DELETE " OF_BUCKET "AND s.part = ANY ($6)", 6, {BUCKET_TYPES, INT4ARRAYOID}};
+
+static LaQuery add_segments = {
+    "INSERT INTO leadanalytics.segment (workspace, dimension, part, bucket, weight, grain, zone, directory, "
+    "sets) "
+    "SELECT workspace, dimension, part, bucket, weight, grain, zone, directory, sets FROM written"};
+
+static const LaColumn written_columns[] = {
+    {"workspace", INT4OID},     {"dimension", INT2OID},  {"part", INT4OID},
+    {"bucket", TIMESTAMPTZOID}, {"weight", INT4OID},     {"grain", CHAROID},
+    {"zone", TEXTOID},          {"directory", BYTEAOID}, {"sets", BYTEAOID},
+};
+
+/* Reading. */
+
+typedef struct Reader
+{
+	const uint8 *at;
+	const uint8 *end;
+} Reader;
+
+static void
+raise_damage(const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("damaged segment: %s", what),
+	                errhint("SELECT leadanalytics.forget_segments(workspace) has them made again from the "
+	                        "events that are kept.")));
+}
+
+/* Sums are of the row's key, too: a row that got another one's bytes is damaged. */
+static uint32
+sum_of(const char *bytes, Size length, int workspace, int dimension, TimestampTz bucket)
+{
+	pg_crc32c sum;
+
+	INIT_CRC32C(sum);
+	COMP_CRC32C(sum, &workspace, sizeof workspace);
+	COMP_CRC32C(sum, &dimension, sizeof dimension);
+	COMP_CRC32C(sum, &bucket, sizeof bucket);
+	COMP_CRC32C(sum, bytes, length);
+	FIN_CRC32C(sum);
+	return sum;
+}
+
+static void
+append_sum(StringInfo bytes, int workspace, int dimension, TimestampTz bucket)
+{
+	uint32 sum = sum_of(bytes->data, bytes->len, workspace, dimension, bucket);
+
+	appendBinaryStringInfo(bytes, (char *) &sum, sizeof sum);
+}
+
+/* The bytes of a column without their sum, which agrees. */
+static Reader
+open_column(Datum value, int workspace, int dimension, TimestampTz bucket)
+{
+	bytea *bytes = DatumGetByteaPP(value);
+	const char *data = VARDATA_ANY(bytes);
+	int length = VARSIZE_ANY_EXHDR(bytes) - SUM_BYTES;
+	uint32 sum;
+
+	if (length < 0)
+		raise_damage("it is cut off");
+	memcpy(&sum, data + length, sizeof sum);
+	if (sum != sum_of(data, length, workspace, dimension, bucket))
+		raise_damage("its checksum does not agree");
+	return (Reader){(const uint8 *) data, (const uint8 *) data + length};
+}
+
+static uint64
+read_number(Reader *reader)
+{
+	uint64 number = 0;
+
+	for (int shift = 0; shift < 64; shift += 7)
+	{
+		uint8 byte;
+
+		if (reader->at == reader->end)
+			raise_damage("its directory is cut off");
+		byte = *reader->at++;
+		number |= (uint64) (byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return number;
+	}
+	raise_damage("its directory has a number that is none");
+	pg_unreachable();
+}
+
+static int
+read_value(Reader *reader)
+{
+	uint32 value;
+
+	if (reader->end - reader->at < (ptrdiff_t) sizeof value)
+		raise_damage("its directory is cut off");
+	memcpy(&value, reader->at, sizeof value);
+	reader->at += sizeof value;
+	return value;
+}
+
+typedef struct Reading
+{
+	int workspace;
+	bool with_sets;
+	LaTally *tally;
+	LaSpan *spans; /* where buckets lie; NULL: all are of the slot */
+	int nspans;
+	int slot;
+} Reading;
+
+static void
+take_segment(TupleTableSlot *row, void *arg)
+{
+	Reading *reading = arg;
+	int dimension = DatumGetInt16(row->tts_values[0]);
+	TimestampTz bucket = DatumGetTimestampTz(row->tts_values[1]);
+	Reader directory = open_column(row->tts_values[2], reading->workspace, dimension, bucket);
+	bool has_set = rollup_has_set(dimension);
+	Reader sets = {NULL, NULL};
+	int slot = reading->slot;
+	uint64 n;
+
+	if (directory.end - directory.at < 2 || *directory.at++ != VERSION || *directory.at++ != dimension)
+		raise_damage("its directory is of another version or dimension");
+	if (reading->spans != NULL)
+		slot = rollup_span_at(reading->spans, reading->nspans, bucket)->slot;
+	if (has_set && reading->with_sets)
+	{
+		if (row->tts_isnull[3])
+			raise_damage("its sets are missing");
+		sets = open_column(row->tts_values[3], reading->workspace, dimension, bucket);
+	}
+	n = read_number(&directory);
+	for (uint64 i = 0; i < n; i++)
+	{
+		LaEntry *entry = rollup_entry(reading->tally, slot, dimension, read_value(&directory));
+		uint64 count;
+		uint64 length;
+
+		for (int k = 0; k < rollup_ncounts(dimension); k++)
+			entry->counts[k] += read_number(&directory);
+		if (!has_set)
+			continue;
+		count = read_number(&directory);
+		length = read_number(&directory);
+		if (!reading->with_sets || count == 0)
+			continue;
+		if (length > sets.end - sets.at || count > PG_UINT32_MAX)
+			raise_damage("its sets are cut off");
+		rollup_add_set(reading->tally, entry, (const char *) sets.at, length, count);
+		sets.at += length;
+	}
+}
+
+Datum
+rollup_dimension_array(LaDimensions wanted)
+{
+	Datum dimensions[64];
+	int n = 0;
+
+	for (int dimension = 0; dimension < 64; dimension++)
+		if (wanted & LA_BIT(dimension))
+			dimensions[n++] = Int16GetDatum(dimension);
+	return PointerGetDatum(construct_array(dimensions, n, INT2OID, 2, true, TYPALIGN_SHORT));
+}
+
+/* All segments that answer for the spans, into their slots. */
+void
+rollup_read_segments(int workspace, LaSpan *spans, int nspans, LaDimensions wanted, bool with_sets,
+                     LaTally *tally)
+{
+	Reading reading = {workspace, with_sets, tally, spans, nspans, 0};
+	Datum dimensions = rollup_dimension_array(wanted);
+
+	for (int i = 0; i < nspans; i++)
+	{
+		const LaSpan *first = &spans[i];
+
+		if (first->source == LA_FROM_ROWS)
+			continue;
+		while (i + 1 < nspans && spans[i + 1].from == spans[i].to && spans[i + 1].source == first->source &&
+		       spans[i + 1].grain == first->grain && strcmp(spans[i + 1].zone, first->zone) == 0)
+			i++;
+		la_query_each(&read_range,
+		              (Datum[]){Int32GetDatum(workspace), CharGetDatum(first->grain),
+		                        CStringGetTextDatum(first->zone), dimensions,
+		                        TimestampTzGetDatum(first->from), TimestampTzGetDatum(spans[i].to)},
+		              NULL, take_segment, &reading);
+	}
+}
+
+/* Writing. */
+
+static void
+append_number(StringInfo out, uint64 number)
+{
+	for (; number >= 0x80; number >>= 7)
+		appendStringInfoCharMacro(out, (char) (number | 0x80));
+	appendStringInfoCharMacro(out, (char) number);
+}
+
+static Datum
+bytea_of(const StringInfo bytes)
+{
+	bytea *value = palloc(VARHDRSZ + bytes->len);
+
+	SET_VARSIZE(value, VARHDRSZ + bytes->len);
+	memcpy(VARDATA(value), bytes->data, bytes->len);
+	return PointerGetDatum(value);
+}
+
+/* The row of these entries, which are one dimension's of one slot. */
+static void
+add_segment(LaRows *rows, int workspace, const LaTarget *target, int part, LaEntry **entries, int n)
+{
+	int dimension = rollup_dimension(entries[0]);
+	StringInfoData directory;
+	StringInfoData sets;
+	int64 weight = n;
+	Datum values[lengthof(written_columns)];
+	bool nulls[lengthof(written_columns)] = {false};
+
+	initStringInfo(&directory);
+	initStringInfo(&sets);
+	appendStringInfoCharMacro(&directory, VERSION);
+	appendStringInfoCharMacro(&directory, dimension);
+	append_number(&directory, n);
+	for (int i = 0; i < n; i++)
+	{
+		uint32 value = rollup_value(entries[i]);
+		int64 count = 0;
+		int length = 0;
+
+		appendBinaryStringInfo(&directory, (char *) &value, sizeof value);
+		for (int k = 0; k < rollup_ncounts(dimension); k++)
+			append_number(&directory, entries[i]->counts[k]);
+		if (!rollup_has_set(dimension))
+			continue;
+		if (entries[i]->at_most > 0)
+			length = rollup_store_members(&sets, entries[i], &count);
+		append_number(&directory, count);
+		append_number(&directory, length);
+		weight += count;
+	}
+	append_sum(&directory, workspace, dimension, target->starts);
+	append_sum(&sets, workspace, dimension, target->starts);
+	values[0] = Int32GetDatum(workspace);
+	values[1] = Int16GetDatum(dimension);
+	values[2] = Int32GetDatum(part);
+	values[3] = TimestampTzGetDatum(target->starts);
+	values[4] = Int32GetDatum(Min(weight, PG_INT32_MAX));
+	values[5] = CharGetDatum(target->grain);
+	values[6] = CStringGetTextDatum(target->zone);
+	values[7] = bytea_of(&directory);
+	nulls[8] = !rollup_has_set(dimension);
+	values[8] = nulls[8] ? 0 : bytea_of(&sets);
+	la_rows_add(rows, values, nulls);
+	pfree(directory.data);
+	pfree(sets.data);
+}
+
+/* Take the parts that are to be merged with what is new out of the table, into the slot; returns the new
+ * part. */
+static int
+merge_parts(int workspace, const LaTarget *target, int slot, int64 weight, LaTally *tally)
+{
+	Datum key[6] = {Int32GetDatum(workspace), CharGetDatum(target->grain), CStringGetTextDatum(target->zone),
+	                rollup_dimension_array(rollup_all()), TimestampTzGetDatum(target->starts)};
+	Reading reading = {.workspace = workspace, .with_sets = true, .tally = tally, .slot = slot};
+	uint64 found = la_query_run(&find_parts, key, NULL, true, 0); /* as of the snapshot that reads them */
+	Datum *parts = palloc(Max(found, 1) * sizeof(Datum));
+	int merged = 0;
+	int last = 0;
+
+	for (uint64 row = 0; row < found; row++) /* the smallest first */
+	{
+		bool isnull;
+		int part = DatumGetInt32(la_query_value(row, 1, &isnull));
+		int64 its = DatumGetInt64(la_query_value(row, 2, &isnull));
+
+		last = Max(last, part);
+		if (merged < row || (its > 2 * weight && found - row < MOST_PARTS))
+			continue;
+		parts[merged++] = Int32GetDatum(part);
+		weight += its;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	if (merged > 0)
+	{
+		key[5] = PointerGetDatum(construct_array(parts, merged, INT4OID, 4, true, TYPALIGN_INT));
+		la_query_each(&read_parts, key, NULL, take_segment, &reading);
+		la_query_run(&delete_parts, key, NULL, false, 0);
+	}
+	return last + 1;
+}
+
+/*
+ * Write what the tally has of its slots into the targets with the same numbers. The caller holds the
+ * workspace's row of leadanalytics.rollup_state, and nobody else changes its segments. fresh: the targets
+ * have none yet of these dimensions.
+ */
+void
+rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally, bool fresh)
+{
+	LaRows *rows = la_rows("written", written_columns, lengthof(written_columns));
+	int64 *weights = palloc0(Max(ntargets, 1) * sizeof(int64));
+	int *parts = palloc0(Max(ntargets, 1) * sizeof(int));
+	int n;
+	LaEntry **entries = rollup_entries(tally, &n);
+
+	for (int i = 0; i < n; i++)
+		weights[rollup_slot(entries[i])] += 1 + entries[i]->at_most;
+	for (int slot = 0; slot < ntargets; slot++)
+		if (weights[slot] > 0 && !fresh)
+			parts[slot] = merge_parts(workspace, &targets[slot], slot, weights[slot], tally);
+	pfree(entries);
+	entries = rollup_entries(tally, &n);
+	for (int i = 0, next; i < n; i = next)
+	{
+		int slot = rollup_slot(entries[i]);
+
+		for (next = i; next < n && entries[next]->key >> 32 == entries[i]->key >> 32;)
+			next++;
+		add_segment(rows, workspace, &targets[slot], parts[slot], &entries[i], next - i);
+	}
+	if (rows->n > 0)
+		la_rows_run(rows, &add_segments);
+}

@@ -1,0 +1,108 @@
+/*
+ * Counts and members by slot, dimension and value, while facts and segments are added up.
+ */
+#include "rollup/parts.h"
+
+#define SH_PREFIX entry
+#define SH_ELEMENT_TYPE LaEntry
+#define SH_KEY_TYPE uint64
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) rollup_hash(key)
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+struct LaTally
+{
+	entry_hash *entries;
+	MemoryContext context;
+	LaDimensions wanted;
+};
+
+LaTally *
+rollup_tally(LaDimensions wanted)
+{
+	LaTally *tally = palloc(sizeof *tally);
+
+	tally->context = CurrentMemoryContext;
+	tally->entries = entry_create(tally->context, 256, NULL);
+	tally->wanted = wanted;
+	return tally;
+}
+
+LaDimensions
+rollup_wanted(const LaTally *tally)
+{
+	return tally->wanted;
+}
+
+/* Stays where it is until the next one is asked for. */
+LaEntry *
+rollup_entry(LaTally *tally, int slot, int dimension, int value)
+{
+	bool found;
+	LaEntry *entry =
+	    entry_insert(tally->entries, (uint64) slot << 40 | (uint64) dimension << 32 | (uint32) value, &found);
+
+	if (!found)
+	{
+		memset(entry->counts, 0, sizeof entry->counts);
+		entry->numbers = NULL;
+		entry->n = entry->room = 0;
+		entry->sets = NULL;
+		entry->at_most = 0;
+	}
+	return entry;
+}
+
+void
+rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number)
+{
+	if (entry->n > 0 && entry->numbers[entry->n - 1] == number)
+		return;
+	if (entry->numbers == NULL)
+		entry->numbers = MemoryContextAlloc(tally->context, (entry->room = 4) * sizeof *entry->numbers);
+	else if (entry->n == entry->room)
+		entry->numbers = repalloc_huge(entry->numbers, (Size) (entry->room *= 2) * sizeof *entry->numbers);
+	entry->numbers[entry->n++] = number;
+	entry->at_most++;
+}
+
+void
+rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, int64 count)
+{
+	LaStoredSet *set = MemoryContextAlloc(tally->context, sizeof *set);
+
+	set->bytes = bytes;
+	set->length = length;
+	set->count = count;
+	set->next = entry->sets;
+	entry->sets = set;
+	entry->at_most += count;
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	const uint64 left = (*(LaEntry *const *) a)->key;
+	const uint64 right = (*(LaEntry *const *) b)->key;
+
+	return (left > right) - (left < right);
+}
+
+LaEntry **
+rollup_entries(const LaTally *tally, int *n)
+{
+	LaEntry **entries = palloc(Max(tally->entries->members, 1) * sizeof *entries);
+	entry_iterator at;
+	LaEntry *entry;
+
+	*n = 0;
+	entry_start_iterate(tally->entries, &at);
+	while ((entry = entry_iterate(tally->entries, &at)) != NULL)
+		entries[(*n)++] = entry;
+	qsort(entries, *n, sizeof *entries, by_key);
+	return entries;
+}
