@@ -66,14 +66,18 @@ typedef struct Visit
 	Refusal refusal;
 } Visit;
 
-/* Whether memory may answer at all: the snapshot is of rows, and nobody asked for the rows themselves. */
+/*
+ * Whether memory may answer at all: the snapshot is one that live_sees() understands, nobody must know which
+ * rows were read, and nobody asked for the rows themselves.
+ */
 static bool
 may_answer(const Visit *visit)
 {
 	const char *exact = GetConfigOption("leadanalytics.exact", true, false);
 
 	return live_pool != NULL && !RecoveryInProgress() && visit->snapshot != NULL &&
-	       visit->snapshot->snapshot_type == SNAPSHOT_MVCC && (exact == NULL || strcmp(exact, "on") != 0);
+	       visit->snapshot->snapshot_type == SNAPSHOT_MVCC && !visit->snapshot->takenDuringRecovery &&
+	       !IsolationIsSerializable() && (exact == NULL || strcmp(exact, "on") != 0);
 }
 
 /* Nobody's clock but ours moves the state: a question about another day must not. */
@@ -152,7 +156,10 @@ enter(Visit *visit, int workspace, TimestampTz starts, TimestampTz now)
 			missed = is_now(visit) ? workspace : 0;
 			return false;
 		}
-		pg_atomic_write_u64(&visit->slot->asked_at, visit->clock);
+		/* one that slept may hold xids from long ago */
+		if (visit->clock - (TimestampTz) pg_atomic_exchange_u64(&visit->slot->asked_at, visit->clock) >
+		    LA_LIVE_UNASKED)
+			live_lose(visit->slot, LIVE_UNASKED);
 		LWLockAcquire(live_state_lock(visit->slot), LW_EXCLUSIVE);
 		visit->refusal = is_now(visit) ? look(visit, &build) : OTHER_NOW;
 		if (visit->refusal == NO_REFUSAL)

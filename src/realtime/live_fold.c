@@ -17,6 +17,8 @@
 #include "core/settings.h"
 #include "realtime/live_pool.h"
 
+#define MOST_PAGES (1 << 22) /* numbers: after so many new ones the state begins anew */
+
 static Size
 chunk_size(int n)
 {
@@ -26,7 +28,7 @@ chunk_size(int n)
 TimestampTz
 la_live_horizon(void)
 {
-	return GetCurrentTimestamp() - LA_LIVE_KEPT;
+	return GetCurrentTimestamp() - 2 * LA_LIVE_KEPT; /* twice: a clock may be set back */
 }
 
 pg_uuid_t
@@ -215,7 +217,7 @@ count_view(LiveSlot *slot, LiveState *state, const LaLiveFact *fact)
 
 	if (page == NULL)
 		return false;
-	if (!found && ++state->next_page > (1 << 24))
+	if (!found && ++state->next_page > MOST_PAGES)
 		return false;
 	page->minute = Max(page->minute, minute);
 	view_key.page = page->number;

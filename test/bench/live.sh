@@ -53,7 +53,7 @@ BEGIN
     INSERT INTO leadanalytics.event (at, received_at, id, session, workspace, visitor, name, referrer, page, place, kind)
     SELECT at, at, (nextval('leadanalytics.event_block') << 10), number, w, visitor + 100000000 * w, term.id, referrer, term.id, place,
            (ARRAY['p', 'a', 'p', 'c', 'p'])[e]::"char"
-    FROM (SELECT *, least(now(), starts + e * interval '24 s') AS at FROM visit, generate_series(1, 5) AS e ORDER BY 2) AS v
+    FROM (SELECT *, least(now(), starts + e * interval '24 s') AS at FROM visit, generate_series(1, 5) AS e ORDER BY at) AS v
     JOIN term ON term.kind = 'page' AND term.i = floor(exp(bench.u(s * 5 + e, 5) * ln(2001)));
     DROP TABLE term, visit;
 END

@@ -88,6 +88,7 @@ subtest 'questions memory does not answer' => sub {
     sql("SELECT leadanalytics.live($w, 30, now(), true)");
     sql("SELECT leadanalytics.realtime($w, now(), true)");
     is(sql("SELECT public.served($w)"), $before, 'about another time, with robots');
+    is(sql("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT public.compare($w); COMMIT"), 'rows', 'by a transaction whose reads must be known');
     is(compared(), 'memory', 'and they change nothing');
     is(sql("SELECT reason FROM leadanalytics.live_states() WHERE workspace = $w"), 'asked about another time', 'the reason is told');
     like(sql("SELECT leadanalytics.status()"), qr/live counts.*answers from memory/, 'status() tells of it');
