@@ -133,10 +133,12 @@ BEGIN
     ), minute AS (
         SELECT least(date_bin('1 minute', s.at, starts), this_minute) AS minute, count(DISTINCT s.visitor) AS visitors FROM seen s GROUP BY 1
     ), page AS (
-        SELECT t.parts[2] AS path, count(DISTINCT s.visitor) AS visitors
-        FROM (SELECT DISTINCT s.page, s.visitor FROM seen s WHERE s.kind = 'p' AND s.visitor IS NOT NULL) AS s
-        JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = s.page
-        WHERE t.parts[2] IS NOT NULL
+        -- by page first: its path is looked up once
+        SELECT t.parts[2] AS path, count(DISTINCT u.visitor) AS visitors
+        FROM (SELECT s.page, array_agg(DISTINCT s.visitor) AS visitors
+              FROM seen s WHERE s.kind = 'p' AND s.page IS NOT NULL AND s.visitor IS NOT NULL GROUP BY s.page) AS v
+        JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = v.page AND t.parts[2] IS NOT NULL
+        CROSS JOIN unnest(v.visitors) AS u (visitor)
         GROUP BY 1
     ), latest AS (
         SELECT DISTINCT ON (s.visitor) s.visitor, s.session, s.referrer, s.place

@@ -24,7 +24,7 @@
 
 #include "realtime/live.h"
 
-#define LA_LIVE_SLOTS 64
+#define LA_LIVE_SLOTS 128
 #define LA_LIVE_RING 8192                       /* seconds: an hour and a bit, and an hour ahead */
 #define LA_LIVE_AHEAD_S 3600                    /* what is dated further ahead is not counted */
 #define LA_LIVE_KEPT (63 * USECS_PER_MINUTE)    /* how far back counts reach: an hour, and some patience */

@@ -32,6 +32,9 @@ SELECT leadanalytics.make_leaf('event', m::date) FROM unnest(ARRAY[now() - inter
 
 -- An hour of n events, as ingestion would have left it.
 CREATE FUNCTION bench.fill(w int, n int) RETURNS void LANGUAGE plpgsql SET work_mem = '256MB' AS $$
+DECLARE
+    referrers int[];
+    places int[];
 BEGIN
     INSERT INTO leadanalytics.term (workspace, id, digest, kind, parts)
     SELECT w, nextval('leadanalytics.term_id'), md5(kind || i)::uuid, kind,
@@ -40,11 +43,13 @@ BEGIN
                      ELSE ARRAY['https://www.site-' || i || '.example/'] END
     FROM (VALUES ('page', 2000), ('place', 300), ('text', 200)) AS k (kind, many), generate_series(1, many) AS i;
     CREATE TEMP TABLE term AS SELECT kind, (row_number() OVER (PARTITION BY kind ORDER BY id))::int AS i, id FROM leadanalytics.term WHERE workspace = w;
+    referrers := ARRAY(SELECT id FROM term WHERE kind = 'text');
+    places := ARRAY(SELECT id FROM term WHERE kind = 'place');
     CREATE TEMP TABLE visit AS
     SELECT s, nextval('leadanalytics.session_number') AS number, (1 + floor(bench.u(s, 1) * n / 5 * 0.8))::int AS visitor,
            now() - bench.u(s, 2) * interval '1 hour' AS starts,
-           (SELECT id FROM term WHERE kind = 'text' AND i = 1 + floor(bench.u(s, 3) * 200)) AS referrer,
-           (SELECT id FROM term WHERE kind = 'place' AND i = 1 + floor(bench.u(s, 4) * 300)) AS place
+           referrers[1 + floor(bench.u(s, 3) * 200)] AS referrer,
+           places[1 + floor(bench.u(s, 4) * 300)] AS place
     FROM generate_series(1, n / 5) AS s;
     INSERT INTO leadanalytics.visitor (workspace, number, visitor_id)
     SELECT w, v.visitor + 100000000 * w, md5(w || ' ' || v.visitor) FROM (SELECT DISTINCT visitor FROM visit) AS v;
@@ -136,8 +141,10 @@ BEGIN
 END
 $$;
 SELECT leadanalytics.create_workspace('bench-slow') AS slow, leadanalytics.create_workspace('bench-busy') AS busy \gset
+SET session_replication_role = replica; -- no ledger: nobody folds here
 SELECT bench.fill(:slow, 4600) \g /dev/null
 SELECT bench.fill(:busy, :events) \g /dev/null
+RESET session_replication_role;
 VACUUM ANALYZE leadanalytics.event;
 VACUUM ANALYZE leadanalytics.session;
 VACUUM ANALYZE leadanalytics.visitor;

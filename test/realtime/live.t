@@ -12,7 +12,7 @@ use Test::More;
 my $pg = Private->of_machine;
 my $city = write_file("$pg->{dir}/city.mmdb", 'GeoLite2-City', [ [ '192.0.2.0/26', place('GB', 'England', 'London') ], [ '192.0.2.64/26', place('FR') ], [ '192.0.2.128/26', place('DE') ] ], remove_reserved_networks => 0);
 my $one = $pg->cluster('one', conf => [ "shared_preload_libraries = 'leadanalytics'", 'max_prepared_transactions = 10', 'leadanalytics.live_memory = 24MB',
-    "leadanalytics.geo_city = '$city'", 'leadanalytics.live_after = 0', "log_min_messages = warning", 'autovacuum = off', "statement_timeout = '60s'" ]);
+    "leadanalytics.geo_city = '$city'", 'leadanalytics.live_after = 0', "log_min_messages = warning", 'autovacuum = off', "statement_timeout = '150s'" ]);
 sub sql { my ($sql, $database) = @_; return $one->ask($database // 'live', $sql) }
 sub setup
 {
