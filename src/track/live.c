@@ -7,18 +7,31 @@
 #include "realtime/live.h"
 #include "track/track.h"
 
+/* Digests of a batch: its events are of few pages, mostly. */
+typedef struct Paths
+{
+	int page[64];
+	pg_uuid_t path[64];
+} Paths;
+
 /* The path as the dictionary has it: the second part of a page. */
 static bool
-path_of(const LaTerm *page, pg_uuid_t *path)
+path_of(const LaTerm *page, Paths *paths, pg_uuid_t *path)
 {
+	int place = page->id % lengthof(paths->page);
 	const char *text;
 
 	if (page->id == 0)
 		return false;
-	text = page->other ? "(other)" : page->parts + strlen(page->parts) + 1;
-	if (text[0] == '\0')
-		return false;
-	*path = la_live_path(text);
+	if (paths->page[place] != page->id)
+	{
+		text = page->other ? "(other)" : page->parts + strlen(page->parts) + 1;
+		if (text[0] == '\0')
+			return false;
+		paths->page[place] = page->id;
+		paths->path[place] = la_live_path(text);
+	}
+	*path = paths->path[place];
 	return true;
 }
 
@@ -38,7 +51,7 @@ visitor_of(const LaEvent *event)
 }
 
 static LaLiveFact
-fact_of(const LaEvent *event)
+fact_of(const LaEvent *event, Paths *paths)
 {
 	const LaSession *session = event->session;
 	LaLiveFact fact = {
@@ -57,7 +70,7 @@ fact_of(const LaEvent *event)
 		fact.referrer = session->loaded ? session->referrer : session->first->term[LA_SLOT_REFERRER].id;
 		fact.place = session->loaded ? session->place_term : session->first->client->place.id;
 	}
-	if (event->kind == 'p' && path_of(&event->term[LA_SLOT_PAGE], &fact.path))
+	if (event->kind == 'p' && path_of(&event->term[LA_SLOT_PAGE], paths, &fact.path))
 		fact.page = event->term[LA_SLOT_PAGE].id;
 	return fact;
 }
@@ -67,6 +80,7 @@ track_live(const LaBatch *batch)
 {
 	LaLiveFact *facts;
 	TimestampTz horizon;
+	Paths paths = {0};
 	int n = 0;
 
 	if (!la_live_wanted(batch->workspace))
@@ -78,7 +92,7 @@ track_live(const LaBatch *batch)
 		const LaEvent *event = batch->events[i];
 
 		if (!event->is_start && !event->client->is_bot && event->at >= horizon)
-			facts[n++] = fact_of(event);
+			facts[n++] = fact_of(event, &paths);
 	}
 	for (int i = 0; i < batch->nopened; i++)
 	{
