@@ -122,6 +122,7 @@ subtest 'what does not fit' => sub {
 };
 
 subtest 'writers and readers at once' => sub {
+    sql('ANALYZE');
     my $seconds = $ENV{LA_LONG} ? 60 : 6;
     my @pids = map { start("CALL public.load($w, $_, $seconds)") } 1 .. 3;
     push @pids, map { start("CALL public.watch($w, $seconds)") } 1 .. 2;
