@@ -12,22 +12,40 @@ DECLARE
     ahead CONSTANT timestamptz := now + current_setting('leadanalytics.track_future')::interval;
     today CONSTANT timestamptz := leadanalytics.utc_start(leadanalytics.utc_date(now));
     tomorrow CONSTANT timestamptz := leadanalytics.utc_start(leadanalytics.utc_date(now) + 1);
+    begun CONSTANT timestamptz := clock_timestamp();
+    active bigint;
+    events bigint;
+    since timestamptz;
 BEGIN
+    IF people THEN
+        SELECT l.active_sessions, l.events, l.since INTO active, events, since FROM leadanalytics.live_hour(allowed, realtime_rows.now) l;
+    END IF;
+    IF since IS NOT NULL THEN
+        -- memory knows seconds; the first one of the hour is mostly not a whole one
+        events := events + (SELECT count(*) FROM leadanalytics.event e
+                                      WHERE e.workspace = allowed AND e.at >= hour_ago AND e.at < since AND NOT e.is_bot);
+    ELSE
+        WITH recent AS MATERIALIZED (
+            SELECT e.session, count(*) AS events
+            FROM leadanalytics.event e
+            WHERE e.workspace = allowed AND e.at >= hour_ago AND e.at <= ahead AND NOT (e.is_bot AND people)
+            GROUP BY e.session
+        ), met AS (
+            SELECT r.session AS number FROM recent r WHERE r.session IS NOT NULL
+            UNION -- one that started without an event
+            SELECT s.number FROM leadanalytics.session s WHERE s.workspace = allowed AND s.started_at >= hour_ago AND s.started_at <= ahead
+        )
+        SELECT (SELECT count(*) FROM met m JOIN leadanalytics.session s ON s.workspace = allowed AND s.number = m.number
+                -- D-09: what idleness closed is active still
+                WHERE NOT s.is_ended OR s.ended_at > realtime_rows.now),
+               (SELECT coalesce(sum(r.events), 0)::bigint FROM recent r)
+        INTO active, events;
+        IF people THEN
+            PERFORM leadanalytics.live_watch(allowed, begun);
+        END IF;
+    END IF;
     RETURN QUERY
-    WITH recent AS MATERIALIZED (
-        SELECT e.session, count(*) AS events
-        FROM leadanalytics.event e
-        WHERE e.workspace = allowed AND e.at >= hour_ago AND e.at <= ahead AND NOT (e.is_bot AND people)
-        GROUP BY e.session
-    ), active AS (
-        SELECT r.session AS number FROM recent r WHERE r.session IS NOT NULL
-        UNION -- one that started without an event
-        SELECT s.number FROM leadanalytics.session s WHERE s.workspace = allowed AND s.started_at >= hour_ago AND s.started_at <= ahead
-    )
-    SELECT (SELECT count(*) FROM active a JOIN leadanalytics.session s ON s.workspace = allowed AND s.number = a.number
-            -- D-09: what idleness closed is active still
-            WHERE NOT s.is_ended OR s.ended_at > realtime_rows.now),
-           (SELECT coalesce(sum(r.events), 0)::bigint FROM recent r),
+    SELECT active, events,
            (SELECT count(DISTINCT e.visitor) FROM leadanalytics.event e
             WHERE e.workspace = allowed AND e.at >= today AND e.at < tomorrow AND NOT (e.is_bot AND people)),
            (SELECT count(*) FROM leadanalytics.session s
