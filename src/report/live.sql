@@ -45,11 +45,8 @@ BEGIN
         END IF;
     END IF;
     RETURN QUERY
-    SELECT active, events,
-           (SELECT count(DISTINCT e.visitor) FROM leadanalytics.event e
-            WHERE e.workspace = allowed AND e.at >= today AND e.at < tomorrow AND NOT (e.is_bot AND people)),
-           (SELECT count(*) FROM leadanalytics.session s
-            WHERE s.workspace = allowed AND s.started_at >= today AND s.started_at < tomorrow);
+    SELECT active, events, t.visitors, t.sessions
+    FROM leadanalytics.summary(allowed, today, tomorrow, now => realtime_rows.now, include_bots => NOT people) t;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.realtime_rows(int, timestamptz, boolean) IS 'the one row leadanalytics.realtime() shows, for SQL';
@@ -131,11 +128,11 @@ COMMENT ON FUNCTION leadanalytics.storage(int) IS
     'beyond by the planner''s statistics and a sample';
 GRANT EXECUTE ON FUNCTION leadanalytics.storage(int) TO leadanalytics_read;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, summary, example, builtin) VALUES
-    ('GET', '/analytics/realtime', 'leadanalytics.realtime', 'dashboard', '{admin,marketing}', true,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, from_fold, summary, example, builtin) VALUES
+    ('GET', '/analytics/realtime', 'leadanalytics.realtime', 'dashboard', '{admin,marketing}', true, true,
      'Active sessions, events of the last hour, visitors and sessions of today (UTC)',
      '{"active_sessions": 12, "events_last_hour": 456, "unique_visitors_today": 89, "total_sessions_today": 95}', true),
-    ('GET', '/analytics/storage', 'leadanalytics.storage', 'dashboard', '{admin,marketing}', true,
+    ('GET', '/analytics/storage', 'leadanalytics.storage', 'dashboard', '{admin,marketing}', true, false,
      'How much is stored', '{"total_objects": 15234, "estimated_sessions": 1200}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES
     ('GET', '/analytics/realtime', 'include_bots', 'include_bots', 'boolean', NULL, NULL, true, 'false', 9, 'false', 'true: robots'' events count too');
