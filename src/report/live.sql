@@ -14,15 +14,15 @@ DECLARE
     tomorrow CONSTANT timestamptz := leadanalytics.utc_start(leadanalytics.utc_date(now) + 1);
     begun CONSTANT timestamptz := clock_timestamp();
     active bigint;
-    events bigint;
+    seen bigint;
     since timestamptz;
 BEGIN
     IF people THEN
-        SELECT l.active_sessions, l.events, l.since INTO active, events, since FROM leadanalytics.live_hour(allowed, realtime_rows.now) l;
+        SELECT l.active_sessions, l.events, l.since INTO active, seen, since FROM leadanalytics.live_hour(allowed, realtime_rows.now) l;
     END IF;
     IF since IS NOT NULL THEN
         -- memory knows seconds; the first one of the hour is mostly not a whole one
-        events := events + (SELECT count(*) FROM leadanalytics.event e
+        seen := seen + (SELECT count(*) FROM leadanalytics.event e
                                       WHERE e.workspace = allowed AND e.at >= hour_ago AND e.at < since AND NOT e.is_bot);
     ELSE
         WITH recent AS MATERIALIZED (
@@ -39,13 +39,13 @@ BEGIN
                 -- D-09: what idleness closed is active still
                 WHERE NOT s.is_ended OR s.ended_at > realtime_rows.now),
                (SELECT coalesce(sum(r.events), 0)::bigint FROM recent r)
-        INTO active, events;
+        INTO active, seen;
         IF people THEN
             PERFORM leadanalytics.live_watch(allowed, begun);
         END IF;
     END IF;
     RETURN QUERY
-    SELECT active, events, t.visitors, t.sessions
+    SELECT active, seen, t.visitors, t.sessions
     FROM leadanalytics.summary(allowed, today, tomorrow, now => realtime_rows.now, include_bots => NOT people) t;
 END
 $$;
@@ -88,7 +88,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     sessions bigint;
-    events bigint;
+    seen bigint;
     batches bigint;
 BEGIN
     SELECT count(*) INTO sessions
