@@ -88,7 +88,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     sessions bigint;
-    seen bigint;
+    events bigint;
     batches bigint;
 BEGIN
     SELECT count(*) INTO sessions

@@ -100,7 +100,7 @@ wants_starts(const LaTally *tally)
 static bool
 wants_ends(const LaTally *tally)
 {
-	return (rollup_wanted(tally) & LA_BIT(LA_SCORE)) != 0;
+	return (rollup_wanted(tally) & (LA_BIT(LA_SCORE) | LA_BIT(LA_COMPLETE))) != 0;
 }
 
 static void
