@@ -12,6 +12,7 @@
 #include "core/core.h"
 #include "http/http.h"
 #include "realtime/limit.h"
+#include "realtime/live.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -24,5 +25,6 @@ _PG_init(void)
 	la_core_init();
 	la_worker_init();
 	la_limit_init();
+	la_live_init();
 	la_http_init();
 }

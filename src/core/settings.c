@@ -7,6 +7,7 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "core/settings.h"
@@ -23,6 +24,9 @@ int la_session_client_s = 60 * 60;
 int la_idempotency_keep_s = 24 * 3600;
 int la_worker_restart_s = 5;
 int la_worker_jobs = 2;
+int la_live_after_ms = 50;
+int la_live_memory_mb = 64;
+int la_live_workspace_memory_mb = 32;
 int la_segment_events = 200;
 int la_quarters_keep_s = 35 * 24 * 3600;
 char *la_agent_regexes = NULL;
@@ -119,6 +123,13 @@ static const IntSetting ints[] = {
      &event_retention_s, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.live_after",
+     "How long rows may take to tell what happens now before a workspace is counted in memory; -1: never.",
+     &la_live_after_ms, 50, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS},
+    {"leadanalytics.live_memory", "Shared memory for live counts; 0: none.", &la_live_memory_mb, 64, 0,
+     INT_MAX / 1024, PGC_POSTMASTER, GUC_UNIT_MB},
+    {"leadanalytics.live_workspace_memory", "How much of it the counts of one workspace may take.",
+     &la_live_workspace_memory_mb, 32, 1, INT_MAX / 1024, PGC_SIGHUP, GUC_UNIT_MB},
 };
 
 /* No secrets: leadanalytics.status() shows them to whoever may ask it. */
@@ -138,8 +149,13 @@ la_settings_define(void)
 		DefineCustomBoolVariable(bools[i].name, bools[i].what, NULL, bools[i].value, bools[i].standard,
 		                         bools[i].context, 0, NULL, NULL, NULL);
 	for (int i = 0; i < lengthof(ints); i++)
+	{
+		/* what only a start can change means nothing without preloading, and could not be defined later */
+		if (ints[i].context == PGC_POSTMASTER && !process_shared_preload_libraries_in_progress)
+			continue;
 		DefineCustomIntVariable(ints[i].name, ints[i].what, NULL, ints[i].value, ints[i].standard,
 		                        ints[i].min, ints[i].max, ints[i].context, ints[i].unit, NULL, NULL, NULL);
+	}
 	for (int i = 0; i < lengthof(paths); i++)
 		DefineCustomStringVariable(paths[i].name, paths[i].what, NULL, paths[i].value, paths[i].standard,
 		                           paths[i].context, 0, check_path, NULL, NULL);

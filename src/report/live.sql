@@ -12,26 +12,41 @@ DECLARE
     ahead CONSTANT timestamptz := now + current_setting('leadanalytics.track_future')::interval;
     today CONSTANT timestamptz := leadanalytics.utc_start(leadanalytics.utc_date(now));
     tomorrow CONSTANT timestamptz := leadanalytics.utc_start(leadanalytics.utc_date(now) + 1);
+    begun CONSTANT timestamptz := clock_timestamp();
+    active bigint;
+    seen bigint;
+    since timestamptz;
 BEGIN
+    IF people THEN
+        SELECT l.active_sessions, l.events, l.since INTO active, seen, since FROM leadanalytics.live_hour(allowed, realtime_rows.now) l;
+    END IF;
+    IF since IS NOT NULL THEN
+        -- memory knows seconds; the first one of the hour is mostly not a whole one
+        seen := seen + (SELECT count(*) FROM leadanalytics.event e
+                                      WHERE e.workspace = allowed AND e.at >= hour_ago AND e.at < since AND NOT e.is_bot);
+    ELSE
+        WITH recent AS MATERIALIZED (
+            SELECT e.session, count(*) AS events
+            FROM leadanalytics.event e
+            WHERE e.workspace = allowed AND e.at >= hour_ago AND e.at <= ahead AND NOT (e.is_bot AND people)
+            GROUP BY e.session
+        ), met AS (
+            SELECT r.session AS number FROM recent r WHERE r.session IS NOT NULL
+            UNION -- one that started without an event
+            SELECT s.number FROM leadanalytics.session s WHERE s.workspace = allowed AND s.started_at >= hour_ago AND s.started_at <= ahead
+        )
+        SELECT (SELECT count(*) FROM met m JOIN leadanalytics.session s ON s.workspace = allowed AND s.number = m.number
+                -- D-09: what idleness closed is active still
+                WHERE NOT s.is_ended OR s.ended_at > realtime_rows.now),
+               (SELECT coalesce(sum(r.events), 0)::bigint FROM recent r)
+        INTO active, seen;
+        IF people THEN
+            PERFORM leadanalytics.live_watch(allowed, begun);
+        END IF;
+    END IF;
     RETURN QUERY
-    WITH recent AS MATERIALIZED (
-        SELECT e.session, count(*) AS events
-        FROM leadanalytics.event e
-        WHERE e.workspace = allowed AND e.at >= hour_ago AND e.at <= ahead AND NOT (e.is_bot AND people)
-        GROUP BY e.session
-    ), active AS (
-        SELECT r.session AS number FROM recent r WHERE r.session IS NOT NULL
-        UNION -- one that started without an event
-        SELECT s.number FROM leadanalytics.session s WHERE s.workspace = allowed AND s.started_at >= hour_ago AND s.started_at <= ahead
-    )
-    SELECT (SELECT count(*) FROM active a JOIN leadanalytics.session s ON s.workspace = allowed AND s.number = a.number
-            -- D-09: what idleness closed is active still
-            WHERE NOT s.is_ended OR s.ended_at > realtime_rows.now),
-           (SELECT coalesce(sum(r.events), 0)::bigint FROM recent r),
-           (SELECT count(DISTINCT e.visitor) FROM leadanalytics.event e
-            WHERE e.workspace = allowed AND e.at >= today AND e.at < tomorrow AND NOT (e.is_bot AND people)),
-           (SELECT count(*) FROM leadanalytics.session s
-            WHERE s.workspace = allowed AND s.started_at >= today AND s.started_at < tomorrow);
+    SELECT active, seen, t.visitors, t.sessions
+    FROM leadanalytics.summary(allowed, today, tomorrow, now => realtime_rows.now, include_bots => NOT people) t;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.realtime_rows(int, timestamptz, boolean) IS 'the one row leadanalytics.realtime() shows, for SQL';
@@ -113,11 +128,11 @@ COMMENT ON FUNCTION leadanalytics.storage(int) IS
     'beyond by the planner''s statistics and a sample';
 GRANT EXECUTE ON FUNCTION leadanalytics.storage(int) TO leadanalytics_read;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, summary, example, builtin) VALUES
-    ('GET', '/analytics/realtime', 'leadanalytics.realtime', 'dashboard', '{admin,marketing}', true,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, from_fold, summary, example, builtin) VALUES
+    ('GET', '/analytics/realtime', 'leadanalytics.realtime', 'dashboard', '{admin,marketing}', true, true,
      'Active sessions, events of the last hour, visitors and sessions of today (UTC)',
      '{"active_sessions": 12, "events_last_hour": 456, "unique_visitors_today": 89, "total_sessions_today": 95}', true),
-    ('GET', '/analytics/storage', 'leadanalytics.storage', 'dashboard', '{admin,marketing}', true,
+    ('GET', '/analytics/storage', 'leadanalytics.storage', 'dashboard', '{admin,marketing}', true, false,
      'How much is stored', '{"total_objects": 15234, "estimated_sessions": 1200}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES
     ('GET', '/analytics/realtime', 'include_bots', 'include_bots', 'boolean', NULL, NULL, true, 'false', 9, 'false', 'true: robots'' events count too');

@@ -131,12 +131,7 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 		rollup_texts(asked, question->workspace, values, n, texts);
 	else
 		for (int i = 0; i < n; i++)
-		{
-			if (asked->sum != NULL)
-				entries[i]->counts[rollup_ncounts(asked->dimension)] = entries[i]->counts[0] * values[i];
-			else if (asked->dimension == LA_SCORE)
-				texts[i] = psprintf("%d", values[i]);
-		}
+			texts[i] = asked->dimension == LA_SCORE ? psprintf("%d", values[i]) : NULL;
 	grouping->groups = palloc0(Max(n, 1) * sizeof(Shown));
 	for (int i = 0; i < n; i++)
 	{
@@ -251,8 +246,7 @@ static void
 put_row(const Grouping *grouping, int slot, const Shown *shown, const LaEntry *entry, int64 members)
 {
 	const Question *question = grouping->question;
-	const char *names[LA_COUNTS];
-	int ncounts = rollup_asked_counts(grouping->asked, names);
+	int ncounts = rollup_ncounts(grouping->asked->dimension);
 	Datum counts[LA_COUNTS];
 	Datum values[5];
 	bool nulls[5] = {false};

@@ -27,7 +27,8 @@ static const struct
     [LA_CAMPAIGN] = {{"sessions"}, "visitors"},
     [LA_PLACE] = {{"sessions"}, "visitors"},
     [LA_AGENT] = {{"sessions"}, "visitors"},
-    [LA_SCORE] = {{"complete sessions", "microseconds"}, NULL},
+    [LA_SCORE] = {{"complete sessions"}, NULL},
+    [LA_COMPLETE] = {{"complete sessions", "microseconds", "score"}, NULL},
 };
 
 #define TEXT(expression)                                                                                     \
@@ -64,7 +65,7 @@ static LaAsked asked[] = {
     {"os", LA_AGENT, TEXT("t.parts[4]")},
     {"device_type", LA_AGENT, TEXT("t.parts[7]")},
     {"score", LA_SCORE},
-    {"complete", LA_SCORE, .sum = "score"},
+    {"complete", LA_COMPLETE},
 };
 
 LaAsked *
@@ -94,18 +95,6 @@ const char *
 rollup_count_name(int dimension, int count)
 {
 	return kept[dimension % LA_ROBOTS].counts[count];
-}
-
-int
-rollup_asked_counts(const LaAsked *of, const char **names)
-{
-	int n = rollup_ncounts(of->dimension);
-
-	for (int i = 0; i < n; i++)
-		names[i] = rollup_count_name(of->dimension, i);
-	if (of->sum != NULL)
-		names[n++] = of->sum;
-	return n;
 }
 
 bool
@@ -201,9 +190,11 @@ rollup_count_end(LaTally *tally, int slot, const LaSessionFact *session)
 {
 	LaEntry *entry;
 
-	if ((rollup_wanted(tally) & LA_BIT(LA_SCORE)) == 0)
+	add(tally, slot, LA_SCORE, session->score, 1, 0);
+	if ((rollup_wanted(tally) & LA_BIT(LA_COMPLETE)) == 0)
 		return;
-	entry = rollup_entry(tally, slot, LA_SCORE, session->score);
+	entry = rollup_entry(tally, slot, LA_COMPLETE, 0);
 	entry->counts[0]++;
 	entry->counts[1] += session->duration;
+	entry->counts[2] += session->score;
 }

@@ -100,7 +100,7 @@ wants_starts(const LaTally *tally)
 static bool
 wants_ends(const LaTally *tally)
 {
-	return (rollup_wanted(tally) & LA_BIT(LA_SCORE)) != 0;
+	return (rollup_wanted(tally) & (LA_BIT(LA_SCORE) | LA_BIT(LA_COMPLETE))) != 0;
 }
 
 static void
@@ -187,6 +187,22 @@ keep_utc(LaBucket *buckets, int n)
 	return kept;
 }
 
+/* The tail of the time that rows answer for. */
+static LaTail *
+tail_of_rows(const Gathering *of)
+{
+	TimestampTz from = DT_NOEND;
+	TimestampTz to = DT_NOBEGIN;
+
+	for (int i = 0; i < of->nspans; i++)
+		if (of->spans[i].source == LA_FROM_ROWS)
+		{
+			from = Min(from, of->spans[i].from);
+			to = Max(to, of->spans[i].to);
+		}
+	return from < to ? rollup_tail_between(of->gather->workspace, from, to) : palloc0(sizeof(LaTail));
+}
+
 void
 rollup_gather(LaGather *gather, LaTally *tally)
 {
@@ -206,10 +222,9 @@ rollup_gather(LaGather *gather, LaTally *tally)
 		of.spans =
 		    rollup_spans(buckets, nbuckets, gather->bounds, gather->nslots, gather->coarsest, &of.nspans);
 	}
-	of.tail =
-	    gather->with_tail
-	        ? rollup_tail(gather->workspace, PG_INT64_MAX, gather->bounds[0], gather->bounds[gather->nslots])
-	        : rollup_tail_between(gather->workspace, gather->bounds[0], gather->bounds[gather->nslots]);
+	of.tail = gather->with_tail ? rollup_tail(gather->workspace, PG_INT64_MAX, gather->bounds[0],
+	                                          gather->bounds[gather->nslots])
+	                            : tail_of_rows(&of);
 	rollup_read_segments(gather->workspace, of.spans, of.nspans, rollup_wanted(tally), gather->with_sets,
 	                     tally);
 	gather_rows(&of);

@@ -41,7 +41,8 @@ typedef enum LaDimension
 	LA_CAMPAIGN,
 	LA_PLACE,
 	LA_AGENT,
-	LA_SCORE, /* complete sessions by score: how many, their microseconds */
+	LA_SCORE,    /* complete sessions by score: how many */
+	LA_COMPLETE, /* complete sessions: how many, their microseconds, their scores */
 	LA_DIMENSIONS,
 	LA_ROBOTS = 32,
 } LaDimension;
@@ -147,12 +148,11 @@ typedef struct LaAsked
 	const char *name;
 	LaDimension dimension;
 	LaQuery text; /* id, text of the terms $2 of workspace $1; none: there is one value, or it is a number */
-	const char *sum; /* values are added up under this name instead of being told apart */
+
 } LaAsked;
 
 extern LaAsked *rollup_asked(const char *name);
 extern const LaAsked *rollup_all_asked(int *n);
-extern int rollup_asked_counts(const LaAsked *asked, const char **names); /* LA_COUNTS of them at most */
 
 /* text.c */
 extern void rollup_texts(LaAsked *asked, int workspace, const int *values, int n, const char **texts);

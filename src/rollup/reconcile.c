@@ -152,14 +152,13 @@ LA_FUNCTION(la_rollup_dimensions)
 	for (int i = 0; i < n; i++)
 	{
 		Datum counts[LA_COUNTS];
-		const char *names[LA_COUNTS];
-		int ncounts = rollup_asked_counts(&asked[i], names);
+		int ncounts = rollup_ncounts(asked[i].dimension);
 		const char *members = rollup_members(asked[i].dimension);
 		Datum values[3];
 		bool nulls[3] = {false, false, members == NULL};
 
 		for (int k = 0; k < ncounts; k++)
-			counts[k] = CStringGetTextDatum(names[k]);
+			counts[k] = CStringGetTextDatum(rollup_count_name(asked[i].dimension, k));
 		values[0] = CStringGetTextDatum(asked[i].name);
 		values[1] = PointerGetDatum(construct_array(counts, ncounts, TEXTOID, -1, false, TYPALIGN_INT));
 		values[2] = members == NULL ? 0 : CStringGetTextDatum(members);

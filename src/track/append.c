@@ -227,6 +227,7 @@ la_track_append(LaBatch *batch)
 	track_persons_meet(batch);
 	track_visitors_write(batch);
 	track_persons_alias(batch);
+	track_live(batch);
 	la_rollup_help(batch->workspace, batch->events[0]->id);
 	la_worker_poke();
 	for (int i = 0; i < batch->n; i++)

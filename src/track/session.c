@@ -31,7 +31,7 @@
 #define STORED "(SELECT s.*, s.ctid AS line FROM leadanalytics.session s WHERE s.workspace = $1 AND "
 #define STORED_COLUMNS                                                                                       \
 	"SELECT s.number, s.session_id, s.started_at, s.last_seen, s.ended_at, s.last_page, s.events, "          \
-	"s.pageviews, s.clicks, s.scroll_percent::float8, s.line, s.visitor "
+	"s.pageviews, s.clicks, s.scroll_percent::float8, s.line, s.visitor, s.referrer, s.place "
 
 /* The arrays are sorted: that is the order in which the rows are locked. */
 static LaQuery load_by_number = {STORED_COLUMNS "FROM unnest($2) AS u (number) CROSS JOIN LATERAL " STORED
@@ -96,6 +96,12 @@ take_loaded(LaSession *session, uint64 row)
 	session->visitor = DatumGetInt32(la_query_value(row, 12, &isnull));
 	if (isnull)
 		session->visitor = 0;
+	session->referrer = DatumGetInt32(la_query_value(row, 13, &isnull));
+	if (isnull)
+		session->referrer = 0;
+	session->place_term = DatumGetInt32(la_query_value(row, 14, &isnull));
+	if (isnull)
+		session->place_term = 0;
 	session->reach_from = session->before.started_at;
 	session->reach_to = session->before.last_seen;
 }

@@ -9,6 +9,7 @@
  *	sessions  loaded and locked, assigned in memory                  session.c
  *	sessions  what the events make of them                           settle.c
  *	events    one INSERT a leaf, and its row in the ledger           leaf.c
+ *	live      what the live counts in shared memory need to know     live.c
  *
  * One statement per table and batch, never one per event. Locks are taken in that order and sorted
  * inside each step, so that batches wait for each other and do not deadlock.
@@ -147,6 +148,8 @@ typedef struct LaSession
 	bool loaded;            /* opened before this batch */
 	bool listed;            /* among the batch's */
 	int visitor;            /* of a loaded one: its visitor's number, 0: none */
+	int referrer;           /* likewise: of the dictionary */
+	int place_term;
 	TimestampTz ended_at;   /* of a loaded one; DT_NOEND: not ended */
 	LaSessionRow before;    /* of a loaded one */
 	TimestampTz reach_from; /* started_at, and the last moment while events are assigned; 0: none yet */
@@ -244,6 +247,7 @@ extern void track_sessions_move(LaBatch *batch);  /* write the others */
 extern void track_persons_meet(LaBatch *batch);   /* visitors are known as persons from now on */
 extern void track_visitors_write(LaBatch *batch); /* write the others */
 extern void track_persons_alias(LaBatch *batch);  /* two ids are one */
+extern void track_live(const LaBatch *batch);     /* tell the live counts */
 
 /*
  * The closing rule (D-04), the only one there is: when the session ended, as seen at now; DT_NOEND when

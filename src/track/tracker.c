@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/export.h"
 #include "core/query.h"
+#include "realtime/live.h"
 #include "rollup/rollup.h"
 #include "track/post.h"
 
@@ -245,6 +246,9 @@ LA_FUNCTION(la_track_session_end_by_client)
 		             (Datum[]){PointerGetDatum(&line), TimestampTzGetDatum(ended_at), BoolGetDatum(open),
 		                       Int32GetDatum(event->term[LA_SLOT_PAGE].id)},
 		             open && event->term[LA_SLOT_PAGE].id != 0 ? "    " : "   n", false, 0);
+		if (open && la_live_wanted(post.batch.workspace))
+			la_live_tell(post.batch.workspace,
+			             &(LaLiveFact){.what = LA_LIVE_END, .session = number, .at = ended_at}, 1);
 		la_rollup_sessions(post.batch.workspace, &number, 1, true);
 	}
 	{

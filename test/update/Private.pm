@@ -67,6 +67,17 @@ sub new
 	return $self;
 }
 
+# The machine's own installation, for a cluster that a test stops and kills; installs nothing.
+sub of_machine
+{
+	my ($class) = @_;
+	my $self = bless { dir => tempdir('leadanalytics-XXXXXX', TMPDIR => 1, CLEANUP => 1), user => $> == 0 ? 'postgres' : undef }, $class;
+	my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+	chomp($self->{bin} = `$pg_config --bindir`);
+	chmod 0755, $self->{dir} or die;
+	return $self;
+}
+
 # Links to everything in a directory but our own extension, should the machine have it.
 sub _link
 {
