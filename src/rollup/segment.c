@@ -108,11 +108,11 @@ append_sum(StringInfo bytes, int workspace, int dimension, TimestampTz bucket)
 	appendBinaryStringInfo(bytes, (char *) &sum, sizeof sum);
 }
 
-/* The bytes of a column without their sum, which agrees. */
+/* The bytes of a column without their sum, which agrees. stays: they are needed when the row is gone. */
 static Reader
-open_column(Datum value, int workspace, int dimension, TimestampTz bucket)
+open_column(Datum value, bool stays, int workspace, int dimension, TimestampTz bucket)
 {
-	bytea *bytes = DatumGetByteaPP(value);
+	bytea *bytes = stays ? (bytea *) PG_DETOAST_DATUM_COPY(value) : DatumGetByteaPP(value);
 	const char *data = VARDATA_ANY(bytes);
 	int length = VARSIZE_ANY_EXHDR(bytes) - SUM_BYTES;
 	uint32 sum;
@@ -173,7 +173,7 @@ take_segment(TupleTableSlot *row, void *arg)
 	Reading *reading = arg;
 	int dimension = DatumGetInt16(row->tts_values[0]);
 	TimestampTz bucket = DatumGetTimestampTz(row->tts_values[1]);
-	Reader directory = open_column(row->tts_values[2], reading->workspace, dimension, bucket);
+	Reader directory = open_column(row->tts_values[2], false, reading->workspace, dimension, bucket);
 	bool has_set = rollup_has_set(dimension);
 	Reader sets = {NULL, NULL};
 	int slot = reading->slot;
@@ -187,7 +187,7 @@ take_segment(TupleTableSlot *row, void *arg)
 	{
 		if (row->tts_isnull[3])
 			raise_damage("its sets are missing");
-		sets = open_column(row->tts_values[3], reading->workspace, dimension, bucket);
+		sets = open_column(row->tts_values[3], true, reading->workspace, dimension, bucket);
 	}
 	n = read_number(&directory);
 	for (uint64 i = 0; i < n; i++)
