@@ -35,7 +35,7 @@ configure_postgres() {
     put_pg pg_hba.conf < <(printf '%s\n' 'local all all peer map=leadanalytics' \
         'local replication all peer map=leadanalytics') && changed=1
     put_pg leadanalytics.conf < <(render "$source_dir/src/command/postgresql.conf" RUN "$run" LOGS "$logs" \
-        BUFFERS "$(shared_buffers)" FSYNC "$(fsync)") && changed=1
+        BUFFERS "$(shared_buffers)" FSYNC "$(fsync)" PREPARED "$(prepared)") && changed=1
     if ! grep -qx "include 'leadanalytics.conf'" "$pg/postgresql.conf"; then
         echo "include 'leadanalytics.conf'" >>"$pg/postgresql.conf"
         changed=1
@@ -59,6 +59,9 @@ shared_buffers() {
 
 # A check throws its data away.
 fsync() { if [ -n "${LEADANALYTICS_CHECK-}" ]; then echo off; else echo on; fi; }
+
+# A check tries them: who uses them may write events by them.
+prepared() { if [ -n "${LEADANALYTICS_CHECK-}" ]; then echo 10; else echo 0; fi; }
 
 library_stamp() { sha256sum <"$("$pg_config" --pkglibdir)/leadanalytics.so"; }
 

@@ -29,8 +29,14 @@
  */
 #define QUARTERS_FACTOR 25
 
+/* Nobody waits for somebody else's first fold of a workspace, either: it may be part of a long transaction.
+ */
 static LaQuery make_state = {
-    "INSERT INTO leadanalytics.rollup_state (workspace) VALUES ($1) ON CONFLICT DO NOTHING", 1, {INT4OID}};
+    "INSERT INTO leadanalytics.rollup_state (workspace) "
+    "SELECT $1 WHERE pg_try_advisory_xact_lock(hashtext('leadanalytics.rollup_state'), $1) ON CONFLICT DO "
+    "NOTHING",
+    1,
+    {INT4OID}};
 
 static LaQuery lock_state = {
     "SELECT s.day, s.day_events FROM leadanalytics.rollup_state s WHERE s.workspace = $1 "
@@ -54,6 +60,11 @@ static LaQuery delete_session_ledger = {
     "DELETE FROM leadanalytics.session_ledger WHERE workspace = $1 AND id = ANY ($2)",
     2,
     {INT4OID, INT8ARRAYOID}};
+
+static LaQuery find_bucket = {
+    "SELECT FROM leadanalytics.bucket WHERE workspace = $1 AND grain = $2 AND zone = $3 AND starts = $4",
+    4,
+    {INT4OID, CHAROID, TEXTOID, TIMESTAMPTZOID}};
 
 static LaQuery add_bucket = {
     "INSERT INTO leadanalytics.bucket (workspace, grain, zone, starts, ends) VALUES ($1, $2, $3, $4, $5)",
@@ -477,9 +488,20 @@ LA_FUNCTION(la_rollup_fold)
 	PG_RETURN_INT64(folded);
 }
 
+/* Somebody else may have made it since the caller looked. */
+static bool
+has_bucket(int workspace, char grain, Datum zone, TimestampTz starts)
+{
+	Datum values[] = {Int32GetDatum(workspace), CharGetDatum(grain), zone, TimestampTzGetDatum(starts)};
+
+	return la_query_run(&find_bucket, values, NULL, true, 1) == 1;
+}
+
 LA_FUNCTION(la_rollup_build)
 {
 	int workspace = PG_GETARG_INT32(0);
+	char grain = PG_GETARG_CHAR(1);
+	TimestampTz starts = PG_GETARG_TIMESTAMPTZ(3);
 	State state;
 	bool held;
 
@@ -487,10 +509,10 @@ LA_FUNCTION(la_rollup_build)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	held = lock(workspace, &state);
 	if (held)
-	{
 		look_anew();
-		build(workspace, PG_GETARG_CHAR(1), text_to_cstring(PG_GETARG_TEXT_PP(2)), PG_GETARG_TIMESTAMPTZ(3),
-		      PG_GETARG_TIMESTAMPTZ(4));
+	if (held && !has_bucket(workspace, grain, PG_GETARG_DATUM(2), starts))
+	{
+		build(workspace, grain, text_to_cstring(PG_GETARG_TEXT_PP(2)), starts, PG_GETARG_TIMESTAMPTZ(4));
 		la_query_run(&write_state,
 		             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state.day),
 		                       Int64GetDatum(state.day_events), TimestampTzGetDatum(DT_NOEND)},

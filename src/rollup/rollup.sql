@@ -10,7 +10,7 @@ CREATE FUNCTION leadanalytics.build_bucket(workspace int, grain "char", zone tex
 RETURNS boolean LANGUAGE c VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0
 AS 'MODULE_PATHNAME', 'la_rollup_build';
 COMMENT ON FUNCTION leadanalytics.build_bucket(int, "char", text, timestamptz, timestamptz) IS
-    'make the segments of a time from finer ones and from rows; false: somebody else is at the workspace';
+    'make the segments of a time from finer ones and from rows, unless they are there; false: somebody else is at the workspace';
 
 CREATE FUNCTION leadanalytics.fold(workspace int DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -324,7 +324,9 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE SECURITY DEFINER SET
     FROM leadanalytics.ledger l
     UNION ALL
     (SELECT 'fold of workspace ' || s.workspace, format('failed %s times, last: %s', s.fold_failures, s.fold_error),
-            format('Mend the cause; it is tried again by itself, or at once by SELECT leadanalytics.fold(%s). Answers are exact meanwhile, and slower.', s.workspace)
+            CASE WHEN s.fold_error LIKE '%(SQLSTATE XX001)'
+                 THEN format('SELECT leadanalytics.forget_segments(%s) has its segments made again from the events that are kept; what asks for damaged ones fails until then.', s.workspace)
+                 ELSE format('Mend the cause; it is tried again by itself, or at once by SELECT leadanalytics.fold(%s). Answers are exact meanwhile, and slower.', s.workspace) END
      FROM leadanalytics.rollup_state s WHERE s.fold_failures > 0 ORDER BY s.workspace)
 $$;
 COMMENT ON FUNCTION leadanalytics.rollup_lines() IS 'how far the fold is, and the workspaces whose fold fails, for leadanalytics.status()';

@@ -10,7 +10,7 @@
  *	4 bytes	the value, the low one first
  *	n, …	its counts, as many as the dimension has
  *	n, n	members and bytes of its set, when the dimension has sets
- *	4 bytes	CRC-32C of the row's key and all before
+ *	4 bytes	CRC-32C of the row's key, the column's letter and all before
  *
  * n is a number of 7 bits a byte, the low ones first, the top bit set on all but the last. sets has the
  *values' sets one behind the other (src/bitmap/bitmap.h says how a set is written), and a CRC-32C likewise.
@@ -39,7 +39,7 @@
 #define BUCKET_TYPES INT4OID, CHAROID, TEXTOID, INT2ARRAYOID, TIMESTAMPTZOID
 
 static LaQuery read_range = {
-    "SELECT s.dimension, s.bucket, s.directory, s.sets FROM leadanalytics.segment s "
+    "SELECT s.dimension, s.bucket, s.directory, s.sets, s.part FROM leadanalytics.segment s "
     "WHERE s.workspace = $1 AND s.grain = $2 AND s.zone = $3 AND s.dimension = ANY ($4) "
     "AND s.bucket >= $5 AND s.bucket < $6",
     6,
@@ -51,7 +51,7 @@ static LaQuery find_parts = {
     4,
     {INT4OID, CHAROID, TEXTOID, TIMESTAMPTZOID}};
 
-static LaQuery read_parts = {"SELECT s.dimension, s.bucket, s.directory, s.sets " OF_BUCKET
+static LaQuery read_parts = {"SELECT s.dimension, s.bucket, s.directory, s.sets, s.part " OF_BUCKET
                              "AND s.part = ANY ($6)",
                              6,
                              {BUCKET_TYPES, INT4ARRAYOID}};
@@ -85,34 +85,51 @@ raise_damage(const char *what)
 	                        "events that are kept.")));
 }
 
-/* Sums are of the row's key, too: a row that got another one's bytes is damaged. */
+/* Where bytes stand. Sums are of that, too: what got another row's or column's bytes is damaged. */
+typedef struct Place
+{
+	int workspace;
+	int dimension;
+	int part;
+	TimestampTz bucket;
+	char grain;
+	char column; /* d or s */
+	const char *zone;
+} Place;
+
 static uint32
-sum_of(const char *bytes, Size length, int workspace, int dimension, TimestampTz bucket)
+sum_of(const char *bytes, Size length, const Place *place)
 {
 	pg_crc32c sum;
 
 	INIT_CRC32C(sum);
-	COMP_CRC32C(sum, &workspace, sizeof workspace);
-	COMP_CRC32C(sum, &dimension, sizeof dimension);
-	COMP_CRC32C(sum, &bucket, sizeof bucket);
+	COMP_CRC32C(sum, &place->workspace, sizeof place->workspace);
+	COMP_CRC32C(sum, &place->dimension, sizeof place->dimension);
+	COMP_CRC32C(sum, &place->part, sizeof place->part);
+	COMP_CRC32C(sum, &place->bucket, sizeof place->bucket);
+	COMP_CRC32C(sum, &place->grain, sizeof place->grain);
+	COMP_CRC32C(sum, &place->column, sizeof place->column);
+	COMP_CRC32C(sum, place->zone, strlen(place->zone));
 	COMP_CRC32C(sum, bytes, length);
 	FIN_CRC32C(sum);
 	return sum;
 }
 
 static void
-append_sum(StringInfo bytes, int workspace, int dimension, TimestampTz bucket)
+append_sum(StringInfo bytes, Place *place, char column)
 {
-	uint32 sum = sum_of(bytes->data, bytes->len, workspace, dimension, bucket);
+	uint32 sum;
 
+	place->column = column;
+	sum = sum_of(bytes->data, bytes->len, place);
 	appendBinaryStringInfo(bytes, (char *) &sum, sizeof sum);
 }
 
-/* The bytes of a column without their sum, which agrees. stays: they are needed when the row is gone. */
+/* The bytes of a column without their sum, which agrees. */
 static Reader
-open_column(Datum value, bool stays, int workspace, int dimension, TimestampTz bucket)
+open_column(Datum value, Place *place, char column)
 {
-	bytea *bytes = stays ? (bytea *) PG_DETOAST_DATUM_COPY(value) : DatumGetByteaPP(value);
+	bytea *bytes = DatumGetByteaPP(value);
 	const char *data = VARDATA_ANY(bytes);
 	int length = VARSIZE_ANY_EXHDR(bytes) - SUM_BYTES;
 	uint32 sum;
@@ -120,9 +137,21 @@ open_column(Datum value, bool stays, int workspace, int dimension, TimestampTz b
 	if (length < 0)
 		raise_damage("it is cut off");
 	memcpy(&sum, data + length, sizeof sum);
-	if (sum != sum_of(data, length, workspace, dimension, bucket))
+	place->column = column;
+	if (sum != sum_of(data, length, place))
 		raise_damage("its checksum does not agree");
 	return (Reader){(const uint8 *) data, (const uint8 *) data + length};
+}
+
+/* Sets are used when the row is long gone: of a short one, whose bytes are the page's, they are a copy. */
+static Datum
+keep(Datum value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+
+	if (bytes == (struct varlena *) DatumGetPointer(value))
+		bytes = memcpy(palloc(VARSIZE_ANY(bytes)), bytes, VARSIZE_ANY(bytes));
+	return PointerGetDatum(bytes);
 }
 
 static uint64
@@ -159,7 +188,7 @@ read_value(Reader *reader)
 
 typedef struct Reading
 {
-	int workspace;
+	Place place; /* what they have in common */
 	bool with_sets;
 	LaTally *tally;
 	LaSpan *spans; /* where buckets lie; NULL: all are of the slot */
@@ -173,12 +202,17 @@ take_segment(TupleTableSlot *row, void *arg)
 	Reading *reading = arg;
 	int dimension = DatumGetInt16(row->tts_values[0]);
 	TimestampTz bucket = DatumGetTimestampTz(row->tts_values[1]);
-	Reader directory = open_column(row->tts_values[2], false, reading->workspace, dimension, bucket);
 	bool has_set = rollup_has_set(dimension);
+	Place place = reading->place;
+	Reader directory;
 	Reader sets = {NULL, NULL};
 	int slot = reading->slot;
 	uint64 n;
 
+	place.dimension = dimension;
+	place.part = DatumGetInt32(row->tts_values[4]);
+	place.bucket = bucket;
+	directory = open_column(row->tts_values[2], &place, 'd');
 	if (directory.end - directory.at < 2 || *directory.at++ != VERSION || *directory.at++ != dimension)
 		raise_damage("its directory is of another version or dimension");
 	if (reading->spans != NULL)
@@ -187,7 +221,7 @@ take_segment(TupleTableSlot *row, void *arg)
 	{
 		if (row->tts_isnull[3])
 			raise_damage("its sets are missing");
-		sets = open_column(row->tts_values[3], true, reading->workspace, dimension, bucket);
+		sets = open_column(keep(row->tts_values[3]), &place, 's');
 	}
 	n = read_number(&directory);
 	for (uint64 i = 0; i < n; i++)
@@ -228,7 +262,7 @@ void
 rollup_read_segments(int workspace, LaSpan *spans, int nspans, LaDimensions wanted, bool with_sets,
                      LaTally *tally)
 {
-	Reading reading = {workspace, with_sets, tally, spans, nspans, 0};
+	Reading reading = {{.workspace = workspace}, with_sets, tally, spans, nspans, 0};
 	Datum dimensions = rollup_dimension_array(wanted);
 
 	for (int i = 0; i < nspans; i++)
@@ -240,6 +274,8 @@ rollup_read_segments(int workspace, LaSpan *spans, int nspans, LaDimensions want
 		while (i + 1 < nspans && spans[i + 1].from == spans[i].to && spans[i + 1].source == first->source &&
 		       spans[i + 1].grain == first->grain && strcmp(spans[i + 1].zone, first->zone) == 0)
 			i++;
+		reading.place.grain = first->grain;
+		reading.place.zone = first->zone;
 		la_query_each(&read_range,
 		              (Datum[]){Int32GetDatum(workspace), CharGetDatum(first->grain),
 		                        CStringGetTextDatum(first->zone), dimensions,
@@ -273,6 +309,7 @@ static void
 add_segment(LaRows *rows, int workspace, const LaTarget *target, int part, int64 weight, int dimension,
             LaEntry **entries, int n)
 {
+	Place place = {workspace, dimension, part, target->starts, target->grain, 0, target->zone};
 	StringInfoData directory;
 	StringInfoData sets;
 	Datum values[lengthof(written_columns)];
@@ -299,8 +336,8 @@ add_segment(LaRows *rows, int workspace, const LaTarget *target, int part, int64
 		append_number(&directory, count);
 		append_number(&directory, length);
 	}
-	append_sum(&directory, workspace, dimension, target->starts);
-	append_sum(&sets, workspace, dimension, target->starts);
+	append_sum(&directory, &place, 'd');
+	append_sum(&sets, &place, 's');
 	values[0] = Int32GetDatum(workspace);
 	values[1] = Int16GetDatum(dimension);
 	values[2] = Int32GetDatum(part);
@@ -324,7 +361,10 @@ static int
 merge_parts(int workspace, const LaTarget *target, int slot, int64 *weight, LaTally *tally)
 {
 	Datum zone = CStringGetTextDatum(target->zone);
-	Reading reading = {.workspace = workspace, .with_sets = true, .tally = tally, .slot = slot};
+	Reading reading = {.place = {.workspace = workspace, .grain = target->grain, .zone = target->zone},
+	                   .with_sets = true,
+	                   .tally = tally,
+	                   .slot = slot};
 	/* as of the snapshot that reads them */
 	uint64 found = la_query_run(&find_parts,
 	                            (Datum[]){Int32GetDatum(workspace), CharGetDatum(target->grain), zone,

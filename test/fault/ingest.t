@@ -85,7 +85,7 @@ my %kill = (
     },
 );
 
-for my $round (1 .. $ENV{LA_LONG} ? 5 : 1)
+for my $round (1 .. ($ENV{LA_LONG} ? 5 : 1))
 {
     for my $what (sort keys %kill)
     {

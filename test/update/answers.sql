@@ -12,3 +12,10 @@ WHERE r.method = 'GET' AND NOT r.writes AND r.builtin AND NOT p.proretset AND p.
       AND NOT EXISTS (SELECT FROM unnest(p.proargnames[1:p.pronargs - p.pronargdefaults]) AS needed
                       WHERE needed NOT IN ('workspace', 'now', 'as_role'))
 ORDER BY r.path, w.slug \gexec
+-- The engine beside the rows, of every dimension: what differs, and how much there is.
+SELECT 'engine', w.slug, d.name, c.differ, c.n, (SELECT count(*) FROM leadanalytics.reconcile(w.id))
+FROM leadanalytics.workspace w CROSS JOIN leadanalytics.dimensions() d CROSS JOIN LATERAL (
+    WITH s AS (SELECT * FROM leadanalytics.answer_from_segments(w.id, ARRAY[d.name], '{-infinity,infinity}', '2026-02-06Z', true, true, 0, false, '{}', '{}')),
+         r AS (SELECT * FROM leadanalytics.answer_from_rows(w.id, ARRAY[d.name], '{-infinity,infinity}', '2026-02-06Z', true, true, 0, false, '{}', '{}'))
+    SELECT (SELECT count(*) FROM (SELECT * FROM s EXCEPT ALL SELECT * FROM r) x) + (SELECT count(*) FROM (SELECT * FROM r EXCEPT ALL SELECT * FROM s) x) AS differ, (SELECT count(*) FROM r) AS n) AS c
+ORDER BY 2, 3;
