@@ -267,16 +267,17 @@ static void
 put_groups(Grouping *grouping)
 {
 	const Question *question = grouping->question;
-	int nentries;
-	LaEntry **entries = rollup_entries(grouping->tally, &nentries);
+	int nentries = 0;
+	LaEntry **entries = question->nslots == 1 ? NULL : rollup_entries(grouping->tally, &nentries);
 	int *rank_of = palloc(Max(grouping->n, 1) * sizeof(int));
 	int shown;
 
-	/* entries of slot 0 stand first, by group */
 	for (int i = 0; i < grouping->n; i++)
 	{
-		grouping->groups[i].whole = entries[i];
-		memcpy(grouping->groups[i].counts, entries[i]->counts, sizeof entries[i]->counts);
+		LaEntry *whole = rollup_entry(grouping->tally, 0, 0, i);
+
+		grouping->groups[i].whole = whole;
+		memcpy(grouping->groups[i].counts, whole->counts, sizeof whole->counts);
 	}
 	shown = rank(question, grouping->groups, grouping->n);
 	for (int i = 0; i < grouping->n; i++)
@@ -289,7 +290,7 @@ put_groups(Grouping *grouping)
 			one->members = rollup_count_members(one->whole);
 		put_row(grouping, 0, one, one->whole, one->members);
 	}
-	for (int i = grouping->n; i < nentries; i++)
+	for (int i = grouping->n; i < nentries; i++) /* those of slot 0 stand first */
 	{
 		int of = rank_of[rollup_value(entries[i])];
 
@@ -305,7 +306,7 @@ static void
 join_robots(LaTally *tally)
 {
 	int n;
-	LaEntry **entries = rollup_entries(tally, &n);
+	LaEntry **entries = rollup_entries_of(tally, ~UINT64CONST(0), &n);
 	LaEntry *robots = palloc(Max(n, 1) * sizeof(LaEntry));
 	int nrobots = 0;
 
@@ -325,13 +326,9 @@ answer_dimension(const Question *question, LaTally *tally, LaAsked *asked, bool 
 {
 	Grouping grouping = {.question = question, .asked = asked, .tally = rollup_tally(0)};
 	int n;
-	int mine = 0;
-	LaEntry **entries = rollup_entries(tally, &n);
+	LaEntry **entries = rollup_entries_of(tally, LA_BIT(asked->dimension), &n);
 
-	for (int i = 0; i < n; i++)
-		if (rollup_dimension(entries[i]) == asked->dimension)
-			entries[mine++] = entries[i];
-	group(&grouping, asked, entries, mine, again);
+	group(&grouping, asked, entries, n, again);
 	put_groups(&grouping);
 }
 

@@ -111,6 +111,7 @@ extern LaTally *rollup_tally(LaDimensions wanted);
 extern LaEntry *rollup_entry(LaTally *tally, int slot, int dimension, int value);
 extern void rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number);
 extern void rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, int64 count);
+extern LaEntry **rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n); /* in any order */
 extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
 extern LaDimensions rollup_wanted(const LaTally *tally);
 

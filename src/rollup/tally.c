@@ -14,6 +14,8 @@
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+#define FEW_ENTRIES 1024 /* without growing */
+
 struct LaTally
 {
 	entry_hash *entries;
@@ -27,7 +29,7 @@ rollup_tally(LaDimensions wanted)
 	LaTally *tally = palloc(sizeof *tally);
 
 	tally->context = CurrentMemoryContext;
-	tally->entries = entry_create(tally->context, 256, NULL);
+	tally->entries = entry_create(tally->context, FEW_ENTRIES, NULL);
 	tally->wanted = wanted;
 	return tally;
 }
@@ -93,7 +95,7 @@ typedef LaEntry *EntryPointer;
 #include "lib/sort_template.h"
 
 LaEntry **
-rollup_entries(const LaTally *tally, int *n)
+rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n)
 {
 	LaEntry **entries = palloc(Max(tally->entries->members, 1) * sizeof *entries);
 	entry_iterator at;
@@ -102,7 +104,16 @@ rollup_entries(const LaTally *tally, int *n)
 	*n = 0;
 	entry_start_iterate(tally->entries, &at);
 	while ((entry = entry_iterate(tally->entries, &at)) != NULL)
-		entries[(*n)++] = entry;
+		if (dimensions & LA_BIT(rollup_dimension(entry)))
+			entries[(*n)++] = entry;
+	return entries;
+}
+
+LaEntry **
+rollup_entries(const LaTally *tally, int *n)
+{
+	LaEntry **entries = rollup_entries_of(tally, ~UINT64CONST(0), n);
+
 	sort_entries(entries, *n);
 	return entries;
 }
