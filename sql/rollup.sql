@@ -51,6 +51,9 @@ SELECT grain, zone, starts, ends FROM leadanalytics.bucket ORDER BY 1, 2, 3;
 SELECT * FROM two_ways(:acme, 'page', '2021-03-10', '2021-03-11', '2021-03-12');
 SELECT * FROM two_ways(:acme, 'country', '2021-03-10 03:07', '2021-03-11 01:02', '2021-03-12');
 
+-- Buckets of another zone are due from the first event on, many runs of the unit or few.
+SELECT s.built_to, s.built_zone FROM leadanalytics.rollup_state s WHERE s.workspace = :acme;
+
 -- What comes late comes into all of them, and is answered for before.
 SELECT leadanalytics.track(:acme, pages('late', '2021-03-10', 5), now => '2021-03-12 12:00', as_role => 'admin');
 SELECT * FROM two_ways(:acme, 'page', '2021-03-10', '2021-03-11', '2021-03-12 13:00');

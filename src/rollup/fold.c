@@ -107,6 +107,19 @@ lock(int workspace, State *state)
 	return true;
 }
 
+/* Days from the earliest event on are looked at again for buckets that are due; DT_NOEND: there is none. */
+static void
+keep_state(int workspace, const State *state, TimestampTz earliest)
+{
+	const char nulls[] = {' ', state->day == PG_INT64_MIN ? 'n' : ' ', ' ', earliest == DT_NOEND ? 'n' : ' ',
+	                      '\0'};
+
+	la_query_run(&write_state,
+	             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state->day),
+	                       Int64GetDatum(state->day_events), TimestampTzGetDatum(earliest)},
+	             nulls, false, 0);
+}
+
 /* What was written is seen from here on, and what others have committed. */
 static void
 look_anew(void)
@@ -467,10 +480,7 @@ fold(int workspace, int64 most, TimestampTz now)
 	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, NULL);
 	delete_tail(workspace, tail);
 	build_quarters(&folding, &state, now);
-	la_query_run(&write_state,
-	             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state.day),
-	                       Int64GetDatum(state.day_events), TimestampTzGetDatum(folding.earliest)},
-	             state.day == PG_INT64_MIN ? " n  " : NULL, false, 0);
+	keep_state(workspace, &state, folding.earliest);
 	return tail->events + tail->nopened + tail->nclosed;
 }
 
@@ -513,10 +523,7 @@ LA_FUNCTION(la_rollup_build)
 	if (held && !has_bucket(workspace, grain, PG_GETARG_DATUM(2), starts))
 	{
 		build(workspace, grain, text_to_cstring(PG_GETARG_TEXT_PP(2)), starts, PG_GETARG_TIMESTAMPTZ(4));
-		la_query_run(&write_state,
-		             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state.day),
-		                       Int64GetDatum(state.day_events), TimestampTzGetDatum(DT_NOEND)},
-		             state.day == PG_INT64_MIN ? " n  " : NULL, false, 0);
+		keep_state(workspace, &state, DT_NOEND);
 	}
 	PopActiveSnapshot();
 	SPI_finish();
