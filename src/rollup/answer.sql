@@ -4,7 +4,7 @@ CREATE FUNCTION leadanalytics.answer_from_segments(
     workspace int, dimensions text[], bounds timestamptz[], now timestamptz, include_bots boolean, uniques boolean,
     top int, by_members boolean, as_none text[], only_values text[])
 RETURNS TABLE (dimension text, slot int, value text, counts bigint[], members bigint)
-LANGUAGE c STABLE STRICT SET jit = off SET max_parallel_workers_per_gather = 0 -- many small statements
+LANGUAGE c STABLE STRICT SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan -- many small statements
 AS 'MODULE_PATHNAME', 'la_rollup_answer';
 COMMENT ON FUNCTION leadanalytics.answer_from_segments(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) IS
     'leadanalytics.answer() from segments, where there are any, and rows';

@@ -1,13 +1,13 @@
 -- The fold and the buckets: by the worker, by hand, and what can be seen of them.
 
 CREATE FUNCTION leadanalytics.fold_workspace(workspace int, most bigint, now timestamptz)
-RETURNS bigint LANGUAGE c VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0
+RETURNS bigint LANGUAGE c VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS 'MODULE_PATHNAME', 'la_rollup_fold';
 COMMENT ON FUNCTION leadanalytics.fold_workspace(int, bigint, timestamptz) IS
     'fold what lies unfolded of a workspace, about so many events: how many events, sessions and their ends it were; null: somebody else is at it';
 
 CREATE FUNCTION leadanalytics.build_bucket(workspace int, grain "char", zone text, starts timestamptz, ends timestamptz)
-RETURNS boolean LANGUAGE c VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0
+RETURNS boolean LANGUAGE c VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS 'MODULE_PATHNAME', 'la_rollup_build';
 COMMENT ON FUNCTION leadanalytics.build_bucket(int, "char", text, timestamptz, timestamptz) IS
     'make the segments of a time from finer ones and from rows, unless they are there; false: somebody else is at the workspace';
@@ -301,7 +301,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.freshness(int) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.reconcile_buckets(workspace int, starts timestamptz, ends timestamptz)
 RETURNS TABLE (grain "char", zone text, bucket timestamptz, dimension int, value int, what text, in_segments bigint, in_rows bigint)
-LANGUAGE c STABLE STRICT SET jit = off SET max_parallel_workers_per_gather = 0
+LANGUAGE c STABLE STRICT SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
 AS 'MODULE_PATHNAME', 'la_rollup_reconcile';
 COMMENT ON FUNCTION leadanalytics.reconcile_buckets(int, timestamptz, timestamptz) IS 'leadanalytics.reconcile() for who asked who calls';
 

@@ -29,7 +29,7 @@ rollup_tally(LaDimensions wanted)
 	LaTally *tally = palloc(sizeof *tally);
 
 	tally->context = CurrentMemoryContext;
-	tally->entries = entry_create(tally->context, FEW_ENTRIES, NULL);
+	tally->entries = entry_create(tally->context, wanted == 0 ? FEW_ENTRIES / 16 : FEW_ENTRIES, NULL);
 	tally->wanted = wanted;
 	return tally;
 }
