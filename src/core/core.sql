@@ -216,3 +216,17 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.core_status() IS 'version, preloading, home and broken routes, for leadanalytics.status()';
 INSERT INTO leadanalytics.status_source VALUES ('core', 'leadanalytics.core_status');
+
+-- What clients send as referrer is an address, mostly; "google.com" alone is understood, other words are not. Web
+-- servers log bytes that are no ASCII as \xe4: they stay so.
+CREATE FUNCTION leadanalytics.host_of(url text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT nullif(regexp_replace(rtrim(lower(coalesce(
+        substring(url COLLATE "C" FROM '^\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[^][/?#@:\s"<>]+)(?::[0-9]*)?(?:[/?#]|\s*$)'),
+        substring(url COLLATE "C" FROM '^\s*([^][/?#@:\s"<>\\.]+(?:\.[^][/?#@:\s"<>\\.]+)+\.?)(?::[0-9]*)?(?:[/?#]|\s*$)'))), '.'),
+        '^www\.(?=[^.]+\.)', ''), '')
+$$;
+COMMENT ON FUNCTION leadanalytics.host_of(text) IS
+    'the host of an address in lower case, without "www." before it, port and final dot: two addresses of one site have the same; '
+    'the scheme may be missing (google.com/search); null when there is no host';
+GRANT EXECUTE ON FUNCTION leadanalytics.host_of(text) TO leadanalytics_read;

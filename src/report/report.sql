@@ -1,4 +1,4 @@
--- The dashboard's questions (S1), exact from rows: what the other files of the room share, and the overview.
+-- The dashboard's questions (S1), asked of the engine: what the other files of the room share, and the overview.
 --
 -- Each question is a function that answers in JSON over a twin, …_rows, that returns the same as rows; the
 -- twins do not shorten. They are in PL/pgSQL, which keeps a statement's plan for the session: a function in
@@ -28,57 +28,6 @@ $$;
 COMMENT ON FUNCTION leadanalytics.utc_start(date) IS 'midnight in UTC';
 GRANT EXECUTE ON FUNCTION leadanalytics.utc_start(date) TO leadanalytics_read;
 
--- What clients send as referrer is an address, mostly; "google.com" alone is understood, other words are not. Web
--- servers log bytes that are no ASCII as \xe4: they stay so.
-CREATE FUNCTION leadanalytics.host_of(url text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT nullif(regexp_replace(rtrim(lower(coalesce(
-        substring(url COLLATE "C" FROM '^\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[^][/?#@:\s"<>]+)(?::[0-9]*)?(?:[/?#]|\s*$)'),
-        substring(url COLLATE "C" FROM '^\s*([^][/?#@:\s"<>\\.]+(?:\.[^][/?#@:\s"<>\\.]+)+\.?)(?::[0-9]*)?(?:[/?#]|\s*$)'))), '.'),
-        '^www\.(?=[^.]+\.)', ''), '')
-$$;
-COMMENT ON FUNCTION leadanalytics.host_of(text) IS
-    'the host of an address in lower case, without "www." before it, port and final dot: two addresses of one site have the same; '
-    'the scheme may be missing (google.com/search); null when there is no host';
-GRANT EXECUTE ON FUNCTION leadanalytics.host_of(text) TO leadanalytics_read;
-
-CREATE FUNCTION leadanalytics.own_hosts(workspace int)
-RETURNS SETOF text LANGUAGE sql STABLE AS $$
-    SELECT leadanalytics.host_of('//' || w.domain) FROM leadanalytics.workspace w
-    WHERE w.id = own_hosts.workspace AND w.domain IS NOT NULL
-    UNION
-    SELECT leadanalytics.host_of('//' || d.domain) FROM leadanalytics.site s, unnest(s.domains) AS d (domain)
-    WHERE s.workspace = own_hosts.workspace
-$$;
-COMMENT ON FUNCTION leadanalytics.own_hosts(int) IS
-    'the workspace''s domain and those of its sites, as leadanalytics.host_of() writes them: who comes from there came from nowhere else; for reports';
-
--- Complete or not is a rule of now (D-04): the same whether or not the worker has written the end yet. As it is
--- put into the statements that name it, what they do not ask of it is not reckoned.
-CREATE FUNCTION leadanalytics.sessions_at(workspace int, now timestamptz)
-RETURNS TABLE (
-    number bigint,
-    started_at timestamptz,
-    visitor int,
-    referrer int,
-    place int,
-    fingerprint int,
-    is_suspected boolean,
-    duration interval,
-    score int)
-LANGUAGE sql STABLE AS $$
-    SELECT s.number, s.started_at, s.visitor, s.referrer, s.place, s.fingerprint,
-           s.vpn_score > 50, -- D-21
-           complete.at - s.started_at,
-           CASE WHEN complete.at IS NOT NULL THEN
-               leadanalytics.engagement_score(date_part('epoch', complete.at - s.started_at), s.scroll_percent, s.clicks, s.returns) END
-    FROM leadanalytics.session s
-    CROSS JOIN LATERAL (SELECT leadanalytics.session_end(s.session_id IS NOT NULL, s.last_seen, s.ended_at, sessions_at.now)) AS complete (at)
-    WHERE s.workspace = sessions_at.workspace
-$$;
-COMMENT ON FUNCTION leadanalytics.sessions_at(int, timestamptz) IS
-    'the workspace''s sessions as seen at now, with duration and score of the complete ones; for functions that asked who calls';
-
 -- avg(interval) rounds to microseconds, and a half that is none would be rounded up.
 CREATE FUNCTION leadanalytics.mean_seconds(total interval, n bigint, digits int)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -96,10 +45,13 @@ RETURNS TABLE (
     avg_engagement_score numeric,
     avg_session_duration_s int,
     vpn_suspected_count bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT t.sessions, t.events, t.visitors, t.fingerprints, round(coalesce(t.score, 0), 1),
            leadanalytics.mean_seconds(t.duration, t.complete_sessions, 0)::int, t.suspected_fingerprints
-    FROM leadanalytics.totals(overview_rows.workspace, '-infinity', 'infinity', overview_rows.now, coalesce(overview_rows.include_bots, false)) t
+    FROM leadanalytics.totals(overview_rows.workspace, '-infinity', 'infinity', overview_rows.now, coalesce(overview_rows.include_bots, false)) t;
+END
 $$;
 COMMENT ON FUNCTION leadanalytics.overview_rows(int, timestamptz, boolean) IS 'the one row leadanalytics.overview() shows, for SQL';
 GRANT EXECUTE ON FUNCTION leadanalytics.overview_rows(int, timestamptz, boolean) TO leadanalytics_read;

@@ -300,3 +300,14 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.set_member_role(int, bigint, text) IS 'owner, admin or member';
 GRANT EXECUTE ON FUNCTION leadanalytics.set_member_role(int, bigint, text) TO leadanalytics_admin;
+
+CREATE FUNCTION leadanalytics.own_hosts(workspace int)
+RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT leadanalytics.host_of('//' || w.domain) FROM leadanalytics.workspace w
+    WHERE w.id = own_hosts.workspace AND w.domain IS NOT NULL
+    UNION
+    SELECT leadanalytics.host_of('//' || d.domain) FROM leadanalytics.site s, unnest(s.domains) AS d (domain)
+    WHERE s.workspace = own_hosts.workspace
+$$;
+COMMENT ON FUNCTION leadanalytics.own_hosts(int) IS
+    'the workspace''s domain and those of its sites, as leadanalytics.host_of() writes them: who comes from there came from nowhere else; for reports';

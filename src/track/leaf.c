@@ -176,9 +176,8 @@ in_writing_order(const void *a, const void *b)
 	return track_by_event_id(a, b);
 }
 
-/* An event that names no visitor is of its session's. */
-static int
-visitor_of(const LaEvent *event)
+int
+track_visitor_of(const LaEvent *event)
 {
 	const LaSession *session = event->session;
 
@@ -218,7 +217,7 @@ add_to(DateADT month)
 static void
 add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 {
-	int visitor = visitor_of(event);
+	int visitor = track_visitor_of(event);
 	Datum values[] = {
 	    TimestampTzGetDatum(event->at),
 	    TimestampTzGetDatum(batch->now),

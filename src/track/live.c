@@ -35,21 +35,6 @@ path_of(const LaTerm *page, Paths *paths, pg_uuid_t *path)
 	return true;
 }
 
-/* An event that names no visitor is of its session's, as in leaf.c. */
-static int
-visitor_of(const LaEvent *event)
-{
-	const LaSession *session = event->session;
-
-	if (event->visitor != NULL)
-		return event->visitor->number;
-	if (session == NULL)
-		return 0;
-	if (session->loaded)
-		return session->visitor;
-	return session->first->visitor ? session->first->visitor->number : 0;
-}
-
 static LaLiveFact
 fact_of(const LaEvent *event, Paths *paths)
 {
@@ -58,7 +43,7 @@ fact_of(const LaEvent *event, Paths *paths)
 	    .what = LA_LIVE_EVENT,
 	    .at = event->at,
 	    .id = event->id,
-	    .visitor = visitor_of(event),
+	    .visitor = track_visitor_of(event),
 	    .kind = event->kind,
 	    .referrer = event->term[LA_SLOT_REFERRER].id,
 	    .place = event->client->place.id,

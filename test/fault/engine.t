@@ -12,6 +12,7 @@ use Adds;
 use Door;
 use Psql;
 use Test::More;
+use Until;
 use Time::HiRes qw(time sleep);
 
 my $clients = 4;
@@ -55,19 +56,6 @@ sub load
             undef $session;
             sleep 0.1;
         }
-    }
-    return;
-}
-
-sub until_
-{
-    my ($seconds, $code) = @_;
-    my $deadline = time + $seconds;
-    while (time < $deadline)
-    {
-        my $value = eval { $code->() };
-        return $value if $value;
-        sleep 0.05;
     }
     return;
 }

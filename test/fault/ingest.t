@@ -11,6 +11,7 @@ use JSON::PP;
 use Adds;
 use Door;
 use Test::More;
+use Until;
 use Time::HiRes qw(time sleep);
 
 my $clients = 4;
@@ -48,19 +49,6 @@ sub load
             print $journal "refused $n $r->{status} ", substr($r->{body}, 0, 100), "\n" if $r->{status} && $r->{status} < 500;
             sleep 0.1;
         }
-    }
-    return;
-}
-
-sub until_
-{
-    my ($seconds, $code) = @_;
-    my $deadline = time + $seconds;
-    while (time < $deadline)
-    {
-        my $value = eval { $code->() };
-        return $value if $value;
-        sleep 0.05;
     }
     return;
 }

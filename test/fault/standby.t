@@ -6,19 +6,10 @@ use FindBin;
 use lib "$FindBin::Bin/../update";
 use Private;
 use Test::More;
+use Until;
 use Time::HiRes qw(time sleep);
 
 plan skip_all => 'LA_SOCKET is not set: nothing is installed' if !$ENV{LA_SOCKET};
-
-sub until_
-{
-	my ($seconds, $code) = @_;
-	for (my $deadline = time + $seconds; time < $deadline; sleep 0.1)
-	{
-		return 1 if $code->();
-	}
-	return;
-}
 
 my $pg = Private->machine;
 my $primary = $pg->cluster('primary', conf => ["shared_preload_libraries = 'leadanalytics'"]);

@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 use Test::More;
+use Until;
 use Time::HiRes qw(time sleep);
 
 my $socket = $ENV{LA_SOCKET} or plan skip_all => 'LA_SOCKET is not set';
@@ -31,18 +32,6 @@ sub sql {
     $text =~ s/\n\z//;
     $error = $? ? $text : '';
     return $? ? undef : $text;
-}
-
-# Poll until the code is true; false after so many seconds.
-sub until_ {
-    my ($seconds, $code) = @_;
-    my $deadline = time + $seconds;
-    while (time < $deadline) {
-        my $value = $code->();
-        return $value if $value;
-        sleep 0.1;
-    }
-    return;
 }
 
 # A psql that stays: what it is told goes in at once, its end closes its session.

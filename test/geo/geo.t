@@ -11,6 +11,7 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Test::More;
+use Until;
 use File::Copy qw(copy);
 use File::Temp qw(tempdir);
 use POSIX qw(mkfifo);
@@ -56,18 +57,6 @@ my $anonymous = write_file("$dir/anonymous.mmdb", 'GeoIP2-Anonymous-IP', [
 sub set { my ($session, $setting, $path) = @_; return ask($session, "SET leadanalytics.geo_$setting = '$path'") }
 sub country { my ($session, $ip) = @_; return ask($session, "SELECT country FROM leadanalytics.geo('$ip')") }
 sub state_of { my ($session, $part) = @_; return ask($session, "SELECT state, hint FROM leadanalytics.status() WHERE part = 'geo $part'") }
-
-sub until_
-{
-	my ($seconds, $code) = @_;
-	my $deadline = time + $seconds;
-	while (time < $deadline)
-	{
-		return 1 if $code->();
-		sleep 0.05;
-	}
-	return 0;
-}
 
 system('psql', '-Xq', '-d', 'postgres', '-c', "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8'") == 0 or die;
 END { system('psql', '-Xq', '-d', 'postgres', '-c', "DROP DATABASE IF EXISTS $database WITH (FORCE)") if $database }
