@@ -16,11 +16,9 @@ COMMENT ON COLUMN bench.question.dimension IS 'of a breakdown; null: a series';
 
 INSERT INTO bench.question
 SELECT 1, format('overview of %s days, by day', :days), NULL, 3,
-       ARRAY[format('SELECT * FROM leadanalytics.totals(%s, %L, %L, now => %L)', workspace, starts, now, now),
-             format('SELECT * FROM leadanalytics.series(%s, %L, %L, ''day'', ''UTC'', now => %L)', workspace, starts, now, now)],
-       format('SELECT NULL::timestamptz AS bucket, events, pageviews, custom_events, visitors, sessions FROM leadanalytics.totals(%s, %L, %L, now => %L) '
-              'UNION ALL SELECT bucket, events, pageviews, custom_events, visitors, sessions FROM leadanalytics.series(%s, %L, %L, ''day'', ''UTC'', now => %L)',
-              workspace, starts, now, now, workspace, starts, now, now),
+       ARRAY[format('SELECT * FROM leadanalytics.summary(%s, %L, %L, ''day'', now => %L)', workspace, starts, now, now)],
+       format('SELECT bucket, events, pageviews, custom_events, visitors, sessions FROM leadanalytics.summary(%s, %L, %L, ''day'', now => %L)',
+              workspace, starts, now, now),
        format($$
 WITH met AS MATERIALIZED (
     SELECT date_bin('1 day', at, '2000-01-01Z') AS day, visitor, count(*) AS events, count(*) FILTER (WHERE kind = 'p') AS pageviews, count(*) FILTER (WHERE kind = 'c') AS custom_events
