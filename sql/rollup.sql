@@ -128,5 +128,16 @@ SELECT events FROM leadanalytics.totals(:acme, '2021-03-20', '2021-03-21', now =
 SELECT leadanalytics.fold(:acme, '2021-06-01');
 SELECT events FROM leadanalytics.totals(:acme, '2021-03-20', '2021-03-21', now => '2021-06-01');
 SELECT events FROM leadanalytics.totals(:acme, '-infinity', 'infinity', now => '2021-06-01');
+-- A zone that came after a month was dropped: days at its edge are not made of the half that is kept.
+UPDATE leadanalytics.workspace SET timezone = 'America/St_Johns' WHERE id = :acme;
+SELECT leadanalytics.track(:acme, pages('e', '2021-04-01', 30), now => '2021-06-01', as_role => 'admin');
+SELECT leadanalytics.track(:acme, pages('e', '2021-03-31', 20), now => '2021-06-01', as_role => 'admin');
+SELECT leadanalytics.fold(:acme, '2021-06-01'), leadanalytics.build(:acme, '2021-06-01') > 0 AS built;
+SELECT min(starts) FROM leadanalytics.bucket WHERE workspace = :acme AND zone = 'America/St_Johns';
+SELECT count(*) FROM leadanalytics.reconcile(:acme, '2021-04-01', 'infinity');
+SELECT grain, zone, starts FROM leadanalytics.bucket WHERE workspace = :acme AND starts >= '2021-03-13' AND starts < '2021-04-02' ORDER BY starts;
+SELECT events FROM leadanalytics.totals(:acme, '2021-03-31', '2021-04-02', now => '2021-06-01');
+SELECT leadanalytics.forget_segments(:acme) AS forgotten, min(starts) AS kept_from FROM leadanalytics.bucket WHERE workspace = :acme;
+SELECT events FROM leadanalytics.totals(:acme, '-infinity', 'infinity', now => '2021-06-01');
 -- Tests behind this one compare all events with the ledger.
 DELETE FROM leadanalytics.event WHERE workspace IN (:acme, :other);

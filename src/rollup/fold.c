@@ -368,6 +368,7 @@ static void
 build_quarters(const Folding *folding, State *state, TimestampTz now)
 {
 	int64 enough = (int64) la_segment_events * QUARTERS_FACTOR;
+	TimestampTz rows_since = rollup_dropped_before();
 	bool anew = false;
 
 	for (int i = 0; i < folding->ndays; i++)
@@ -383,7 +384,7 @@ build_quarters(const Folding *folding, State *state, TimestampTz now)
 		if (day->day == state->day)
 			events = state->day_events += day->events;
 		if (day->day * USECS_PER_DAY < now - la_quarters_keep_s * USECS_PER_SEC ||
-		    has_quarters(folding, day->day))
+		    day->day * USECS_PER_DAY < rows_since || has_quarters(folding, day->day))
 			continue;
 		if (events < enough &&
 		    (day->day == state->day || count_rows(folding->workspace, day->day, enough) < enough))

@@ -16,6 +16,7 @@ BEGIN
               FROM (SELECT 'UTC' AS name UNION SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = build_for_drop.workspace) AS z
               CROSS JOIN LATERAL generate_series(date_trunc('day', build_for_drop.starts AT TIME ZONE z.name), build_for_drop.ends AT TIME ZONE z.name, '1 day') AS s (local)) AS d
         WHERE d.ends > build_for_drop.starts AND d.starts < build_for_drop.ends
+          AND d.starts >= leadanalytics.rows_since('event') -- a day at the edge, of a zone that came later: UTC answers for it
           AND EXISTS (SELECT FROM leadanalytics.event e WHERE e.workspace = build_for_drop.workspace AND e.at >= d.starts AND e.at < d.ends)
           AND NOT EXISTS (SELECT FROM leadanalytics.bucket b
                           WHERE b.workspace = build_for_drop.workspace AND b.starts = d.starts AND b.grain = 'd' AND b.zone = d.zone)

@@ -106,6 +106,12 @@ RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalo
 $$;
 COMMENT ON FUNCTION leadanalytics.is_worth_segments(int, timestamptz, timestamptz) IS 'whether a time has as many events as leadanalytics.segment_events asks for';
 
+CREATE FUNCTION leadanalytics.rows_since(parent text)
+RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT d.before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped d WHERE d.parent = rows_since.parent), '-infinity')
+$$;
+COMMENT ON FUNCTION leadanalytics.rows_since(text) IS 'since when a partitioned table has all its rows: older leaves were dropped';
+
 -- A day may still get events for as long as clients' timestamps are believed; they come into its segments by
 -- the fold. So a day is made an hour after its end.
 CREATE FUNCTION leadanalytics.buckets_due(workspace int, since timestamptz, now timestamptz)
@@ -122,6 +128,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.grain, s.zone, s.starts, s.ends
     FROM span s
     WHERE s.ends <= buckets_due.now - interval '1 hour' AND s.ends > s.starts
+      AND s.starts >= leadanalytics.rows_since('event') -- of what is gone nothing can be made
       AND NOT EXISTS (SELECT FROM leadanalytics.bucket b
                       WHERE b.workspace = buckets_due.workspace AND b.starts = s.starts AND b.grain = s.grain AND b.zone = s.zone)
       AND leadanalytics.is_worth_segments(buckets_due.workspace, s.starts, s.ends)
@@ -244,6 +251,7 @@ BEGIN
     FOR one IN
         DELETE FROM leadanalytics.bucket b
         WHERE b.workspace = allowed AND b.ends > forget_segments.starts AND b.starts < forget_segments.ends
+          AND b.starts >= leadanalytics.rows_since('event') -- the others are all there is of their time
         RETURNING b.*
     LOOP
         DELETE FROM leadanalytics.segment s
@@ -258,7 +266,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.forget_segments(int, timestamptz, timestamptz) IS
-    'delete the segments of every bucket that touches a time: how many buckets. The answers come from the rows until they are made again, by the worker or leadanalytics.build()';
+    'delete the segments of every bucket that touches a time: how many buckets; those of time whose rows were dropped stay. The answers come from the rows until they are made again, by the worker or leadanalytics.build()';
 GRANT EXECUTE ON FUNCTION leadanalytics.forget_segments(int, timestamptz, timestamptz) TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.stored_dimensions()
