@@ -173,7 +173,6 @@ typedef struct LaTail
 	int64 *closed;
 	int nrows; /* of the session ledger */
 	int64 *rows;
-
 } LaTail;
 
 typedef void (*LaTakeEvent)(const LaEventFact *event, void *arg);
@@ -259,7 +258,6 @@ typedef struct LaGather
 	int nslots;
 	TimestampTz now; /* idle sessions are complete as seen then; 0: not before their end is written */
 	bool with_tail;  /* what is not folded yet, too */
-
 	bool with_sets;
 	char coarsest;
 } LaGather;
