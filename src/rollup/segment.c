@@ -33,17 +33,20 @@
 #define MOST_PARTS 8
 #define SUM_BYTES ((int) sizeof(uint32))
 
-#define OF_BUCKET                                                                                            \
+/*
+ * A stretch of the primary key for each dimension. Written as dimension = ANY (…), it would be looked for
+ * among all segments of the grain.
+ */
+#define OF_DIMENSIONS(columns, condition)                                                                    \
+	"SELECT " columns " FROM unnest($4) AS d (dimension) CROSS JOIN LATERAL (SELECT s.*, s.ctid AS place "   \
 	"FROM leadanalytics.segment s WHERE s.workspace = $1 AND s.grain = $2 AND s.zone = $3 "                  \
-	"AND s.dimension = ANY ($4) AND s.bucket = $5 "
+	"AND s.dimension = d.dimension AND " condition " OFFSET 0) AS s"
+#define READ_COLUMNS "s.dimension, s.bucket, s.directory, s.sets, s.part"
+#define PART_OF_BUCKET "s.bucket = $5 AND s.part = ANY ($6)"
 #define BUCKET_TYPES INT4OID, CHAROID, TEXTOID, INT2ARRAYOID, TIMESTAMPTZOID
 
 static LaQuery read_range = {
-    "SELECT s.dimension, s.bucket, s.directory, s.sets, s.part FROM leadanalytics.segment s "
-    "WHERE s.workspace = $1 AND s.grain = $2 AND s.zone = $3 AND s.dimension = ANY ($4) "
-    "AND s.bucket >= $5 AND s.bucket < $6",
-    6,
-    {BUCKET_TYPES, TIMESTAMPTZOID}};
+    OF_DIMENSIONS(READ_COLUMNS, "s.bucket >= $5 AND s.bucket < $6"), 6, {BUCKET_TYPES, TIMESTAMPTZOID}};
 
 static LaQuery find_parts = {
     "SELECT s.part, s.weight FROM leadanalytics.segment s WHERE s.workspace = $1 AND s.grain = $2 "
@@ -51,12 +54,12 @@ static LaQuery find_parts = {
     4,
     {INT4OID, CHAROID, TEXTOID, TIMESTAMPTZOID}};
 
-static LaQuery read_parts = {"SELECT s.dimension, s.bucket, s.directory, s.sets, s.part " OF_BUCKET
-                             "AND s.part = ANY ($6)",
-                             6,
-                             {BUCKET_TYPES, INT4ARRAYOID}};
+static LaQuery read_parts = {OF_DIMENSIONS(READ_COLUMNS, PART_OF_BUCKET), 6, {BUCKET_TYPES, INT4ARRAYOID}};
 
-static LaQuery delete_parts = {"DELETE " OF_BUCKET "AND s.part = ANY ($6)", 6, {BUCKET_TYPES, INT4ARRAYOID}};
+static LaQuery delete_parts = {"DELETE FROM leadanalytics.segment WHERE ctid = ANY (ARRAY(" OF_DIMENSIONS(
+                                   "s.place", PART_OF_BUCKET) "))",
+                               6,
+                               {BUCKET_TYPES, INT4ARRAYOID}};
 
 static LaQuery add_segments = {
     "INSERT INTO leadanalytics.segment (workspace, dimension, part, bucket, weight, grain, zone, directory, "
