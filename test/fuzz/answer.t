@@ -11,7 +11,7 @@ use Psql;
 use Test::More;
 
 my $seed = seed($ENV{LA_LONG} ? time : 20260329);
-my $seconds = $ENV{LA_LONG} ? 1200 : 45;
+my $seconds = $ENV{LA_LONG} ? 1200 : 60;
 note("LA_SEED=$seed");
 my $json = JSON::PP->new->canonical;
 fresh_database('la_fuzz_answer');
