@@ -230,3 +230,11 @@ COMMENT ON FUNCTION leadanalytics.host_of(text) IS
     'the host of an address in lower case, without "www." before it, port and final dot: two addresses of one site have the same; '
     'the scheme may be missing (google.com/search); null when there is no host';
 GRANT EXECUTE ON FUNCTION leadanalytics.host_of(text) TO leadanalytics_read;
+
+-- Half-up, numbers stay numbers (D-07, D-59).
+CREATE FUNCTION leadanalytics.ratio(part numeric, whole numeric, digits int DEFAULT 2)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN whole = 0 OR whole IS NULL THEN 0 ELSE round(coalesce(part, 0) / whole, digits) END
+$$;
+COMMENT ON FUNCTION leadanalytics.ratio(numeric, numeric, int) IS 'part / whole, rounded half away from zero; 0 where whole is';
+GRANT EXECUTE ON FUNCTION leadanalytics.ratio(numeric, numeric, int) TO leadanalytics_read;

@@ -275,12 +275,6 @@ COMMENT ON FUNCTION leadanalytics.live_visitors_rows(int, int, int, timestamptz,
     'page, start (first_seen), events and duration of it; limit null: all';
 GRANT EXECUTE ON FUNCTION leadanalytics.live_visitors_rows(int, int, int, timestamptz, boolean) TO leadanalytics_read;
 
-CREATE FUNCTION leadanalytics.utc_seconds(at timestamptz)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-$$;
-COMMENT ON FUNCTION leadanalytics.utc_seconds(timestamptz) IS 'a time as S4 and S5 write it (D-68)';
-
 CREATE FUNCTION leadanalytics.live(workspace int, minutes int DEFAULT 30, now timestamptz DEFAULT now(), include_bots boolean DEFAULT false)
 RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

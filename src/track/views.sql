@@ -1,5 +1,12 @@
 -- Events and sessions as text, and the dictionary that holds it.
 
+CREATE FUNCTION leadanalytics.text_term(workspace int, text text)
+RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT t.id FROM leadanalytics.term t
+    WHERE t.workspace = text_term.workspace AND t.digest = encode(substring(sha256('text\000'::bytea || convert_to(text, 'UTF8') || '\000'::bytea) FROM 1 FOR 16), 'hex')::uuid
+$$;
+COMMENT ON FUNCTION leadanalytics.text_term(int, text) IS 'the number of a text (an event''s name, a title) in the dictionary, null: no event ever had it; for reports';
+
 CREATE VIEW leadanalytics.term_page AS
 SELECT workspace, id, parts[1] AS url, parts[2] AS path FROM leadanalytics.term WHERE kind = 'page';
 COMMENT ON VIEW leadanalytics.term_page IS 'pages: the address as sent (null: only a path was), and its path';

@@ -1,0 +1,109 @@
+-- Conversions (D-53): events whose category is conversion, and what they are worth in the workspace's currency.
+
+CREATE FUNCTION leadanalytics.conversion_names(workspace int)
+RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT d.name
+    FROM unnest('{purchase,signup,subscribe,lead,conversion}'::text[]) AS d (name)
+    WHERE NOT EXISTS (SELECT FROM leadanalytics.event_category c
+                      WHERE c.workspace = conversion_names.workspace AND c.event_name = d.name AND c.category <> 'conversion')
+    UNION
+    SELECT c.event_name FROM leadanalytics.event_category c
+    WHERE c.workspace = conversion_names.workspace AND c.category = 'conversion'
+$$;
+COMMENT ON FUNCTION leadanalytics.conversion_names(int) IS 'the names of events that are conversions; for reports';
+
+CREATE FUNCTION leadanalytics.money(said jsonb)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN jsonb_typeof(said) = 'number' AND abs(said::numeric) < 1e15 THEN said::numeric
+        WHEN jsonb_typeof(said) = 'string' AND said #>> '{}' ~ '^\s*[-+]?\d{1,15}(\.\d{0,15})?\s*$' THEN (said #>> '{}')::numeric
+    END
+$$;
+COMMENT ON FUNCTION leadanalytics.money(jsonb) IS 'a JSON number, or a string that is one, below 10^15; null: it is none';
+
+CREATE FUNCTION leadanalytics.conversion_value(data jsonb)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(leadanalytics.money(data -> 'value'), leadanalytics.money(data -> 'revenue'), leadanalytics.money(data -> 'amount'))
+$$;
+COMMENT ON FUNCTION leadanalytics.conversion_value(jsonb) IS
+    'what an event says it is worth: the first of value, revenue and amount that is a number; a refund is negative; null: it says nothing';
+
+CREATE FUNCTION leadanalytics.conversion_rate(workspace int, currency text, day date)
+RETURNS numeric LANGUAGE sql STABLE AS $$
+    SELECT r.rate FROM leadanalytics.fx_rate r
+    WHERE r.workspace = conversion_rate.workspace AND r.currency = conversion_rate.currency AND r.day BETWEEN conversion_rate.day - 6 AND conversion_rate.day
+    ORDER BY r.day DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION leadanalytics.conversion_rate(int, text, date) IS
+    'what a unit of a currency was worth on a day of the workspace''s zone, by its latest rate of that day and the six before it (banks rest); null: there is none';
+
+CREATE FUNCTION leadanalytics.conversion_amount(workspace int, data jsonb, at timestamptz)
+RETURNS numeric LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN said.value IS NULL OR said.value = 0 THEN 0
+        WHEN said.currency IS NULL OR said.currency = w.currency THEN said.value
+        ELSE coalesce(said.value * leadanalytics.conversion_rate(w.id, said.currency, (conversion_amount.at AT TIME ZONE w.timezone)::date), 0)
+    END
+    FROM leadanalytics.workspace w,
+         (SELECT leadanalytics.conversion_value(data) AS value, nullif(upper(btrim(data ->> 'currency')), '') AS currency) AS said
+    WHERE w.id = conversion_amount.workspace
+$$;
+COMMENT ON FUNCTION leadanalytics.conversion_amount(int, jsonb, timestamptz) IS
+    'what an event is worth in the workspace''s currency; of another one by the day''s rate (leadanalytics.fx_rate), without a rate 0; nothing said: 0';
+
+-- What conversions there were. Names are looked up first: few events are conversions.
+CREATE FUNCTION leadanalytics.conversion_events(workspace int, starts timestamptz, ends timestamptz, include_bots boolean DEFAULT false)
+RETURNS TABLE (at timestamptz, id bigint, name int, visitor int, person int, session bigint, amount numeric)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    names CONSTANT int[] := ARRAY(
+        SELECT leadanalytics.text_term(conversion_events.workspace, n.name) FROM leadanalytics.conversion_names(conversion_events.workspace) AS n (name));
+BEGIN
+    RETURN QUERY
+    SELECT e.at, e.id, e.name, e.visitor, e.person, e.session, leadanalytics.conversion_amount(conversion_events.workspace, e.data, e.at)
+    FROM leadanalytics.event e
+    WHERE e.workspace = conversion_events.workspace AND e.at >= starts AND e.at < ends AND e.name = ANY (names) AND (include_bots OR NOT e.is_bot);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.conversion_events(int, timestamptz, timestamptz, boolean) IS
+    'the conversions from starts until before ends, amount in the workspace''s currency; for reports';
+
+-- Setting up.
+CREATE FUNCTION leadanalytics.set_event_category(workspace int, event_name text, category text)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM leadanalytics.permitted(set_event_category.workspace);
+    IF category IS NULL THEN
+        DELETE FROM leadanalytics.event_category c WHERE c.workspace = set_event_category.workspace AND c.event_name = set_event_category.event_name;
+    ELSE
+        INSERT INTO leadanalytics.event_category AS c (workspace, event_name, category)
+        VALUES (set_event_category.workspace, set_event_category.event_name, set_event_category.category)
+        ON CONFLICT ON CONSTRAINT event_category_pkey DO UPDATE SET category = excluded.category;
+    END IF;
+EXCEPTION WHEN check_violation OR not_null_violation THEN
+    RAISE EXCEPTION 'invalid event name or category' USING ERRCODE = 'invalid_parameter_value',
+        HINT = 'The name: 1 to 200 characters. The category: a word of a–z, 0–9 and _, such as conversion, ecommerce or custom.';
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.set_event_category(int, text, text) IS 'say what an event is (conversion: it counts as one); null: as leadanalytics.default_category() has it';
+GRANT EXECUTE ON FUNCTION leadanalytics.set_event_category(int, text, text) TO leadanalytics_admin;
+
+CREATE FUNCTION leadanalytics.set_fx_rate(workspace int, currency text, day date, rate numeric)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM leadanalytics.permitted(set_fx_rate.workspace);
+    IF rate IS NULL THEN
+        DELETE FROM leadanalytics.fx_rate r WHERE r.workspace = set_fx_rate.workspace AND r.currency = upper(set_fx_rate.currency) AND r.day = set_fx_rate.day;
+    ELSE
+        INSERT INTO leadanalytics.fx_rate AS r (workspace, currency, day, rate)
+        VALUES (set_fx_rate.workspace, upper(set_fx_rate.currency), set_fx_rate.day, set_fx_rate.rate)
+        ON CONFLICT ON CONSTRAINT fx_rate_pkey DO UPDATE SET rate = excluded.rate;
+    END IF;
+EXCEPTION WHEN check_violation OR not_null_violation THEN
+    RAISE EXCEPTION 'invalid currency, day or rate' USING ERRCODE = 'invalid_parameter_value',
+        HINT = 'The currency: three letters. The rate: what one unit of it is worth in the workspace''s currency, above 0.';
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.set_fx_rate(int, text, date, numeric) IS
+    'what a unit of a currency is worth in the workspace''s own on a day; null: take it back';
+GRANT EXECUTE ON FUNCTION leadanalytics.set_fx_rate(int, text, date, numeric) TO leadanalytics_admin;
