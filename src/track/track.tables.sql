@@ -17,6 +17,8 @@ CREATE TABLE leadanalytics.term (
     PRIMARY KEY (workspace, id)
 );
 CREATE UNIQUE INDEX term_digest ON leadanalytics.term (workspace, digest);
+-- What filters name; paths may be longer than an index takes.
+CREATE INDEX term_by_kind ON leadanalytics.term (workspace, kind, left(parts[2], 64)) WHERE kind IN ('page', 'campaign', 'place');
 COMMENT ON TABLE leadanalytics.term IS 'the dictionary: what events repeat, by number; the view leadanalytics.dictionary shows it, the views leadanalytics.term_page, term_campaign, … name its parts';
 COMMENT ON COLUMN leadanalytics.term.digest IS 'the first 16 bytes of the SHA-256 of kind and parts, each closed by a NUL';
 COMMENT ON COLUMN leadanalytics.term.parts IS 'what the entry is made of, in the order of its kind''s view; null: not known';
