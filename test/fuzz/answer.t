@@ -89,7 +89,7 @@ sub track_some
 sub insert_some
 {
     my $w = 1 + number_to(3);
-    return say_sql(sprintf q{INSERT INTO leadanalytics.event (at, received_at, workspace, visitor, name, page, place, campaign, tags, kind) SELECT timestamptz '%sZ' + i * interval '7 minutes', now(), %d, i %% 5 + 1, t.id, t.id, t.id, ARRAY[t.id, 1], 'p' FROM generate_series(1, %d) AS i, (SELECT min(id) AS id FROM leadanalytics.term WHERE workspace = %d AND kind = 'page') AS t WHERE t.id IS NOT NULL},
+    return say_sql(sprintf q{INSERT INTO leadanalytics.event (at, received_at, workspace, visitor, name, page, place, campaign, tags, kind) SELECT timestamptz '%sZ' + i * interval '7 minutes', now(), %d, i %% 5 + 1, t.id, t.id, t.id, t.id, ARRAY[t.id, 1], 'p' FROM generate_series(1, %d) AS i, (SELECT min(id) AS id FROM leadanalytics.term WHERE workspace = %d AND kind = 'page') AS t WHERE t.id IS NOT NULL},
         time_of(moment()), $w, number_to(40), $w);
 }
 
