@@ -132,7 +132,7 @@ look_anew(void)
 static int64
 day_of(TimestampTz at)
 {
-	return (at - ((at % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY) / USECS_PER_DAY;
+	return rollup_floor(at, USECS_PER_DAY) / USECS_PER_DAY;
 }
 
 /* The targets that stand for a quarter of an hour. */
@@ -223,7 +223,7 @@ find_targets(Folding *folding, Quarter *quarter)
 static Quarter *
 quarter_at(Folding *folding, TimestampTz at)
 {
-	int64 number = (at - ((at % LA_QUARTER) + LA_QUARTER) % LA_QUARTER) / LA_QUARTER;
+	int64 number = rollup_floor(at, LA_QUARTER) / LA_QUARTER;
 	bool found;
 
 	if (folding->last != NULL && folding->last->number == number)

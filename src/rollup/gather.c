@@ -166,11 +166,11 @@ move_bounds(LaGather *gather, TimestampTz dropped_before)
 	for (int i = 0; i <= gather->nslots; i++)
 	{
 		TimestampTz *bound = &gather->bounds[i];
-		TimestampTz into = ((*bound % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY;
+		TimestampTz day = rollup_floor(*bound, USECS_PER_DAY);
 
-		if (*bound == DT_NOBEGIN || *bound >= dropped_before || into == 0)
+		if (*bound == DT_NOBEGIN || *bound >= dropped_before || *bound == day)
 			continue;
-		*bound += (i == gather->nslots ? USECS_PER_DAY : 0) - into;
+		*bound = day + (i == gather->nslots ? USECS_PER_DAY : 0);
 		gather->moved = true;
 	}
 }

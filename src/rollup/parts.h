@@ -223,6 +223,15 @@ extern TimestampTz rollup_dropped_before(void);
 
 #define LA_QUARTER (15 * USECS_PER_MINUTE)
 
+/* The last multiple of the unit (from 2000-01-01 UTC) that is not after the time. */
+static inline TimestampTz
+rollup_floor(TimestampTz at, int64 unit)
+{
+	int64 into = at % unit;
+
+	return at - (into < 0 ? into + unit : into);
+}
+
 extern LaBucket *rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n);
 /* coarsest: the grain of buckets up to which they may be used: a bucket is not made of itself. */
 extern LaSpan *rollup_spans(const LaBucket *buckets, int nbuckets, const TimestampTz *bounds, int nslots,

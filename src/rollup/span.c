@@ -80,20 +80,6 @@ put_span(Cutter *cutter, TimestampTz from, TimestampTz to, LaSource source, cons
 	                                      .slot = cutter->slot};
 }
 
-static TimestampTz
-quarter_from(TimestampTz at)
-{
-	TimestampTz into = ((at % LA_QUARTER) + LA_QUARTER) % LA_QUARTER;
-
-	return into == 0 ? at : at - into + LA_QUARTER;
-}
-
-static TimestampTz
-quarter_to(TimestampTz at)
-{
-	return at - ((at % LA_QUARTER) + LA_QUARTER) % LA_QUARTER;
-}
-
 /* The first bucket that starts at or behind the time; of quarters, that ends behind it. */
 static int
 first_bucket(const Cutter *cutter, TimestampTz at)
@@ -138,8 +124,8 @@ cut(Cutter *cutter, int grain, TimestampTz from, TimestampTz to)
 			continue;
 		if (quarters)
 		{
-			starts = quarter_from(Max(starts, from));
-			ends = quarter_to(Min(ends, to));
+			starts = rollup_floor(Max(starts, from) + LA_QUARTER - 1, LA_QUARTER);
+			ends = rollup_floor(Min(ends, to), LA_QUARTER);
 		}
 		if (starts < from || ends > to || starts >= ends)
 			continue;
