@@ -246,18 +246,14 @@ static void
 put_row(const Grouping *grouping, int slot, const Shown *shown, const LaEntry *entry, int64 members)
 {
 	const Question *question = grouping->question;
-	int ncounts = rollup_ncounts(grouping->asked->dimension);
-	Datum counts[LA_COUNTS];
 	Datum values[5];
 	bool nulls[5] = {false};
 
-	for (int k = 0; k < ncounts; k++)
-		counts[k] = Int64GetDatum(entry->counts[k]);
 	values[0] = CStringGetTextDatum(grouping->asked->name);
 	values[1] = Int32GetDatum(slot);
 	nulls[2] = shown->text == NULL;
 	values[2] = nulls[2] ? 0 : CStringGetTextDatum(shown->text);
-	values[3] = PointerGetDatum(construct_array(counts, ncounts, INT8OID, 8, true, TYPALIGN_DOUBLE));
+	values[3] = rollup_array(entry->counts, rollup_ncounts(grouping->asked->dimension), INT8OID);
 	nulls[4] = !question->uniques || !rollup_has_set(grouping->asked->dimension);
 	values[4] = Int64GetDatum(members);
 	tuplestore_putvalues(question->result->setResult, question->result->setDesc, values, nulls);

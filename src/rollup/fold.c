@@ -16,7 +16,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -280,24 +279,17 @@ fold_end(const LaSessionFact *session, Folding *folding)
 		rollup_count_end(folding->tally, quarter->targets[i], session);
 }
 
-static Datum
-numbers_array(const int64 *numbers, int n)
-{
-	return PointerGetDatum(
-	    construct_array((Datum *) unconstify(int64 *, numbers), n, INT8OID, 8, true, TYPALIGN_DOUBLE));
-}
-
 static void
 delete_tail(int workspace, const LaTail *tail)
 {
 	if (tail->n > 0)
 		la_query_run(&delete_ledger,
-		             (Datum[]){Int32GetDatum(workspace), numbers_array(tail->id_from, tail->n)}, NULL, false,
-		             0);
+		             (Datum[]){Int32GetDatum(workspace), rollup_array(tail->id_from, tail->n, INT8OID)}, NULL,
+		             false, 0);
 	if (tail->nrows > 0)
 		la_query_run(&delete_session_ledger,
-		             (Datum[]){Int32GetDatum(workspace), numbers_array(tail->rows, tail->nrows)}, NULL, false,
-		             0);
+		             (Datum[]){Int32GetDatum(workspace), rollup_array(tail->rows, tail->nrows, INT8OID)},
+		             NULL, false, 0);
 }
 
 /* Make a bucket of what is folded, as the snapshot sees it; the workspace's row is held. */
