@@ -275,4 +275,21 @@ typedef struct LaGather
 
 extern void rollup_gather(LaGather *gather, LaTally *tally);
 
+/* state.c: the workspace's row, held by who writes its segments. With SPI connected and a snapshot pushed. */
+typedef struct LaRollupState
+{
+	int64 day; /* the latest with folded events, since 2000-01-01; PG_INT64_MIN: none yet */
+	int64 day_events;
+} LaRollupState;
+
+/* False: somebody else holds it. */
+extern bool rollup_lock(int workspace, LaRollupState *state);
+/* What was written is seen from here on, and what others have committed. */
+extern void rollup_look_anew(void);
+/* Days from the earliest event on are looked at again for buckets that are due; DT_NOEND: there is none. */
+extern void rollup_keep_state(int workspace, const LaRollupState *state, TimestampTz earliest);
+
+/* build.c: make a bucket of what is folded, as the snapshot sees it; the workspace's row is held. */
+extern void rollup_build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends);
+
 #endif
