@@ -36,14 +36,22 @@ event_of_rows(const LaEventFact *event, void *arg)
 	rollup_count_event(of->tally, span_of(of, event->at)->slot, event);
 }
 
-/* Events of the tail, where segments answer. */
+/* Where a fact of the tail counts: its span, if segments answer for it. */
+static LaSpan *
+span_of_tail(Gathering *of, TimestampTz at)
+{
+	LaSpan *span = span_of(of, at);
+
+	return span != NULL && span->source != LA_FROM_ROWS ? span : NULL;
+}
+
 static void
 event_of_tail(const LaEventFact *event, void *arg)
 {
 	Gathering *of = arg;
-	LaSpan *span = span_of(of, event->at);
+	LaSpan *span = span_of_tail(of, event->at);
 
-	if (span != NULL && span->source != LA_FROM_ROWS)
+	if (span != NULL)
 		rollup_count_event(of->tally, span->slot, event);
 }
 
@@ -65,9 +73,9 @@ static void
 start_of_tail(const LaSessionFact *session, void *arg)
 {
 	Gathering *of = arg;
-	LaSpan *span = span_of(of, session->started_at);
+	LaSpan *span = span_of_tail(of, session->started_at);
 
-	if (span != NULL && span->source != LA_FROM_ROWS)
+	if (span != NULL)
 		rollup_count_start(of->tally, span->slot, session);
 }
 
@@ -76,9 +84,9 @@ static void
 end_of_tail(const LaSessionFact *session, void *arg)
 {
 	Gathering *of = arg;
-	LaSpan *span = span_of(of, session->started_at);
+	LaSpan *span = span_of_tail(of, session->started_at);
 
-	if (span != NULL && span->source != LA_FROM_ROWS)
+	if (span != NULL)
 		rollup_count_end(of->tally, span->slot, session);
 }
 
