@@ -215,13 +215,13 @@ void
 rollup_gather(LaGather *gather, LaTally *tally)
 {
 	Gathering of = {.gather = gather, .tally = tally};
-	TimestampTz dropped_before = rollup_dropped_before();
+	TimestampTz dropped_before = gather->with_tail ? rollup_dropped_before() : DT_NOBEGIN;
 	int nbuckets;
 	LaBucket *buckets =
 	    rollup_buckets(gather->workspace, gather->bounds[0], gather->bounds[gather->nslots], &nbuckets);
 
 	of.spans = rollup_spans(buckets, nbuckets, gather->bounds, gather->nslots, gather->coarsest, &of.nspans);
-	if (gather->with_tail && is_lost(&of, buckets, nbuckets, dropped_before))
+	if (is_lost(&of, buckets, nbuckets, dropped_before))
 	{
 		move_bounds(gather, dropped_before);
 		buckets =

@@ -54,13 +54,12 @@ rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n)
 TimestampTz
 rollup_dropped_before(void)
 {
-	static LaQuery dropped_before = {
-	    "SELECT before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped WHERE parent = 'event'"};
-	TimestampTz before = DT_NOBEGIN;
+	static LaQuery rows_since = {"SELECT leadanalytics.rows_since('event')"};
+	TimestampTz before;
 	bool isnull;
 
-	if (la_query_run(&dropped_before, NULL, NULL, true, 1) > 0)
-		before = DatumGetTimestampTz(la_query_value(0, 1, &isnull));
+	la_query_run(&rows_since, NULL, NULL, true, 1);
+	before = DatumGetTimestampTz(la_query_value(0, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return before;
 }
