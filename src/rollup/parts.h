@@ -3,10 +3,11 @@
  *
  *	facts.c    rows ─▶ facts ─┐
  *	                          ├─▶ tally: (slot, dimension, value) → counts, members ─▶ answer.c, or
- *	segment.c  bytes ─────────┘                                                        segment.c again
+ *	segment_read.c  bytes ────┘                                                   segment_write.c
  *
- * A slot is a piece of time that is counted by itself: a bucket that is written, a stretch of an answer. What
- *a fact counts for is told in dimension.c alone, so whoever folds and whoever reads cannot differ.
+ * A slot is a piece of time that is counted by itself: a bucket that is written, a stretch of an
+ * answer. What a fact counts for is told in dimension.c alone, so whoever folds and whoever reads cannot
+ * differ.
  */
 #ifndef LA_ROLLUP_PARTS_H
 #define LA_ROLLUP_PARTS_H
@@ -241,7 +242,7 @@ extern LaSpan *rollup_spans(const LaBucket *buckets, int nbuckets, const Timesta
 extern char rollup_finer(char grain); /* of which buckets of the grain are made; '\0': of rows */
 extern LaSpan *rollup_span_at(LaSpan *spans, int n, TimestampTz at);
 
-/* segment.c */
+/* segment_read.c, segment_write.c; segment.h has the format. */
 extern void rollup_read_segments(int workspace, LaSpan *spans, int nspans, LaDimensions wanted,
                                  bool with_sets, LaTally *tally);
 
