@@ -112,6 +112,9 @@ extern LaTally *rollup_tally(LaDimensions wanted);
 extern LaEntry *rollup_entry(LaTally *tally, int slot, int dimension, int value);
 extern void rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number);
 extern void rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, int64 count);
+/* Add what an entry has, of the same tally or another one. Moved, it has no other use; copied, it stays. */
+extern void rollup_move_entry(LaTally *tally, LaEntry *to, const LaEntry *from);
+extern void rollup_copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from);
 extern LaEntry **rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n); /* in any order */
 extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
 extern LaDimensions rollup_wanted(const LaTally *tally);
@@ -260,6 +263,18 @@ extern void rollup_write_segments(int workspace, const LaTarget *targets, int nt
 /* members.c */
 extern int64 rollup_count_members(const LaEntry *entry);
 extern int rollup_store_members(StringInfo out, const LaEntry *entry, int64 *count);
+
+/* rank.c */
+typedef struct LaShown /* a text and what has it */
+{
+	const char *text;
+	int64 counts[LA_COUNTS];
+	LaEntry *whole; /* of the whole range */
+	int64 members;  /* -1: not counted */
+} LaShown;
+
+/* Put the first ones first; returns how many are shown. top 0: all. */
+extern int rollup_rank(LaShown *groups, int n, int top, bool by_members);
 
 /* gather.c: all facts of the bounds' slots into the tally. */
 typedef struct LaGather
