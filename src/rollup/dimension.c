@@ -55,11 +55,12 @@ static LaAsked asked[] = {
     {"path", LA_PAGE, TEXT("t.parts[2]")},
     {"page_session", LA_PAGE_SESSION, TEXT(ADDRESS)},
     {"event_path", LA_EVENT_PAGE, TEXT("t.parts[2]")},
-    {"event_campaign", LA_EVENT_CAMPAIGN, TEXT("t.id::text")},
+    {"event_page", LA_EVENT_PAGE, .is_number = true},
+    {"event_campaign", LA_EVENT_CAMPAIGN, .is_number = true},
+    {"event_place", LA_EVENT_PLACE, .is_number = true},
     {"event_utm_source", LA_EVENT_CAMPAIGN, TEXT("t.parts[1]")},
     {"event_utm_medium", LA_EVENT_CAMPAIGN, TEXT("t.parts[2]")},
     {"event_utm_campaign", LA_EVENT_CAMPAIGN, TEXT("t.parts[3]")},
-    {"event_place", LA_EVENT_PLACE, TEXT("t.id::text")},
     {"event_country", LA_EVENT_PLACE, TEXT("t.parts[1]")},
     {"event_region", LA_EVENT_PLACE, TEXT("t.parts[2]")},
     {"event_city", LA_EVENT_PLACE, TEXT("t.parts[3]")},
@@ -79,7 +80,7 @@ static LaAsked asked[] = {
     {"browser", LA_AGENT, TEXT("t.parts[2]")},
     {"os", LA_AGENT, TEXT("t.parts[4]")},
     {"device_type", LA_AGENT, TEXT("t.parts[7]")},
-    {"score", LA_SCORE},
+    {"score", LA_SCORE, .is_number = true},
     {"complete", LA_COMPLETE},
 };
 
@@ -145,7 +146,7 @@ add(LaTally *tally, int slot, int dimension, int value, int64 count, int64 membe
 {
 	LaEntry *entry;
 
-	if ((rollup_wanted(tally) & LA_BIT(dimension)) == 0)
+	if ((rollup_wanted(tally) & LA_BIT(dimension)) == 0 || !rollup_takes(tally, value))
 		return;
 	entry = rollup_entry(tally, slot, dimension, value);
 	entry->counts[0] += count;

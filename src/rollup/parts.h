@@ -127,6 +127,9 @@ extern void rollup_copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from);
 extern LaEntry **rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n); /* in any order */
 extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
 extern LaDimensions rollup_wanted(const LaTally *tally);
+/* Only these values, in any order, are put in from now on, whatever their dimension. */
+extern void rollup_take_only(LaTally *tally, const int *values, int n);
+extern bool rollup_takes(const LaTally *tally, int value);
 
 static inline int
 rollup_slot(const LaEntry *entry)
@@ -162,7 +165,7 @@ typedef struct LaAsked
 	const char *name;
 	LaDimension dimension;
 	LaQuery text; /* id, text of the terms $2 of workspace $1; none: there is one value, or it is a number */
-
+	bool is_number; /* which is what is shown */
 } LaAsked;
 
 extern LaAsked *rollup_asked(const char *name);
