@@ -258,17 +258,13 @@ BEGIN
         utm_source, utm_medium, utm_campaign, country, region, city, page_path, most, skipped, bots);
     RETURN (
         SELECT json_build_object(
-            'events', coalesce(json_agg(json_build_object(
-                'id', r.id, 'event_name', r.event_name, 'visitor_id', r.visitor_id, 'session_id', r.session_id, 'user_id', r.user_id,
-                'received_at', leadanalytics.utc_milliseconds(r.received_at), 'page_path', r.page_path, 'page_title', r.page_title, 'page_url', r.page_url,
-                'referrer', r.referrer, 'geo_country', r.geo_country, 'geo_country_code', r.geo_country_code, 'geo_region', r.geo_region, 'geo_city', r.geo_city,
-                'utm_source', r.utm_source, 'utm_medium', r.utm_medium, 'utm_campaign', r.utm_campaign, 'browser', r.browser, 'os', r.os,
-                'device_type', r.device_type, 'screen_width', r.screen_width::text, 'screen_height', r.screen_height::text, 'source', r.source,
-                'event_data', r.event_data) ORDER BY r.place), '[]'),
+            'events', coalesce(json_agg(r), '[]'),
             'total_count', picked.total, 'has_more', skipped + count(r.id) < picked.total, 'limit', most, 'offset', skipped)
-        FROM leadanalytics.read_events(allowed, picked, most, bots) WITH ORDINALITY AS r (
-            id, event_name, visitor_id, session_id, user_id, received_at, page_path, page_title, page_url, referrer, geo_country, geo_country_code,
-            geo_region, geo_city, utm_source, utm_medium, utm_campaign, browser, os, device_type, screen_width, screen_height, source, event_data, place));
+        FROM (
+            SELECT e.id, e.event_name, e.visitor_id, e.session_id, e.user_id, leadanalytics.utc_milliseconds(e.received_at) AS received_at, e.page_path,
+                   e.page_title, e.page_url, e.referrer, e.geo_country, e.geo_country_code, e.geo_region, e.geo_city, e.utm_source, e.utm_medium,
+                   e.utm_campaign, e.browser, e.os, e.device_type, e.screen_width::text, e.screen_height::text, e.source, e.event_data
+            FROM leadanalytics.read_events(allowed, picked, most, bots) e) AS r);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.list_events(int, text, text, text, text, text, text, text, text, text, text, int, bigint, boolean) IS
