@@ -9,7 +9,7 @@ DECLARE
     level CONSTANT text := CASE WHEN asked <> 'auto' THEN asked
                                 WHEN days <= 1 THEN 'hour' WHEN days <= 60 THEN 'day' WHEN days <= 180 THEN 'week' ELSE 'month' END;
 BEGIN
-    IF days / CASE level WHEN 'hour' THEN 1 / 24.0 WHEN 'day' THEN 1 WHEN 'week' THEN 7 ELSE 30 END > 10000 THEN
+    IF (days / CASE level WHEN 'hour' THEN 1 / 24.0 WHEN 'day' THEN 1 WHEN 'week' THEN 7 ELSE 30 END > 10000) THEN
         RAISE EXCEPTION 'Range is too long for aggregation "%"', level USING ERRCODE = 'LA400', HINT = 'A series has up to 10 000 hours, days, weeks or months.';
     END IF;
     RETURN level;
