@@ -20,7 +20,9 @@ FROM (VALUES ('2026-03-16', '2026-03-16'), ('2026-03-08', '2026-03-08'), ('2026-
 -- a series is bounded
 SELECT leadanalytics.site_overview(:empty, '2016-01-01', '2026-01-01', 'hour');
 SELECT leadanalytics.site_overview(:empty, '0001-01-01', '9999-01-01');
-SELECT json_array_length(leadanalytics.site_overview(:empty, '2025-01-01', '2025-12-31', a) -> 'time_series') AS buckets FROM unnest('{hour,day,week,month}'::text[]) AS a;
+SELECT json_array_length(leadanalytics.site_overview(:empty, '2025-01-01', '2025-04-10', 'hour') -> 'time_series') AS hours;
+SELECT leadanalytics.site_overview(:empty, '2025-01-01', '2025-04-11', 'hour');
+SELECT json_array_length(leadanalytics.site_overview(:empty, '2025-01-01', '2025-12-31', a) -> 'time_series') AS buckets FROM unnest('{day,week,month}'::text[]) AS a;
 SELECT leadanalytics.site_overview(:empty, '2025-01-01', '2025-12-31', 'minute');
 
 -- Nothing.

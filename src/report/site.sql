@@ -9,15 +9,44 @@ DECLARE
     level CONSTANT text := CASE WHEN asked <> 'auto' THEN asked
                                 WHEN days <= 1 THEN 'hour' WHEN days <= 60 THEN 'day' WHEN days <= 180 THEN 'week' ELSE 'month' END;
 BEGIN
-    IF (days / CASE level WHEN 'hour' THEN 1 / 24.0 WHEN 'day' THEN 1 WHEN 'week' THEN 7 ELSE 30 END > 10000) THEN
-        RAISE EXCEPTION 'Range is too long for aggregation "%"', level USING ERRCODE = 'LA400', HINT = 'A series has up to 10 000 hours, days, weeks or months.';
+    IF days > (CASE level WHEN 'hour' THEN 100 WHEN 'day' THEN 10000 WHEN 'week' THEN 70000 ELSE 300000 END) THEN
+        RAISE EXCEPTION 'Range is too long for aggregation "%"', level USING ERRCODE = 'LA400', HINT = 'A series has the hours of up to 100 days, or about 10 000 days, weeks or months.';
     END IF;
     RETURN level;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.aggregation_level(timestamptz, timestamptz, text, text) IS
     'hour, day, week or month as asked; auto: hour up to 24 hours by the zone''s clock, day up to 60 days, week up to 180, else month. '
-    'LA400 "Range is too long for aggregation …" where a series would have more than 10 000 of them; for reports';
+    'LA400 "Range is too long for aggregation …" beyond 100 days by hour, and about 10 000 days, weeks or months; for reports';
+
+-- One question to the engine: what has to be read from rows, as hours of long ago, is read once.
+CREATE FUNCTION leadanalytics.site_answer(
+    workspace int, dimensions text[], starts timestamptz, ends timestamptz, aggregation text, names int, now timestamptz, include_bots boolean)
+RETURNS TABLE (bucket timestamptz, name text, visitors bigint, pageviews bigint, sessions bigint, custom_events bigint) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    zone CONSTANT text := (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = site_answer.workspace);
+    steps CONSTANT timestamptz[] := ARRAY(
+        SELECT leadanalytics.steps(starts, ends, leadanalytics.aggregation_level(starts, ends, zone, coalesce(aggregation, 'auto')), zone) WHERE starts < ends);
+BEGIN
+    RETURN QUERY
+    WITH answer AS MATERIALIZED (
+        SELECT a.dimension, shown.slot, a.value, a.counts, a.members
+        FROM leadanalytics.answer(site_answer.workspace, dimensions, starts || steps[2:] || ends, site_answer.now, coalesce(site_answer.include_bots, false),
+                                  'total' = ANY (dimensions), coalesce(names, 0)) a
+        CROSS JOIN LATERAL (SELECT a.slot UNION ALL SELECT 1 WHERE cardinality(steps) = 1) AS shown (slot)
+        WHERE starts < ends
+    )
+    SELECT steps[i.slot], NULL::text, coalesce(t.members, 0), coalesce(t.counts[2], 0), coalesce(s.counts[1], 0), coalesce(t.counts[3], 0)
+    FROM generate_series(0, cardinality(steps)) AS i (slot)
+    LEFT JOIN answer t ON t.slot = i.slot AND t.dimension = 'total'
+    LEFT JOIN answer s ON s.slot = i.slot AND s.dimension = 'session'
+    WHERE 'total' = ANY (dimensions)
+    UNION ALL
+    SELECT steps[a.slot], a.value, NULL, NULL, NULL, a.counts[1] FROM answer a WHERE a.dimension = 'custom_event';
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.site_answer(int, text[], timestamptz, timestamptz, text, int, timestamptz, boolean) IS
+    'what leadanalytics.site_overview_rows() (name null) and custom_events_rows() tell, in any order; dimensions: total and session, custom_event, or all three; for reports, which asked who calls';
 
 CREATE FUNCTION leadanalytics.site_overview_rows(
     workspace int,
@@ -28,14 +57,12 @@ CREATE FUNCTION leadanalytics.site_overview_rows(
     include_bots boolean DEFAULT false)
 RETURNS TABLE (bucket timestamptz, visitors bigint, pageviews bigint, sessions bigint, custom_events bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    allowed CONSTANT int := leadanalytics.permitted(workspace);
-    zone CONSTANT text := (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = allowed);
 BEGIN
     RETURN QUERY
-    SELECT s.bucket, s.visitors, s.pageviews, s.sessions, s.custom_events
-    FROM leadanalytics.summary(allowed, starts, ends, leadanalytics.aggregation_level(starts, ends, zone, coalesce(aggregation, 'auto')), zone,
-                               site_overview_rows.now, coalesce(site_overview_rows.include_bots, false)) s;
+    SELECT a.bucket, a.visitors, a.pageviews, a.sessions, a.custom_events
+    FROM leadanalytics.site_answer(leadanalytics.permitted(site_overview_rows.workspace), '{total,session}', starts, ends, aggregation, NULL,
+                                   site_overview_rows.now, site_overview_rows.include_bots) a
+    ORDER BY a.bucket NULLS FIRST;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.site_overview_rows(int, timestamptz, timestamptz, text, timestamptz, boolean) IS
@@ -54,21 +81,13 @@ CREATE FUNCTION leadanalytics.custom_events_rows(
     include_bots boolean DEFAULT false)
 RETURNS TABLE (bucket timestamptz, name text, count bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    allowed CONSTANT int := leadanalytics.permitted(workspace);
-    zone CONSTANT text := (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = allowed);
-    steps CONSTANT timestamptz[] := ARRAY(
-        SELECT leadanalytics.steps(starts, ends, leadanalytics.aggregation_level(starts, ends, zone, coalesce(aggregation, 'auto')), zone) WHERE starts < ends);
 BEGIN
-    IF steps = '{}' OR custom_events_rows."limit" <= 0 THEN
-        RETURN;
-    END IF;
     RETURN QUERY
-    SELECT steps[shown.slot], a.value, a.counts[1]
-    FROM leadanalytics.answer(allowed, '{custom_event}', starts || steps[2:] || ends, custom_events_rows.now, coalesce(custom_events_rows.include_bots, false),
-                              false, coalesce(custom_events_rows."limit", 0)) WITH ORDINALITY AS a (dimension, slot, value, counts, members, place)
-    CROSS JOIN LATERAL (SELECT a.slot UNION ALL SELECT 1 WHERE cardinality(steps) = 1) AS shown (slot)
-    ORDER BY shown.slot, a.place;
+    SELECT a.bucket, a.name, a.custom_events
+    FROM leadanalytics.site_answer(leadanalytics.permitted(custom_events_rows.workspace), '{custom_event}', starts, ends, aggregation, custom_events_rows."limit",
+                                   custom_events_rows.now, custom_events_rows.include_bots) a
+    WHERE custom_events_rows."limit" > 0 IS NOT FALSE
+    ORDER BY a.bucket NULLS FIRST, a.custom_events DESC, a.name COLLATE "C";
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.custom_events_rows(int, timestamptz, timestamptz, text, int, timestamptz, boolean) IS
@@ -91,10 +110,13 @@ DECLARE
     level CONSTANT text := leadanalytics.aggregation_level(asked.starts, asked.ends, asked.zone, coalesce(aggregation, 'auto'));
 BEGIN
     RETURN (
-        WITH overview AS MATERIALIZED (
-            SELECT o.* FROM leadanalytics.site_overview_rows(site_overview.workspace, asked.starts, asked.ends, level, site_overview.now, site_overview.include_bots) o
-        ), custom AS MATERIALIZED (
-            SELECT c.* FROM leadanalytics.custom_events_rows(site_overview.workspace, asked.starts, asked.ends, level, 10000, site_overview.now, site_overview.include_bots) c
+        WITH answer AS MATERIALIZED (
+            SELECT a.* FROM leadanalytics.site_answer(leadanalytics.permitted(site_overview.workspace), '{total,session,custom_event}', asked.starts, asked.ends, level, 10000,
+                                                      site_overview.now, site_overview.include_bots) a
+        ), overview AS (
+            SELECT a.* FROM answer a WHERE a.name IS NULL
+        ), custom AS (
+            SELECT a.bucket, a.name, a.custom_events AS count FROM answer a WHERE a.name IS NOT NULL
         ), name AS (
             SELECT c.name, c.count, row_number() OVER (ORDER BY c.count DESC, c.name COLLATE "C") AS place FROM custom c WHERE c.bucket IS NULL
         ), pair AS (
