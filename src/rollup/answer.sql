@@ -69,6 +69,7 @@ BEGIN
                    WHEN 'entry_page' THEN coalesce(t.parts[1], t.parts[2])
                    WHEN 'referrer' THEN leadanalytics.host_of(t.parts[1])
                    WHEN 'utm_source' THEN t.parts[1] WHEN 'utm_medium' THEN t.parts[2] WHEN 'utm_campaign' THEN t.parts[3]
+                   WHEN 'touch' THEN leadanalytics.touch_of(t.parts)
                    WHEN 'country' THEN t.parts[1] WHEN 'region' THEN t.parts[2] WHEN 'city' THEN t.parts[3]
                    WHEN 'browser' THEN t.parts[2] WHEN 'os' THEN t.parts[4] WHEN 'device_type' THEN t.parts[7]
                    WHEN 'entry_path' THEN t.parts[2]
@@ -79,7 +80,7 @@ BEGIN
         LEFT JOIN leadanalytics.term t ON t.workspace = s.workspace AND t.id =
             CASE WHEN dimension LIKE 'entry%' THEN s.entry_page
                  WHEN dimension = 'referrer' THEN s.referrer
-                 WHEN dimension LIKE 'utm%' THEN s.campaign
+                 WHEN dimension LIKE 'utm%' OR dimension = 'touch' THEN s.campaign
                  WHEN dimension IN ('country', 'region', 'city') THEN s.place
                  ELSE s.agent END
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends;
