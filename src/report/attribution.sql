@@ -7,15 +7,18 @@
 -- Touches of a journey and its questions (a conversion asks for its touch) stand in one line, by time; a question is told
 -- the last touch that stands before it. Where the first one of a window is asked for, the line is walked backwards and the
 -- question stands where its window begins. So it takes a sort, however many of both one journey has.
+--
+-- Nobody knows beforehand how many conversions there are, so the plan is told and not guessed: rows of tables are looked
+-- up (LATERAL), in the order of visitors, and all that is at hand is joined by hashing.
 CREATE FUNCTION leadanalytics.attribution_events(
     workspace int, starts timestamptz, ends timestamptz, window_days int, model text, include_bots boolean)
 RETURNS TABLE (at timestamptz, id bigint, name int, amount numeric, session bigint, touched_at timestamptz, campaign int)
-LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET enable_nestloop = off SET plan_cache_mode = force_custom_plan SET jit = off SET work_mem = '64MB' AS $$
 #variable_conflict use_column
 DECLARE
     space CONSTANT int := attribution_events.workspace;
     length CONSTANT interval := window_days * interval '24 hours';
-    backwards CONSTANT boolean := model <> 'last_touch';
+    direction CONSTANT int := CASE model WHEN 'last_touch' THEN 1 ELSE -1 END;
 BEGIN
     IF window_days IS NULL OR window_days < 1 THEN
         RAISE EXCEPTION 'Invalid window_days' USING ERRCODE = 'LA400', HINT = 'How many days before a conversion a touch counts.';
@@ -24,41 +27,45 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH conversion AS MATERIALIZED (
-        SELECT c.at, c.id, c.name, c.amount, coalesce(c.visitor, s.visitor) AS visitor, c.person, s.campaign,
-               -- the click of the session it happened in, even when that opened with a later event of it
+        -- own: the click of the session it happened in, even when that opened with a later event of it
+        SELECT c.at, c.id, c.name, c.amount, coalesce(c.visitor, s.visitor, c.person) AS asker, coalesce(c.visitor, s.visitor) IS NULL AS is_person, s.campaign,
                CASE WHEN s.campaign IS NOT NULL AND s.started_at >= c.at - length THEN s.number END AS own, least(s.started_at, c.at) AS own_at
         FROM leadanalytics.conversion_events(space, attribution_events.starts, attribution_events.ends, attribution_events.include_bots) c
-        LEFT JOIN leadanalytics.session s ON s.workspace = space AND s.number = c.session
+        LEFT JOIN LATERAL (SELECT s.number, s.visitor, s.started_at, s.campaign FROM leadanalytics.session s WHERE s.workspace = space AND s.number = c.session OFFSET 0) AS s ON true
     ), question AS MATERIALIZED (
-        SELECT k.id, k.at, coalesce(p.alias_of, k.person, k.visitor) AS journey, k.person IS NOT NULL AS is_person
-        FROM (SELECT c.id, c.at, c.visitor, CASE WHEN c.visitor IS NULL THEN c.person ELSE v.person END AS person
-              FROM conversion c
-              LEFT JOIN leadanalytics.visitor v ON v.workspace = space AND v.number = c.visitor
-              WHERE model IN ('first_touch', 'last_touch') OR model = 'hybrid' AND c.own IS NULL) AS k
-        LEFT JOIN leadanalytics.person p ON p.workspace = space AND p.number = k.person
-        WHERE k.person IS NOT NULL OR k.visitor IS NOT NULL
-    ), journey AS MATERIALIZED (
-        SELECT DISTINCT q.journey AS number, q.is_person FROM question q
+        SELECT c.id, c.at, c.asker FROM conversion c
+        WHERE c.asker IS NOT NULL AND (model IN ('first_touch', 'last_touch') OR model = 'hybrid' AND c.own IS NULL)
+    ), asker AS MATERIALIZED (
+        SELECT a.asker, coalesce(p.alias_of, v.person, a.asker) AS journey, a.is_person OR v.person IS NOT NULL AS is_person
+        FROM (SELECT DISTINCT c.asker, c.is_person FROM conversion c JOIN question q ON q.id = c.id ORDER BY 1) AS a
+        LEFT JOIN LATERAL (SELECT v.person FROM leadanalytics.visitor v WHERE v.workspace = space AND v.number = a.asker OFFSET 0) AS v ON NOT a.is_person
+        LEFT JOIN LATERAL (SELECT p.alias_of FROM leadanalytics.person p WHERE p.workspace = space AND p.number = coalesce(v.person, a.asker) OFFSET 0) AS p
+            ON a.is_person OR v.person IS NOT NULL
+    ), person AS MATERIALIZED (
+        SELECT DISTINCT a.journey AS number FROM asker a WHERE a.is_person
     ), member AS MATERIALIZED (
-        SELECT j.number AS journey, j.number AS visitor FROM journey j WHERE NOT j.is_person
+        SELECT a.journey, a.asker AS visitor FROM asker a WHERE NOT a.is_person
         UNION ALL
         SELECT n.journey, v.number
-        FROM (SELECT j.number AS journey, j.number AS person FROM journey j WHERE j.is_person
+        FROM (SELECT p.number AS journey, p.number AS person FROM person p
               UNION ALL
-              SELECT j.number, p.number FROM journey j JOIN leadanalytics.person p ON p.workspace = space AND p.alias_of = j.number WHERE j.is_person) AS n
-        JOIN leadanalytics.visitor v ON v.workspace = space AND v.person = n.person
+              SELECT p.number, o.number FROM person p
+              CROSS JOIN LATERAL (SELECT o.number FROM leadanalytics.person o WHERE o.workspace = space AND o.alias_of = p.number OFFSET 0) AS o) AS n
+        CROSS JOIN LATERAL (SELECT v.number FROM leadanalytics.visitor v WHERE v.workspace = space AND v.person = n.person OFFSET 0) AS v
+        ORDER BY 2
     ), touch AS MATERIALIZED (
-        SELECT m.journey, s.started_at, s.number, s.campaign, row_number() OVER (ORDER BY m.journey, s.started_at, s.number) AS place
-        FROM member m JOIN leadanalytics.session s ON s.workspace = space AND s.visitor = m.visitor
-        WHERE s.campaign IS NOT NULL AND s.started_at >= attribution_events.starts - length AND s.started_at < attribution_events.ends
+        SELECT m.journey, s.started_at, s.number, s.campaign, direction * row_number() OVER (ORDER BY m.journey, s.started_at, s.number) AS place
+        FROM member m
+        CROSS JOIN LATERAL (SELECT s.started_at, s.number, s.campaign FROM leadanalytics.session s
+                            WHERE s.workspace = space AND s.visitor = m.visitor AND s.campaign IS NOT NULL
+                              AND s.started_at >= attribution_events.starts - length AND s.started_at < attribution_events.ends OFFSET 0) AS s
     ), line AS (
         SELECT t.journey, t.started_at AS at, t.place, NULL AS id FROM touch t
         UNION ALL
-        SELECT q.journey, CASE WHEN backwards THEN q.at - length ELSE q.at END, NULL, q.id FROM question q
+        SELECT a.journey, CASE direction WHEN 1 THEN q.at ELSE q.at - length END, NULL, q.id FROM question q JOIN asker a ON a.asker = q.asker
     ), told AS (
         -- of one time, touches stand before questions: a touch exactly at either end of the window is in it
-        SELECT l.id, CASE WHEN backwards THEN min(l.place) OVER (PARTITION BY l.journey ORDER BY l.at DESC, l.place DESC NULLS LAST)
-                          ELSE max(l.place) OVER (PARTITION BY l.journey ORDER BY l.at, l.place NULLS LAST) END AS place
+        SELECT l.id, max(l.place) OVER (PARTITION BY l.journey ORDER BY direction * date_part('epoch', l.at), l.place IS NULL) AS place
         FROM line l
     ), found AS (
         SELECT o.id, t.started_at, t.number, t.campaign FROM told o JOIN touch t ON t.place = o.place WHERE o.id IS NOT NULL
