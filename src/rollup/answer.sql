@@ -70,6 +70,7 @@ BEGIN
                    WHEN 'entry_page' THEN coalesce(t.parts[1], t.parts[2])
                    WHEN 'referrer' THEN leadanalytics.host_of(t.parts[1])
                    WHEN 'utm_source' THEN t.parts[1] WHEN 'utm_medium' THEN t.parts[2] WHEN 'utm_campaign' THEN t.parts[3]
+                   WHEN 'touch' THEN leadanalytics.touch_of(t.parts)
                    WHEN 'country' THEN t.parts[1] WHEN 'region' THEN t.parts[2] WHEN 'city' THEN t.parts[3]
                    WHEN 'country_region' THEN concat(t.parts[1], '/') || t.parts[2]
                    WHEN 'country_city' THEN concat(t.parts[1], '/') || t.parts[3]
@@ -82,7 +83,7 @@ BEGIN
         LEFT JOIN leadanalytics.term t ON t.workspace = s.workspace AND t.id =
             CASE WHEN dimension LIKE 'entry%' THEN s.entry_page
                  WHEN dimension = 'referrer' THEN s.referrer
-                 WHEN dimension LIKE 'utm%' THEN s.campaign
+                 WHEN dimension LIKE 'utm%' OR dimension = 'touch' THEN s.campaign
                  WHEN dimension IN ('country', 'region', 'city', 'country_region', 'country_city') THEN s.place
                  ELSE s.agent END
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends;

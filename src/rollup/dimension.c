@@ -63,6 +63,7 @@ static LaAsked asked[] = {
     {"utm_source", LA_CAMPAIGN, TEXT("t.parts[1]")},
     {"utm_medium", LA_CAMPAIGN, TEXT("t.parts[2]")},
     {"utm_campaign", LA_CAMPAIGN, TEXT("t.parts[3]")},
+    {"touch", LA_CAMPAIGN, TEXT("leadanalytics.touch_of(t.parts)")},
     {"country", LA_PLACE, TEXT("t.parts[1]")},
     {"region", LA_PLACE, TEXT("t.parts[2]")},
     {"city", LA_PLACE, TEXT("t.parts[3]")},
