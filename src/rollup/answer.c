@@ -102,18 +102,6 @@ move_entry(LaTally *tally, LaEntry *to, const LaEntry *from)
 	}
 }
 
-/* Add what an entry has to another, and leave it. */
-static void
-copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from)
-{
-	for (int k = 0; k < LA_COUNTS; k++)
-		to->counts[k] += from->counts[k];
-	for (int i = 0; i < from->n; i++)
-		rollup_add_number(tally, to, from->numbers[i]);
-	for (const LaStoredSet *set = from->sets; set != NULL; set = set->next)
-		rollup_add_set(tally, to, set->bytes, set->length, set->count);
-}
-
 /* The entries of the asked dimension, by the group that each value belongs to; again: they are needed once
  * more. */
 static void
@@ -157,9 +145,9 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 			grouping->groups[*at].members = -1;
 		}
 		if (slot > 0)
-			copy_entry(grouping->tally, rollup_entry(grouping->tally, 0, 0, *at), entries[i]);
-		(again ? copy_entry : move_entry)(grouping->tally, rollup_entry(grouping->tally, slot, 0, *at),
-		                                  entries[i]);
+			rollup_join(grouping->tally, rollup_entry(grouping->tally, 0, 0, *at), entries[i]);
+		(again ? rollup_join : move_entry)(grouping->tally, rollup_entry(grouping->tally, slot, 0, *at),
+		                                   entries[i]);
 	}
 }
 
@@ -409,12 +397,7 @@ LA_FUNCTION(la_rollup_answer)
 	SPI_connect();
 	tally = rollup_tally(wanted);
 	rollup_gather(&gather, tally);
-	if (gather.moved)
-		ereport(NOTICE,
-		        (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
-		         errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather.bounds[0])),
-		                   pstrdup(timestamptz_to_str(gather.bounds[gather.nslots]))),
-		         errhint("Events are kept for as long as leadanalytics.event_retention says.")));
+	rollup_tell_moved(&gather);
 	if (question.robots)
 		join_robots(tally);
 	for (int i = 0; i < nasked; i++)

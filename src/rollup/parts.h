@@ -34,7 +34,8 @@ typedef enum LaDimension
 	LA_NAME,         /* events by name: how many; visitors */
 	LA_PAGE,         /* pageviews by page: how many; visitors */
 	LA_PAGE_SESSION, /* pageviews by page: none; sessions */
-	LA_SESSION = 10, /* sessions by their start: how many */
+	LA_PERSON = 10,  /* events that name a person and no visitor: how many; persons */
+	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
 	LA_REFERRER,
@@ -59,6 +60,7 @@ typedef struct LaEventFact
 	int64 id;
 	int64 session; /* 0: none, as everywhere here */
 	int visitor;
+	int person; /* whom the event itself named */
 	int name;
 	int page;
 	int fingerprint;
@@ -111,6 +113,8 @@ extern LaTally *rollup_tally(LaDimensions wanted);
 extern LaEntry *rollup_entry(LaTally *tally, int slot, int dimension, int value);
 extern void rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number);
 extern void rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, int64 count);
+extern void rollup_join(LaTally *tally, LaEntry *to,
+                        const LaEntry *from); /* add what an entry has to another, and leave it */
 extern LaEntry **rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n); /* in any order */
 extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
 extern LaDimensions rollup_wanted(const LaTally *tally);
@@ -142,6 +146,7 @@ extern const char *rollup_count_name(int dimension, int count);
 extern bool rollup_has_set(int dimension);
 extern int rollup_ncounts(int dimension);
 extern LaDimensions rollup_all(void);
+#define LA_OF_EVENTS (LA_BIT(LA_SESSION) - LA_BIT(LA_TOTAL)) /* robots' apart */
 
 /* What can be asked for by name: a dimension, and its values grouped by a text. */
 typedef struct LaAsked
@@ -263,5 +268,6 @@ typedef struct LaGather
 } LaGather;
 
 extern void rollup_gather(LaGather *gather, LaTally *tally);
+extern void rollup_tell_moved(const LaGather *gather); /* a notice, when the bounds were */
 
 #endif

@@ -85,6 +85,18 @@ rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, in
 	entry->at_most += count;
 }
 
+/* Add what an entry has to another, and leave it. */
+void
+rollup_join(LaTally *tally, LaEntry *to, const LaEntry *from)
+{
+	for (int k = 0; k < LA_COUNTS; k++)
+		to->counts[k] += from->counts[k];
+	for (int i = 0; i < from->n; i++)
+		rollup_add_number(tally, to, from->numbers[i]);
+	for (const LaStoredSet *set = from->sets; set != NULL; set = set->next)
+		rollup_add_set(tally, to, set->bytes, set->length, set->count);
+}
+
 typedef LaEntry *EntryPointer;
 
 #define ST_SORT sort_entries
