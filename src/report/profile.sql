@@ -1,14 +1,14 @@
 -- One user (S5-10): who it is, the latest sessions with their events, all conversions.
 
-CREATE FUNCTION leadanalytics.find_user(workspace int, user_id text)
+CREATE FUNCTION leadanalytics.find_user(workspace int, id text)
 RETURNS int LANGUAGE plpgsql STABLE AS $$
 BEGIN
     -- A visitor id comes before a user id.
     RETURN (
         SELECT coalesce(p.alias_of, p.number, n.number)
-        FROM (SELECT v.number, v.person, 1 AS place FROM leadanalytics.visitor v WHERE v.workspace = find_user.workspace AND v.visitor_id = find_user.user_id
+        FROM (SELECT v.number, v.person, 1 AS place FROM leadanalytics.visitor v WHERE v.workspace = find_user.workspace AND v.visitor_id = find_user.id
               UNION ALL
-              SELECT q.number, q.number, 2 FROM leadanalytics.person q WHERE q.workspace = find_user.workspace AND q.user_id = find_user.user_id) AS n
+              SELECT q.number, q.number, 2 FROM leadanalytics.person q WHERE q.workspace = find_user.workspace AND q.user_id = find_user.id) AS n
         LEFT JOIN leadanalytics.person p ON p.workspace = find_user.workspace AND p.number = n.person
         ORDER BY n.place LIMIT 1);
 END
@@ -23,15 +23,15 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.numbers_of(int, int) IS 'the numbers of a person''s names and visitors, or the visitor''s own; for reports';
 
-CREATE FUNCTION leadanalytics.user_rows(workspace int, user_id text, include_bots boolean DEFAULT false)
+CREATE FUNCTION leadanalytics.user_rows(workspace int, id text, include_bots boolean DEFAULT false)
 RETURNS TABLE (
     visitor_id text, user_id text, email text, first_seen timestamptz, last_seen timestamptz, total_events bigint, total_sessions bigint,
     country text, city text, device text, browser text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
-    owner CONSTANT int := leadanalytics.find_user(allowed, user_rows.user_id);
+    owner CONSTANT int := leadanalytics.find_user(allowed, user_rows.id);
     last timestamptz;
 BEGIN
     IF owner IS NULL THEN
@@ -49,14 +49,14 @@ COMMENT ON FUNCTION leadanalytics.user_rows(int, text, boolean) IS
     'the user that a visitor id, else a user id (also another name of it) is of, as in leadanalytics.users_rows(); no row: there is none, or a robot';
 GRANT EXECUTE ON FUNCTION leadanalytics.user_rows(int, text, boolean) TO leadanalytics_read;
 
-CREATE FUNCTION leadanalytics.user_sessions_rows(workspace int, user_id text, "limit" int DEFAULT NULL, now timestamptz DEFAULT now())
+CREATE FUNCTION leadanalytics.user_sessions_rows(workspace int, id text, "limit" int DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS TABLE (
     number bigint, session_id text, started_at timestamptz, ended_at timestamptz, duration interval, events_count bigint, pageviews_count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
-    numbers CONSTANT int[] := leadanalytics.numbers_of(allowed, leadanalytics.find_user(allowed, user_sessions_rows.user_id));
+    numbers CONSTANT int[] := leadanalytics.numbers_of(allowed, leadanalytics.find_user(allowed, user_sessions_rows.id));
 BEGIN
     RETURN QUERY
     WITH latest AS MATERIALIZED (
@@ -89,13 +89,13 @@ COMMENT ON FUNCTION leadanalytics.user_sessions_rows(int, text, int, timestamptz
     'ended_at null: it is open, and duration until it was last seen; limit null: all';
 GRANT EXECUTE ON FUNCTION leadanalytics.user_sessions_rows(int, text, int, timestamptz) TO leadanalytics_read;
 
-CREATE FUNCTION leadanalytics.user_conversions_rows(workspace int, user_id text, include_bots boolean DEFAULT false)
+CREATE FUNCTION leadanalytics.user_conversions_rows(workspace int, id text, include_bots boolean DEFAULT false)
 RETURNS TABLE (event_name text, value numeric, at timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
-    numbers CONSTANT int[] := leadanalytics.numbers_of(allowed, leadanalytics.find_user(allowed, user_conversions_rows.user_id));
+    numbers CONSTANT int[] := leadanalytics.numbers_of(allowed, leadanalytics.find_user(allowed, user_conversions_rows.id));
     names CONSTANT int[] := ARRAY(SELECT leadanalytics.text_term(allowed, n.name) FROM leadanalytics.conversion_names(allowed) AS n (name));
 BEGIN
     RETURN QUERY
@@ -117,16 +117,16 @@ COMMENT ON FUNCTION leadanalytics.user_conversions_rows(int, text, boolean) IS
     'conversions of a user, the latest first, value in the workspace''s currency';
 GRANT EXECUTE ON FUNCTION leadanalytics.user_conversions_rows(int, text, boolean) TO leadanalytics_read;
 
-CREATE FUNCTION leadanalytics.user_profile(workspace int, user_id text, include_bots boolean DEFAULT false, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+CREATE FUNCTION leadanalytics.user_profile(workspace int, id text, include_bots boolean DEFAULT false, now timestamptz DEFAULT now())
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
-    numbers CONSTANT int[] := leadanalytics.numbers_of(allowed, leadanalytics.find_user(allowed, user_profile.user_id));
+    numbers CONSTANT int[] := leadanalytics.numbers_of(allowed, leadanalytics.find_user(allowed, user_profile.id));
     profile record;
     sessions json;
     conversions json;
 BEGIN
-    SELECT * INTO profile FROM leadanalytics.user_rows(allowed, user_profile.user_id, include_bots);
+    SELECT * INTO profile FROM leadanalytics.user_rows(allowed, user_profile.id, include_bots);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'User not found' USING ERRCODE = 'LA404', HINT = 'A visitor id or a user id.';
     END IF;
@@ -135,7 +135,7 @@ BEGIN
                'duration_seconds', round(extract(epoch FROM s.duration))::bigint, 'events_count', s.events_count, 'pageviews_count', s.pageviews_count,
                'events', e.events) ORDER BY s.place), '[]')
     INTO sessions
-    FROM leadanalytics.user_sessions_rows(allowed, user_profile.user_id, 100, user_profile.now)
+    FROM leadanalytics.user_sessions_rows(allowed, user_profile.id, 100, user_profile.now)
         WITH ORDINALITY AS s (number, session_id, started_at, ended_at, duration, events_count, pageviews_count, place)
     CROSS JOIN LATERAL (
         SELECT coalesce(json_agg(CASE WHEN page.parts[2] IS NULL
@@ -151,7 +151,7 @@ BEGIN
     SELECT coalesce(json_agg(json_build_object(
                'event_name', c.event_name, 'value', round(c.value, 2), 'received_at', leadanalytics.utc_seconds(c.at)) ORDER BY c.place), '[]')
     INTO conversions
-    FROM leadanalytics.user_conversions_rows(allowed, user_profile.user_id, include_bots) WITH ORDINALITY AS c (event_name, value, at, place);
+    FROM leadanalytics.user_conversions_rows(allowed, user_profile.id, include_bots) WITH ORDINALITY AS c (event_name, value, at, place);
     RETURN json_build_object(
         'user', json_build_object(
             'visitor_id', profile.visitor_id, 'user_id', profile.user_id, 'email', profile.email,
@@ -173,5 +173,5 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, summary,
      '"events": [{"event_name": "pageview", "page_path": "/", "received_at": "2026-03-16T14:00:12Z"}, {"event_name": "signup", "received_at": "2026-03-16T14:03:45Z"}]}], '
      '"conversions": [{"event_name": "purchase", "value": 99.00, "received_at": "2026-03-14T10:22:15Z"}]}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, lenient, fallback, position, example, summary) VALUES
-    ('GET', '/api/v1/users/:userId', 'userId', 'path', 'user_id', 'text', true, false, NULL, 1, 'u_def456', 'a visitor ID or a user ID'),
+    ('GET', '/api/v1/users/:userId', 'userId', 'path', 'id', 'text', true, false, NULL, 1, 'u_def456', 'a visitor ID or a user ID'),
     ('GET', '/api/v1/users/:userId', 'include_bots', 'query', 'include_bots', 'boolean', false, true, 'false', 9, 'false', 'true: robots'' events outside of sessions count too');

@@ -68,7 +68,7 @@ COMMENT ON FUNCTION leadanalytics.users_from_rows(int, timestamptz, timestamptz,
 CREATE FUNCTION leadanalytics.users_page(
     workspace int, starts timestamptz, ends timestamptz, search text, "limit" int, "offset" int, now timestamptz, include_bots boolean,
     OUT owners int[], OUT last_seen timestamptz[], OUT total bigint)
-LANGUAGE plpgsql STABLE SET jit = off AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     needed CONSTANT bigint := coalesce("limit", 2147483647)::bigint + "offset";
     few CONSTANT int := 1000;
@@ -162,7 +162,7 @@ CREATE FUNCTION leadanalytics.users_rows(
 RETURNS TABLE (
     visitor_id text, user_id text, email text, first_seen timestamptz, last_seen timestamptz, total_events bigint, total_sessions bigint,
     country text, city text, device text, browser text, total_count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
 BEGIN
