@@ -146,11 +146,16 @@ SELECT leadanalytics.user_profile(:few, 'u2', now => '2021-03-03Z');
 SELECT leadanalytics.user_profile(:few, 'u', now => '2021-03-03Z');
 
 -- At most 1 000 events of a session, and 100 sessions.
-SELECT count((leadanalytics.track(:few, json_build_object('events', (SELECT json_agg(json_build_object('event_name', 'click', 'visitor_id', 'many', 'session_id', 'long',
-    'timestamp', '2021-03-01 12:00Z'::timestamptz + (b * 1000 + i) * interval '1 second')) FROM generate_series(1, 600) AS i)), now => '2021-03-02Z')) ->> 'accepted') FROM generate_series(0, 1) AS b;
-SELECT count((leadanalytics.track(:few, json_build_object('events', (SELECT json_agg(json_build_object('event_name', 'click', 'visitor_id', 'many', 'session_id', 'n' || i,
-    'timestamp', '2021-03-01 15:00Z'::timestamptz + i * interval '1 minute')) FROM generate_series(1, 100) AS i)), now => '2021-03-02Z')) ->> 'accepted');
+SELECT sum((leadanalytics.track(:few, json_build_object('events', (SELECT json_agg(json_build_object('event_name', 'click', 'visitor_id', 'long', 'session_id', 'long',
+    'timestamp', '2021-03-01 12:00Z'::timestamptz + (b * 600 + i) * interval '1 second')) FROM generate_series(1, 600) AS i)), now => '2021-03-01 12:30Z') ->> 'accepted')::int) FROM generate_series(0, 1) AS b;
+SELECT json_array_length(p -> 'sessions' -> 0 -> 'events') AS shown, p -> 'sessions' -> 0 -> 'events' -> 999 ->> 'received_at' AS until, p -> 'sessions' -> 0 ->> 'events_count' AS of
+FROM leadanalytics.user_profile(:few, 'long') AS p;
+SELECT leadanalytics.track(:few, json_build_object('events', (SELECT json_agg(json_build_object('event_name', 'click', 'visitor_id', 'many', 'session_id', 'n' || i,
+    'timestamp', '2021-03-01 15:00Z'::timestamptz + i * interval '1 minute')) FROM generate_series(0, 100) AS i)), now => '2021-03-02Z') ->> 'accepted';
 SELECT json_array_length(p -> 'sessions') AS sessions, p -> 'sessions' -> 99 ->> 'session_id' AS last, p -> 'user' ->> 'total_sessions' AS of FROM leadanalytics.user_profile(:few, 'many') AS p;
-SELECT leadanalytics.track(:few, '{"event_name": "click", "visitor_id": "many", "session_id": "long", "timestamp": "2021-03-01T12:30:00Z"}', now => '2021-03-02Z') ->> 'accepted';
-UPDATE leadanalytics.session SET started_at = '2021-03-02' WHERE session_id = 'long';
-SELECT json_array_length(p -> 'sessions' -> 0 -> 'events') AS shown, p -> 'sessions' -> 0 ->> 'events_count' AS of FROM leadanalytics.user_profile(:few, 'many') AS p;
+
+-- Robots are nobody, unless they are asked for.
+SELECT leadanalytics.track(:few, '{"event_name": "page_view", "visitor_id": "robot", "timestamp": "2021-03-01T12:30:00Z"}', user_agent => 'Googlebot/2.1 (+http://www.google.com/bot.html)', now => '2021-03-02Z') ->> 'accepted';
+SELECT leadanalytics.user_profile(:few, 'robot');
+SELECT leadanalytics.user_profile(:few, 'robot', true);
+SELECT leadanalytics.users(:few, '2021-03-01', '2021-03-01', 'rob'), leadanalytics.users(:few, '2021-03-01', '2021-03-01', 'rob', include_bots => true);
