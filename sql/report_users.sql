@@ -95,6 +95,10 @@ FROM (VALUES ('2021-02-20Z'::timestamptz), ('2021-03-04 10:17Z'), ('2021-03-18Z'
 DELETE FROM asked WHERE n % 7 > 0;
 SELECT count(*) FROM asked;
 SELECT a.*, d.* FROM asked a CROSS JOIN LATERAL differs(:w, a.starts, a.ends, a.search, a.bots, a.few, a.skipped) AS d (problem) LIMIT 5;
+-- Many are looked for in another way than few.
+CREATE TABLE page AS SELECT a.n, f.many, p::text FROM asked a CROSS JOIN (VALUES (0), (7), (1000)) AS f (many)
+CROSS JOIN LATERAL leadanalytics.users_page(:w, a.starts, a.ends, a.search, a.few, a.skipped, '2021-03-22Z', a.bots, f.many) p;
+SELECT n, array_agg(DISTINCT p) FROM page GROUP BY n HAVING count(DISTINCT p) > 1 LIMIT 3;
 SET leadanalytics.exact = on;
 SELECT a.*, d.* FROM asked a CROSS JOIN LATERAL differs(:w, a.starts, a.ends, a.search, a.bots, a.few, a.skipped) AS d (problem) WHERE a.n % 3 = 0 LIMIT 5;
 RESET leadanalytics.exact;

@@ -66,12 +66,11 @@ COMMENT ON FUNCTION leadanalytics.users_from_rows(int, timestamptz, timestamptz,
  * active since a time that is moved back until they are enough.
  */
 CREATE FUNCTION leadanalytics.users_page(
-    workspace int, starts timestamptz, ends timestamptz, search text, "limit" int, "offset" int, now timestamptz, include_bots boolean,
+    workspace int, starts timestamptz, ends timestamptz, search text, "limit" int, "offset" int, now timestamptz, include_bots boolean, few int DEFAULT 1000,
     OUT owners int[], OUT last_seen timestamptz[], OUT total bigint)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     needed CONSTANT bigint := coalesce("limit", 2147483647)::bigint + "offset";
-    few CONSTANT int := 1000;
     active bytea;   -- numbers with events in the range
     asked bytea;    -- numbers of the users that are asked for
     concerned int[]; -- numbers whose persons matter; null: all
@@ -147,8 +146,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.users_page(int, timestamptz, timestamptz, text, int, int, timestamptz, boolean) IS
-    'a page of the users of a range, last seen first, and how many there are; for reports';
+COMMENT ON FUNCTION leadanalytics.users_page(int, timestamptz, timestamptz, text, int, int, timestamptz, boolean, int) IS
+    'a page of the users of a range, last seen first, and how many there are; few: so many are just looked up; for reports';
 
 CREATE FUNCTION leadanalytics.users_rows(
     workspace int,
