@@ -49,7 +49,7 @@ LA_FUNCTION(la_rollup_members)
 	{
 		all = rollup_entry(rollup_tally(0), 0, dimension, 0);
 		for (int i = 0; i < n; i++)
-			rollup_join(tally, all, entries[i]);
+			rollup_move_entry(tally, all, entries[i]);
 	}
 	rollup_store_members(&out, all, &count);
 	SPI_finish();
