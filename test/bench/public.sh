@@ -28,16 +28,22 @@ SQL
 }
 
 part_http() {
-    local key name path line
+    local key name path
     said "over HTTP"
     key=$(sql -Atc "SELECT leadanalytics.create_key(workspace, 'agent', per_minute => 0) FROM bench.fact")
     start_nothing
     sql -c 'CREATE TABLE bench.http (name text, rate float8, half text, most text)'
     while IFS=$'\t' read -r name path; do
-        for line in "$(ask "$name" "$LA_URL$path" 1 "$seconds" "Authorization: Bearer $key")" "$(ask "nothing" "http://127.0.0.1:$front_port$path" 1 1)"; do
-            sql -c "INSERT INTO bench.http VALUES ('${line// /\', \'}')"
-        done
+        time_http "$name" "$LA_URL$path" "$seconds" "Authorization: Bearer $key"
+        time_http nothing "http://127.0.0.1:$front_port$path" 1
     done < <(sql -At -F $'\t' -c 'SELECT name, path FROM bench.endpoint ORDER BY place')
+}
+
+time_http() { # NAME URL SECONDS [HEADER]
+    local said rate half most
+    said=$(ask - "$2" 1 "$3" "${4-}")
+    read -r _ rate half most <<<"$said"
+    sql -v name="$1" -v rate="$rate" -v half="$half" -v most="$most" <<<"INSERT INTO bench.http VALUES (:'name', :rate, :'half', :'most')"
 }
 
 part_dataset
