@@ -94,6 +94,8 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 
 		if (among(question->none, question->nnone, texts[i]))
 			texts[i] = NULL;
+		if (texts[i] == NULL && asked->texts_only)
+			continue;
 		if (question->nonly > 0 && !among(question->only, question->nonly, texts[i]))
 			continue;
 		if (texts[i] == NULL)
@@ -282,12 +284,7 @@ LA_FUNCTION(la_rollup_answer)
 	SPI_connect();
 	tally = rollup_tally(wanted);
 	rollup_gather(&gather, tally);
-	if (gather.moved)
-		ereport(NOTICE,
-		        (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
-		         errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather.bounds[0])),
-		                   pstrdup(timestamptz_to_str(gather.bounds[gather.nslots]))),
-		         errhint("Events are kept for as long as leadanalytics.event_retention says.")));
+	rollup_tell_moved(&gather);
 	if (question.robots)
 		join_robots(tally);
 	for (int i = 0; i < nasked; i++)

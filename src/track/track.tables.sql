@@ -40,6 +40,7 @@ CREATE TABLE leadanalytics.visitor (
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX visitor_by_number ON leadanalytics.visitor (workspace, number);
 CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) WHERE person IS NOT NULL;
+CREATE INDEX visitor_by_email ON leadanalytics.visitor USING gin (leadanalytics.grams(workspace, lower(email))) WITH (fastupdate = off) WHERE email IS NOT NULL;
 COMMENT ON TABLE leadanalytics.visitor IS 'a browser: the id its pages send, and the number its events carry';
 COMMENT ON COLUMN leadanalytics.visitor.sessions IS 'how many it has had: the "returns" of its next one';
 COMMENT ON COLUMN leadanalytics.visitor.person IS 'who it was last identified as';
@@ -56,6 +57,7 @@ CREATE TABLE leadanalytics.person (
 );
 CREATE UNIQUE INDEX person_by_number ON leadanalytics.person (workspace, number);
 CREATE INDEX person_by_alias ON leadanalytics.person (workspace, alias_of) WHERE alias_of IS NOT NULL;
+CREATE INDEX person_by_email ON leadanalytics.person USING gin (leadanalytics.grams(workspace, lower(email))) WITH (fastupdate = off) WHERE email IS NOT NULL;
 COMMENT ON TABLE leadanalytics.person IS 'a user id: it joins the visitors that were identified by it';
 COMMENT ON COLUMN leadanalytics.person.alias_of IS 'the person this one is: another name of it; never itself an alias';
 
@@ -112,6 +114,18 @@ COMMENT ON COLUMN leadanalytics.session.vpn_score IS '0 to 100, see leadanalytic
 COMMENT ON COLUMN leadanalytics.session.ended_at IS 'set once, by the client''s end or by idleness; an idle one may be complete before this is written: see leadanalytics.session_end()';
 COMMENT ON COLUMN leadanalytics.session.is_ended IS 'its client said so';
 
+-- A session is its first event's visitor's. What somebody else does in it (a page that begins to send another
+-- visitor_id, a server that names a user and the session alone) is found by this: few rows, if any.
+CREATE TABLE leadanalytics.guest (
+    workspace int NOT NULL,
+    number int NOT NULL,
+    session bigint NOT NULL,
+    PRIMARY KEY (workspace, number, session)
+);
+CREATE INDEX guest_by_session ON leadanalytics.guest (workspace, session);
+COMMENT ON TABLE leadanalytics.guest IS 'sessions with events of somebody who is not their visitor';
+COMMENT ON COLUMN leadanalytics.guest.number IS 'a visitor, or the person of events that name no visitor';
+
 -- Wide columns first: no padding between them.
 CREATE TABLE leadanalytics.event (
     at timestamptz NOT NULL,
@@ -155,6 +169,7 @@ SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor_number', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.person', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.identity', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.guest', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_number', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.event_block', '');
