@@ -2,19 +2,20 @@
 -- one of them, and is told by its number (the owner); a visitor that never was is his own owner. Visitors and persons
 -- share no number. An event is its visitor's; one that names a user and no visitor is the person's.
 
-CREATE FUNCTION leadanalytics.person_numbers(workspace int, numbers int[] DEFAULT NULL)
+CREATE FUNCTION leadanalytics.identified(workspace int)
+RETURNS TABLE (owner int, number int)
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(a.alias_of, v.person), v.number
+    FROM leadanalytics.visitor v
+    LEFT JOIN leadanalytics.person a ON a.workspace = v.workspace AND a.number = v.person AND a.alias_of IS NOT NULL
+    WHERE v.workspace = identified.workspace AND v.person IS NOT NULL
+$$;
+COMMENT ON FUNCTION leadanalytics.identified(int) IS 'the visitors that are known as persons, and as whom; for reports';
+
+CREATE FUNCTION leadanalytics.person_numbers(workspace int, numbers int[])
 RETURNS TABLE (owner int, number int)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF numbers IS NULL THEN
-        RETURN QUERY
-        SELECT coalesce(p.alias_of, p.number), v.number
-        FROM leadanalytics.visitor v JOIN leadanalytics.person p ON p.workspace = v.workspace AND p.number = v.person
-        WHERE v.workspace = person_numbers.workspace AND v.person IS NOT NULL
-        UNION ALL
-        SELECT coalesce(p.alias_of, p.number), p.number FROM leadanalytics.person p WHERE p.workspace = person_numbers.workspace;
-        RETURN;
-    END IF;
     RETURN QUERY
     WITH root AS MATERIALIZED (
         SELECT coalesce(p.alias_of, p.number) AS number
@@ -38,7 +39,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.person_numbers(int, int[]) IS
-    'the numbers of persons (of their names and visitors) with whose they are: of all persons, or of those that any of the given numbers belongs to; for reports';
+    'the numbers of the persons (of their names and visitors) that any of the given numbers belongs to, with whose they are; for reports';
 
 -- A session was mostly seen last by an event of its visitor: then its row tells when.
 CREATE FUNCTION leadanalytics.last_events(workspace int, numbers int[], include_bots boolean DEFAULT false)
