@@ -2,16 +2,6 @@
 -- one of them, and is told by its number (the owner); a visitor that never was is his own owner. Visitors and persons
 -- share no number. An event is its visitor's; one that names a user and no visitor is the person's.
 
-CREATE FUNCTION leadanalytics.identified(workspace int)
-RETURNS TABLE (owner int, number int)
-LANGUAGE sql STABLE AS $$
-    SELECT coalesce(a.alias_of, v.person), v.number
-    FROM leadanalytics.visitor v
-    LEFT JOIN leadanalytics.person a ON a.workspace = v.workspace AND a.number = v.person AND a.alias_of IS NOT NULL
-    WHERE v.workspace = identified.workspace AND v.person IS NOT NULL
-$$;
-COMMENT ON FUNCTION leadanalytics.identified(int) IS 'the visitors that are known as persons, and as whom; for reports';
-
 CREATE FUNCTION leadanalytics.person_numbers(workspace int, numbers int[])
 RETURNS TABLE (owner int, number int)
 LANGUAGE plpgsql STABLE AS $$
@@ -40,6 +30,24 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.person_numbers(int, int[]) IS
     'the numbers of the persons (of their names and visitors) that any of the given numbers belongs to, with whose they are; for reports';
+
+CREATE FUNCTION leadanalytics.known_numbers(workspace int, concerned int[], persons bytea)
+RETURNS TABLE (owner int, number int)
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(a.alias_of, v.person), v.number
+    FROM leadanalytics.visitor v
+    LEFT JOIN leadanalytics.person a ON a.workspace = v.workspace AND a.number = v.person AND a.alias_of IS NOT NULL
+    WHERE v.workspace = known_numbers.workspace AND v.person IS NOT NULL AND known_numbers.concerned IS NULL
+    UNION ALL
+    SELECT coalesce(p.alias_of, p.number), p.number
+    FROM leadanalytics.bitmap_numbers(known_numbers.persons) AS n (number)
+    CROSS JOIN LATERAL (SELECT q.* FROM leadanalytics.person q WHERE q.workspace = known_numbers.workspace AND q.number = n.number OFFSET 0) AS p
+    WHERE known_numbers.concerned IS NULL
+    UNION ALL
+    SELECT p.owner, p.number FROM leadanalytics.person_numbers(known_numbers.workspace, known_numbers.concerned) p WHERE known_numbers.concerned IS NOT NULL
+$$;
+COMMENT ON FUNCTION leadanalytics.known_numbers(int, int[], bytea) IS
+    'leadanalytics.person_numbers() of those concerned, or (null) of all persons: their visitors, and which of the given persons they are; for reports';
 
 -- A session was mostly seen last by an event of its visitor: then its row tells when.
 CREATE FUNCTION leadanalytics.last_events(workspace int, numbers int[], include_bots boolean DEFAULT false)

@@ -81,6 +81,7 @@ DECLARE
     lone bytea;      -- visitors that are nobody's among those found
     found_persons bytea;
     concerned int[]; -- the persons, if they are few
+    there bytea;     -- persons that are asked for
     asked bytea;     -- numbers of the users that are asked for
     newest timestamptz;
     width interval := '1 minute';
@@ -110,26 +111,16 @@ BEGIN
         END IF;
     END IF;
     -- A person was there when any of its numbers was; then all of them tell when it was seen last.
-    WITH known AS (
-        SELECT i.owner, i.number FROM leadanalytics.identified(users_page.workspace) i WHERE concerned IS NULL
-        UNION ALL
-        SELECT coalesce(p.alias_of, p.number), p.number
-        FROM leadanalytics.bitmap_numbers(persons) AS n (number)
-        JOIN leadanalytics.person p ON p.workspace = users_page.workspace AND p.number = n.number
-        WHERE concerned IS NULL AND alone
-        UNION ALL
-        SELECT p.owner, p.number FROM leadanalytics.person_numbers(users_page.workspace, concerned) p WHERE concerned IS NOT NULL
-    ), person AS MATERIALIZED (
-        SELECT k.owner, count(*) FILTER (WHERE leadanalytics.bitmap_contains(active, k.number)) AS active, array_agg(k.number) AS numbers
-        FROM known k
-        WHERE search IS NULL OR leadanalytics.bitmap_contains(found_persons, k.owner)
-        GROUP BY k.owner
-        HAVING bool_or(leadanalytics.bitmap_contains(active, k.number))
-    )
-    SELECT leadanalytics.bitmap_or(a.numbers, leadanalytics.bitmap(ARRAY(SELECT unnest(p.numbers) FROM person p))),
-           leadanalytics.bitmap_cardinality(a.numbers) + (SELECT count(*) - CASE WHEN search IS NULL THEN coalesce(sum(p.active), 0) ELSE 0 END FROM person p)
-    INTO asked, total
-    FROM (SELECT CASE WHEN search IS NULL THEN active ELSE leadanalytics.bitmap_and(active, lone) END AS numbers) AS a;
+    SELECT leadanalytics.bitmap(coalesce(array_agg(p.owner), '{}')), count(*), coalesce(sum(p.active), 0)
+    INTO there, total, n
+    FROM (SELECT k.owner, count(*) AS active
+          FROM leadanalytics.known_numbers(users_page.workspace, concerned, persons) k
+          WHERE leadanalytics.bitmap_contains(active, k.number) AND (search IS NULL OR leadanalytics.bitmap_contains(found_persons, k.owner))
+          GROUP BY k.owner) AS p;
+    asked := CASE WHEN search IS NULL THEN active ELSE leadanalytics.bitmap_and(active, lone) END;
+    total := total + leadanalytics.bitmap_cardinality(asked) - CASE WHEN search IS NULL THEN n ELSE 0 END;
+    asked := leadanalytics.bitmap_or(asked, leadanalytics.bitmap(ARRAY(
+        SELECT k.number FROM leadanalytics.known_numbers(users_page.workspace, concerned, persons) k WHERE leadanalytics.bitmap_contains(there, k.owner))));
     IF total <= "offset" OR "limit" = 0 THEN
         RETURN;
     END IF;
@@ -155,7 +146,7 @@ BEGIN
             SELECT s.owner, s.at, row_number() OVER (ORDER BY s.at DESC NULLS LAST, s.owner) AS place
             FROM (SELECT coalesce(p.owner, l.number) AS owner, max(l.at) AS at
                   FROM leadanalytics.last_of(users_page.workspace, recent, since, include_bots) l
-                  LEFT JOIN leadanalytics.person_numbers(users_page.workspace, ARRAY(SELECT leadanalytics.bitmap_numbers(recent))) p
+                  LEFT JOIN leadanalytics.known_numbers(users_page.workspace, CASE WHEN n <= 10 * few THEN ARRAY(SELECT leadanalytics.bitmap_numbers(recent)) END, persons) p
                       ON p.number = l.number
                   GROUP BY 1) AS s
             ORDER BY 3 LIMIT needed) AS p;
