@@ -94,6 +94,8 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 
 		if (among(question->none, question->nnone, texts[i]))
 			texts[i] = NULL;
+		if (texts[i] == NULL && asked->texts_only)
+			continue;
 		if (question->nonly > 0 && !among(question->only, question->nonly, texts[i]))
 			continue;
 		if (texts[i] == NULL)

@@ -36,12 +36,13 @@ BEGIN
         SELECT s.started_at, NULL, 0, 0, 0, s.fingerprint
         FROM leadanalytics.session s
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND s.fingerprint IS NOT NULL;
-    WHEN dimension = 'event_name' THEN
+    WHEN dimension IN ('event_name', 'custom_event') THEN
         RETURN QUERY
         SELECT e.at, t.parts[1], 1::bigint, 0::bigint, 0::bigint, e.visitor::bigint
         FROM leadanalytics.event e
         LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = e.name
-        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot);
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot)
+          AND (dimension = 'event_name' OR leadanalytics.event_kind(t.parts[1]) = 'c');
     WHEN dimension IN ('page', 'path', 'page_session') THEN
         RETURN QUERY
         SELECT e.at, CASE dimension WHEN 'path' THEN t.parts[2] ELSE coalesce(t.parts[1], t.parts[2]) END,
@@ -75,7 +76,10 @@ BEGIN
                    WHEN 'entry_page' THEN coalesce(t.parts[1], t.parts[2])
                    WHEN 'referrer' THEN leadanalytics.host_of(t.parts[1])
                    WHEN 'utm_source' THEN t.parts[1] WHEN 'utm_medium' THEN t.parts[2] WHEN 'utm_campaign' THEN t.parts[3]
+                   WHEN 'touch' THEN leadanalytics.touch_of(t.parts)
                    WHEN 'country' THEN t.parts[1] WHEN 'region' THEN t.parts[2] WHEN 'city' THEN t.parts[3]
+                   WHEN 'country_region' THEN concat(t.parts[1], '/') || t.parts[2]
+                   WHEN 'country_city' THEN concat(t.parts[1], '/') || t.parts[3]
                    WHEN 'browser' THEN t.parts[2] WHEN 'os' THEN t.parts[4] WHEN 'device_type' THEN t.parts[7]
                    WHEN 'entry_path' THEN t.parts[2]
                    
@@ -85,8 +89,8 @@ BEGIN
         LEFT JOIN leadanalytics.term t ON t.workspace = s.workspace AND t.id =
             CASE WHEN dimension LIKE 'entry%' THEN s.entry_page
                  WHEN dimension = 'referrer' THEN s.referrer
-                 WHEN dimension LIKE 'utm%' THEN s.campaign
-                 WHEN dimension IN ('country', 'region', 'city') THEN s.place
+                 WHEN dimension LIKE 'utm%' OR dimension = 'touch' THEN s.campaign
+                 WHEN dimension IN ('country', 'region', 'city', 'country_region', 'country_city') THEN s.place
                  ELSE s.agent END
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends;
     END CASE;

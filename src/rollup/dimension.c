@@ -44,10 +44,15 @@ static const struct
 /* A page with an address of its own is that, whatever its path. */
 #define ADDRESS "coalesce(t.parts[1], t.parts[2])"
 
+/* Places of one name in two countries are two: US/Paris. */
+#define IN_COUNTRY(place) "coalesce(t.parts[1], '') || '/' || " place
+
 static LaAsked asked[] = {
     {"total", LA_TOTAL},
     {"fingerprint", LA_FINGERPRINT},
     {"event_name", LA_NAME, TEXT("t.parts[1]")},
+    {"custom_event", LA_NAME, TEXT("CASE leadanalytics.event_kind(t.parts[1]) WHEN 'c' THEN t.parts[1] END"),
+     true},
     {"page", LA_PAGE, TEXT(ADDRESS)},
     {"path", LA_PAGE, TEXT("t.parts[2]")},
     {"page_session", LA_PAGE_SESSION, TEXT(ADDRESS)},
@@ -60,9 +65,12 @@ static LaAsked asked[] = {
     {"utm_source", LA_CAMPAIGN, TEXT("t.parts[1]")},
     {"utm_medium", LA_CAMPAIGN, TEXT("t.parts[2]")},
     {"utm_campaign", LA_CAMPAIGN, TEXT("t.parts[3]")},
+    {"touch", LA_CAMPAIGN, TEXT("leadanalytics.touch_of(t.parts)")},
     {"country", LA_PLACE, TEXT("t.parts[1]")},
     {"region", LA_PLACE, TEXT("t.parts[2]")},
     {"city", LA_PLACE, TEXT("t.parts[3]")},
+    {"country_region", LA_PLACE, TEXT(IN_COUNTRY("t.parts[2]"))},
+    {"country_city", LA_PLACE, TEXT(IN_COUNTRY("t.parts[3]"))},
     {"browser", LA_AGENT, TEXT("t.parts[2]")},
     {"os", LA_AGENT, TEXT("t.parts[4]")},
     {"device_type", LA_AGENT, TEXT("t.parts[7]")},

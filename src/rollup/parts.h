@@ -156,7 +156,7 @@ typedef struct LaAsked
 	const char *name;
 	LaDimension dimension;
 	LaQuery text; /* id, text of the terms $2 of workspace $1; none: there is one value, or it is a number */
-
+	bool texts_only; /* what has no text does not count */
 } LaAsked;
 
 extern LaAsked *rollup_asked(const char *name);

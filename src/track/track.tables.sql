@@ -102,7 +102,7 @@ CREATE TABLE leadanalytics.session (
     PRIMARY KEY (workspace, number)
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
-CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at);
+CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at) INCLUDE (number, campaign); -- what a journey touched, without its rows
 CREATE INDEX session_by_fingerprint ON leadanalytics.session (workspace, fingerprint, started_at) WHERE fingerprint IS NOT NULL;
 CREATE INDEX session_by_ip ON leadanalytics.session (workspace, ip) WHERE ip IS NOT NULL; -- leads ask; without a time an address stands there once
 CREATE INDEX session_by_start ON leadanalytics.session (workspace, started_at);
