@@ -41,7 +41,7 @@ CREATE TABLE leadanalytics.visitor (
     PRIMARY KEY (workspace, visitor_id)
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX visitor_by_number ON leadanalytics.visitor (workspace, number);
-CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) WHERE person IS NOT NULL;
+CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) INCLUDE (number) WHERE person IS NOT NULL;
 CREATE INDEX visitor_by_email ON leadanalytics.visitor USING gin (leadanalytics.grams(workspace, lower(email))) WITH (fastupdate = off) WHERE email IS NOT NULL;
 COMMENT ON TABLE leadanalytics.visitor IS 'a browser: the id its pages send, and the number its events carry';
 COMMENT ON COLUMN leadanalytics.visitor.sessions IS 'how many it has had: the "returns" of its next one';
