@@ -19,7 +19,10 @@ BEGIN
         'currency', coalesce(nullif(upper(btrim(e.data ->> 'currency')), ''), w.currency),
         'visitor_id', v.visitor_id, 'user_id', coalesce(root.user_id, p.user_id), 'email', coalesce(root.email, p.email, v.email),
         'session_id', coalesce(s.session_id, s.number::text), 'page_url', page.parts[1],
-        'click_id', coalesce(own.parts[6], visit.parts[6]),
+        -- as it was said, or as it stands in the address of the page, or of the visit's first page
+        'click_id', coalesce(e.data ->> click.type, substring(page.parts[1] FROM '[?&]' || click.type || '=([^&#]+)'),
+                             substring(entry.parts[1] FROM '[?&]' || click.type || '=([^&#]+)')),
+        'click_id_type', click.type,
         'utm_source', coalesce(own.parts[1], visit.parts[1]), 'utm_medium', coalesce(own.parts[2], visit.parts[2]),
         'utm_campaign', coalesce(own.parts[3], visit.parts[3]))
     FROM leadanalytics.event e
@@ -33,6 +36,8 @@ BEGIN
     LEFT JOIN leadanalytics.term page ON page.workspace = e.workspace AND page.id = e.page
     LEFT JOIN leadanalytics.term own ON own.workspace = e.workspace AND own.id = e.campaign
     LEFT JOIN leadanalytics.term visit ON visit.workspace = e.workspace AND visit.id = s.campaign
+    LEFT JOIN leadanalytics.term entry ON entry.workspace = s.workspace AND entry.id = s.entry_page
+    CROSS JOIN LATERAL (SELECT coalesce(own.parts[6], visit.parts[6]) AS type) AS click
     WHERE e.id = ANY (ids) AND e.at BETWEEN first AND last AND e.workspace = write_postbacks.workspace
     ORDER BY e.id, r.name;
 END

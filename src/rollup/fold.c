@@ -53,9 +53,8 @@ static LaQuery write_state = {
 
 static LaQuery delete_ledger = {
     "WITH gone AS (DELETE FROM leadanalytics.ledger WHERE workspace = $1 AND id_from = ANY ($2) RETURNING "
-    "month, used) "
-    "INSERT INTO leadanalytics.usage_month AS u (workspace, month, events) "
-    "SELECT $1, g.month, sum(g.used) FROM gone g WHERE g.used > 0 GROUP BY g.month ORDER BY g.month "
+    "used_in, used) INSERT INTO leadanalytics.usage_month AS u (workspace, month, events) "
+    "SELECT $1, g.used_in, sum(g.used) FROM gone g WHERE g.used > 0 GROUP BY g.used_in ORDER BY g.used_in "
     "ON CONFLICT (workspace, month) DO UPDATE SET events = u.events + excluded.events",
     2,
     {INT4OID, INT8ARRAYOID}};

@@ -15,7 +15,7 @@ CREATE TABLE leadanalytics.ledger (
     n int NOT NULL CHECK (n > 0),
     at_min timestamptz NOT NULL,
     at_max timestamptz NOT NULL,
-    month date NOT NULL DEFAULT date_trunc('month', now() AT TIME ZONE 'UTC'),
+    used_in date NOT NULL DEFAULT date_trunc('month', now() AT TIME ZONE 'UTC'),
     used int NOT NULL DEFAULT 0,
     CHECK (id_from >> 10 = id_to >> 10)
 ) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.0);
@@ -27,7 +27,7 @@ COMMENT ON TABLE leadanalytics.ledger IS
 COMMENT ON COLUMN leadanalytics.ledger.since IS 'when the transaction began that added them';
 COMMENT ON COLUMN leadanalytics.ledger.leaf IS 'the first day of the leaf''s month (UTC)';
 
-COMMENT ON COLUMN leadanalytics.ledger.month IS 'the month (UTC) they were received in';
+COMMENT ON COLUMN leadanalytics.ledger.used_in IS 'the month (UTC) they were received in';
 COMMENT ON COLUMN leadanalytics.ledger.used IS 'how many of them are use of the workspace''s plan: they move to leadanalytics.usage_month when the row goes';
 
 CREATE SEQUENCE leadanalytics.session_ledger_id;

@@ -8,7 +8,7 @@ CREATE FUNCTION leadanalytics.events_used(workspace int, month date)
 RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN coalesce((SELECT u.events FROM leadanalytics.usage_month u WHERE u.workspace = events_used.workspace AND u.month = events_used.month), 0)
-        + (SELECT coalesce(sum(l.used), 0) FROM leadanalytics.ledger l WHERE l.workspace = events_used.workspace AND l.month = events_used.month);
+        + (SELECT coalesce(sum(l.used), 0) FROM leadanalytics.ledger l WHERE l.workspace = events_used.workspace AND l.used_in = events_used.month);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.events_used(int, date) IS 'how many events of a month (UTC) are use of the workspace''s plan, folded or not';

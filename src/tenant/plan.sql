@@ -16,7 +16,7 @@ DECLARE
 BEGIN
     IF unknown IS NOT NULL OR array_position(create_plan.features, NULL) IS NOT NULL THEN
         RAISE EXCEPTION 'there is no feature "%"', coalesce(unknown, 'null') USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'One of ' || (SELECT string_agg(DISTINCT r.feature, ', ' ORDER BY r.feature) FROM leadanalytics.route r) || '.';
+            HINT = format('Features are those of routes: %s.', (SELECT string_agg(DISTINCT r.feature, ', ' ORDER BY r.feature) FROM leadanalytics.route r));
     END IF;
     INSERT INTO leadanalytics.plan AS p (name, events_limit, postbacks_limit, features)
     VALUES (create_plan.name, create_plan.events_limit, create_plan.postbacks_limit, create_plan.features)

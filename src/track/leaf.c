@@ -38,7 +38,7 @@ static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('event', $1)", 1, {D
 static LaQuery draw_block = {"SELECT nextval('leadanalytics.event_block') << 10"};
 
 static LaQuery add_ledger = {
-    "INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max, month, used) "
+    "INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max, used_in, used) "
     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     9,
     {INT4OID, DATEOID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, DATEOID, INT4OID}};

@@ -17,7 +17,7 @@ DECLARE
     taken bigint;
 BEGIN
     WITH written AS (
-        INSERT INTO leadanalytics.ledger AS l (workspace, leaf, id_from, id_to, n, at_min, at_max, month, used)
+        INSERT INTO leadanalytics.ledger AS l (workspace, leaf, id_from, id_to, n, at_min, at_max, used_in, used)
         SELECT f.workspace, date_trunc('month', f.at AT TIME ZONE 'UTC')::date AS leaf,
                min(f.id), max(f.id), count(*), min(f.at), max(f.at), date_trunc('month', min(f.received_at) AT TIME ZONE 'UTC'),
                count(*) FILTER (WHERE f.kind IN ('p', 'c') AND NOT f.is_bot) -- D-74
