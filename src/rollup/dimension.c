@@ -20,6 +20,10 @@ static const struct
     [LA_NAME] = {{"events"}, "visitors"},
     [LA_PAGE] = {{"pageviews"}, "visitors"},
     [LA_PAGE_SESSION] = {{NULL}, "sessions"},
+    [LA_EVENT_PAGE] = {{"events"}, NULL},
+    [LA_EVENT_CAMPAIGN] = {{"events"}, NULL},
+    [LA_EVENT_PLACE] = {{"events"}, NULL},
+    [LA_TAG] = {{"events"}, NULL},
     [LA_SESSION] = {{"sessions"}, NULL},
     [LA_SUSPECTED] = {{"sessions"}, "fingerprints"},
     [LA_ENTRY] = {{"sessions"}, "visitors"},
@@ -50,6 +54,15 @@ static LaAsked asked[] = {
     {"page", LA_PAGE, TEXT(ADDRESS)},
     {"path", LA_PAGE, TEXT("t.parts[2]")},
     {"page_session", LA_PAGE_SESSION, TEXT(ADDRESS)},
+    {"event_path", LA_EVENT_PAGE, TEXT("t.parts[2]")},
+    {"event_utm_source", LA_EVENT_CAMPAIGN, TEXT("t.parts[1]")},
+    {"event_utm_medium", LA_EVENT_CAMPAIGN, TEXT("t.parts[2]")},
+    {"event_utm_campaign", LA_EVENT_CAMPAIGN, TEXT("t.parts[3]")},
+    {"event_country", LA_EVENT_PLACE, TEXT("t.parts[1]")},
+    {"event_region", LA_EVENT_PLACE, TEXT("t.parts[2]")},
+    {"event_city", LA_EVENT_PLACE, TEXT("t.parts[3]")},
+    {"tag", LA_TAG, TEXT("t.parts[1]")},
+    {"tag_source", LA_TAG, TEXT("t.parts[1] || chr(1) || t.id")},
     {"session", LA_SESSION},
     {"suspected", LA_SUSPECTED},
     {"entry_page", LA_ENTRY, TEXT(ADDRESS)},
@@ -120,7 +133,7 @@ rollup_all(void)
 
 	for (int dimension = 0; dimension < LA_DIMENSIONS; dimension++)
 		if (rollup_ncounts(dimension) > 0 || rollup_has_set(dimension))
-			all |= LA_BIT(dimension) | (dimension <= LA_PAGE_SESSION ? LA_BIT(LA_ROBOTS + dimension) : 0);
+			all |= LA_BIT(dimension) | (dimension < LA_SESSION ? LA_BIT(LA_ROBOTS + dimension) : 0);
 	return all;
 }
 
@@ -162,7 +175,16 @@ rollup_count_event(LaTally *tally, int slot, const LaEventFact *event)
 	if (event->fingerprint != 0)
 		add(tally, slot, robots + LA_FINGERPRINT, 0, 0, event->fingerprint);
 	add(tally, slot, robots + LA_NAME, event->name, 1, event->visitor);
-	if (event->kind != 'p' || event->page == 0)
+	if (event->campaign != 0)
+		add(tally, slot, robots + LA_EVENT_CAMPAIGN, event->campaign, 1, 0);
+	if (event->place != 0)
+		add(tally, slot, robots + LA_EVENT_PLACE, event->place, 1, 0);
+	for (int i = 0; i < event->ntags; i++)
+		add(tally, slot, robots + LA_TAG, event->tags[i], 1, 0);
+	if (event->page == 0)
+		return;
+	add(tally, slot, robots + LA_EVENT_PAGE, event->page, 1, 0);
+	if (event->kind != 'p')
 		return;
 	add(tally, slot, robots + LA_PAGE, event->page, 1, event->visitor);
 	if (event->session != 0)

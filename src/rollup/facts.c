@@ -26,7 +26,9 @@ static LaQuery numbers_between = {"SELECT min(s.number + 0), max(s.number + 0) F
                                   3,
                                   {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-#define EVENT_COLUMNS "e.at, e.id, e.session, e.visitor, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
+#define EVENT_COLUMNS                                                                                        \
+	"e.at, e.id, e.session, e.visitor, e.name, e.page, e.campaign, e.place, e.fingerprint, e.kind, "         \
+	"e.is_bot, e.tags"
 
 /* By id alone: the ids of a ledger's row are one workspace's, and its times tell the leaf. */
 static LaQuery events_of_ledger = {
@@ -249,6 +251,7 @@ static void
 take_event(TupleTableSlot *row, void *arg)
 {
 	EventTaker *taker = arg;
+	ArrayType *tags = row->tts_isnull[11] ? NULL : DatumGetArrayTypeP(row->tts_values[11]);
 	LaEventFact event = {
 	    .at = DatumGetTimestampTz(row->tts_values[0]),
 	    .id = DatumGetInt64(row->tts_values[1]),
@@ -256,12 +259,22 @@ take_event(TupleTableSlot *row, void *arg)
 	    .visitor = DatumGetInt32(NUMBER(row, 3)),
 	    .name = DatumGetInt32(row->tts_values[4]),
 	    .page = DatumGetInt32(NUMBER(row, 5)),
-	    .fingerprint = DatumGetInt32(NUMBER(row, 6)),
-	    .kind = DatumGetChar(row->tts_values[7]),
-	    .is_bot = DatumGetBool(row->tts_values[8]),
+	    .campaign = DatumGetInt32(NUMBER(row, 6)),
+	    .place = DatumGetInt32(NUMBER(row, 7)),
+	    .fingerprint = DatumGetInt32(NUMBER(row, 8)),
+	    .kind = DatumGetChar(row->tts_values[9]),
+	    .is_bot = DatumGetBool(row->tts_values[10]),
 	};
 
+	if (tags != NULL && !ARR_HASNULL(tags))
+	{
+		event.tags = (int *) ARR_DATA_PTR(tags);
+		event.ntags = ArrayGetNItems(ARR_NDIM(tags), ARR_DIMS(tags));
+	}
+
 	taker->take(&event, taker->arg);
+	if (tags != NULL && tags != (ArrayType *) DatumGetPointer(row->tts_values[11]))
+		pfree(tags);
 }
 
 void

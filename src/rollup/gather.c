@@ -82,13 +82,10 @@ end_of_tail(const LaSessionFact *session, void *arg)
 		rollup_count_end(of->tally, span->slot, session);
 }
 
-#define OF_EVENTS                                                                                            \
-	(LA_BIT(LA_TOTAL) | LA_BIT(LA_FINGERPRINT) | LA_BIT(LA_NAME) | LA_BIT(LA_PAGE) | LA_BIT(LA_PAGE_SESSION))
-
 static bool
 wants_events(const LaTally *tally)
 {
-	return (rollup_wanted(tally) & (OF_EVENTS | OF_EVENTS << LA_ROBOTS)) != 0;
+	return (rollup_wanted(tally) & (LA_OF_EVENTS | LA_OF_EVENTS << LA_ROBOTS)) != 0;
 }
 
 static bool

@@ -34,6 +34,10 @@ typedef enum LaDimension
 	LA_NAME,         /* events by name: how many; visitors */
 	LA_PAGE,         /* pageviews by page: how many; visitors */
 	LA_PAGE_SESSION, /* pageviews by page: none; sessions */
+	LA_EVENT_PAGE,   /* events, of any kind, by their own page: how many; and so on */
+	LA_EVENT_CAMPAIGN,
+	LA_EVENT_PLACE,
+	LA_TAG,          /* events by each of their tags: how many */
 	LA_SESSION = 10, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
@@ -52,6 +56,7 @@ typedef enum LaDimension
 /* A set of dimensions, as bits. */
 typedef uint64 LaDimensions;
 #define LA_BIT(dimension) (UINT64CONST(1) << (dimension))
+#define LA_OF_EVENTS (LA_BIT(LA_SESSION) - LA_BIT(LA_TOTAL)) /* robots' apart */
 
 typedef struct LaEventFact
 {
@@ -61,7 +66,11 @@ typedef struct LaEventFact
 	int visitor;
 	int name;
 	int page;
+	int campaign;
+	int place;
 	int fingerprint;
+	const int *tags; /* each once */
+	int ntags;
 	char kind;
 	bool is_bot;
 } LaEventFact;

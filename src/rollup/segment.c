@@ -3,7 +3,8 @@
  *
  * A row of leadanalytics.segment is a part of a dimension of a bucket. Its directory:
  *
- *	byte	version (1)
+ *	byte	version (2): other dimensions are another version, for a bucket without one's rows has none of its
+ *			values
  *	byte	dimension
  *	n	how many values
  *	then, of each value in ascending order:
@@ -29,7 +30,7 @@
 
 #include "core/rows.h"
 
-#define VERSION 1
+#define VERSION 2
 #define MOST_PARTS 8
 #define SUM_BYTES ((int) sizeof(uint32))
 

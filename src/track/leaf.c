@@ -13,6 +13,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
@@ -25,7 +26,8 @@
 
 #define COLUMNS                                                                                              \
 	"at, received_at, id, session, workspace, visitor, person, name, title, referrer, source, page, "        \
-	"campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, is_bot, event_id, data"
+	"campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, is_bot, event_id, "     \
+	"tags, data"
 
 typedef struct Leaf
 {
@@ -66,6 +68,7 @@ static const LaColumn event_columns[] = {
     {"kind", CHAROID},
     {"is_bot", BOOLOID},
     {"event_id", UUIDOID},
+    {"tags", INT4ARRAYOID},
     {"data", JSONBOID},
 };
 
@@ -214,6 +217,28 @@ add_to(DateADT month)
 	return &leaf->add;
 }
 
+/* Ascending, each once: several are one where the dictionary is full. */
+static Datum
+tags_array(const LaEvent *event)
+{
+	Datum tags[LA_TRACK_MAX_TAGS];
+	int n = 0;
+
+	for (int i = 0; i < event->ntags; i++)
+	{
+		int id = event->tag_terms[i].id;
+		int at = n;
+
+		while (at > 0 && DatumGetInt32(tags[at - 1]) > id)
+			at--;
+		if (at > 0 && DatumGetInt32(tags[at - 1]) == id)
+			continue;
+		memmove(&tags[at + 1], &tags[at], (n++ - at) * sizeof(Datum));
+		tags[at] = Int32GetDatum(id);
+	}
+	return n == 0 ? 0 : PointerGetDatum(construct_array(tags, n, INT4OID, 4, true, TYPALIGN_INT));
+}
+
 static void
 add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 {
@@ -241,6 +266,7 @@ add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 	    CharGetDatum(event->kind),
 	    BoolGetDatum(event->client->is_bot),
 	    UUIDPGetDatum(&event->event_id),
+	    tags_array(event),
 	    PointerGetDatum(event->data),
 	};
 	bool nulls[lengthof(event_columns)] = {false};
@@ -250,7 +276,8 @@ add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 	for (int column = 5; column <= 18; column++) /* the numbers, where 0 is none */
 		nulls[column] = values[column] == 0;
 	nulls[21] = !event->has_event_id;
-	nulls[22] = event->data == NULL;
+	nulls[22] = event->ntags == 0;
+	nulls[23] = event->data == NULL;
 	la_rows_add(rows, values, nulls);
 }
 

@@ -27,6 +27,7 @@
 #include "utils/uuid.h"
 
 #define LA_TRACK_MAX_EVENTS 1000 /* of a batch; an id block has room for 1 024 */
+#define LA_TRACK_MAX_TAGS 20     /* of an event */
 
 /* An entry of the dictionary. Its kind says what its parts are: see the views in track.sql. */
 typedef enum LaTermKind
@@ -39,6 +40,7 @@ typedef enum LaTermKind
 	LA_TERM_AGENT,
 	LA_TERM_FINGERPRINT,
 	LA_TERM_DEVICE,
+	LA_TERM_TAG,
 } LaTermKind;
 
 typedef struct LaTerm
@@ -190,9 +192,12 @@ typedef struct LaEvent
 	int screen_height;
 	double scroll_percent; /* below 0: none */
 	Jsonb *data;           /* NULL: none */
+	const char **tags;     /* ntags of them, each once */
+	int ntags;
 
 	/* filled by la_track_append */
 	LaTerm term[LA_SLOTS];
+	LaTerm *tag_terms;
 	LaClient *client;
 	LaVisitor *visitor;
 	LaPerson *person;
