@@ -28,7 +28,7 @@ static LaQuery numbers_between = {"SELECT min(s.number + 0), max(s.number + 0) F
 
 #define EVENT_COLUMNS                                                                                        \
 	"e.at, e.id, e.session, e.visitor, e.name, e.page, e.campaign, e.place, e.fingerprint, e.kind, "         \
-	"e.is_bot, e.tags"
+	"e.is_bot, e.tags, e.source"
 
 /* By id alone: the ids of a ledger's row are one workspace's, and its times tell the leaf. */
 static LaQuery events_of_ledger = {
@@ -264,6 +264,7 @@ take_event(TupleTableSlot *row, void *arg)
 	    .fingerprint = DatumGetInt32(NUMBER(row, 8)),
 	    .kind = DatumGetChar(row->tts_values[9]),
 	    .is_bot = DatumGetBool(row->tts_values[10]),
+	    .source = DatumGetInt32(NUMBER(row, 12)),
 	};
 
 	if (tags != NULL && !ARR_HASNULL(tags))

@@ -38,7 +38,8 @@ typedef enum LaDimension
 	LA_EVENT_CAMPAIGN,
 	LA_EVENT_PLACE,
 	LA_TAG,          /* events by each of their tags: how many */
-	LA_SESSION = 10, /* sessions by their start: how many */
+	LA_ORIGIN,       /* events by source and name: how many */
+	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
 	LA_REFERRER,
@@ -65,6 +66,7 @@ typedef struct LaEventFact
 	int64 session; /* 0: none, as everywhere here */
 	int visitor;
 	int name;
+	int source;
 	int page;
 	int campaign;
 	int place;

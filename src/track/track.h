@@ -41,6 +41,7 @@ typedef enum LaTermKind
 	LA_TERM_FINGERPRINT,
 	LA_TERM_DEVICE,
 	LA_TERM_TAG,
+	LA_TERM_SOURCE,
 } LaTermKind;
 
 typedef struct LaTerm

@@ -81,16 +81,29 @@ says(ask('GET', 'workspace/event-categories'), '200 [{"event_name":"trial","cate
 says(ask('POST', 'workspace/fx-rates', undef, '[{"currency":"EUR","day":"2026-03-16","rate":1.09},{"currency":"EUR","day":"16.3.2026","rate":1}]'),
     '200 {"accepted":1,"rejected":[{"index":1,"error":"Invalid day"}]}', 'rates');
 
+# S5-06
+is_error(request('GET', '/api/v1/event-names'), 'public', 401, undef, 'S5-06 no key');
+is_error(ask('GET', 'event-names', $key{tenant}), 'public', 403, 'Forbidden', 'S5-06 another role');
+my $r = ask('GET', 'event-names', $key{sdk});
+says($r, '200 {"events":[{"name":"purchase","category":"conversion","source":"web"},{"name":"page_view","category":"web","source":"web"}],"integrations":[]}', 'S5-06 the whole body');
+like(header($r, 'X-Data-As-Of') // '', qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'D-46 X-Data-As-Of');
+is(ask('POST', 'track', $key{admin}, '[]')->{status}, 400, 'a body that is no object');
+is(ask('POST', 'track', $key{admin}, '{"events":[{"event_name":"payment_intent.succeeded","source":"stripe-webhooks"},{"event_name":"trial"},{"event_name":"old","timestamp":"2025-01-01T00:00:00Z"},{"event_name":"<\"é"}]}')->{status}, 200, 'more events');
+ask('POST', 'workspace/platforms', undef, '{"provider":"stripe"}');
+says(ask('GET', 'event-names?days=1&limit=1'), '200 {"events":[{"name":"purchase","category":"conversion","source":"web"},{"name":"<\"é","category":"custom","source":"web"},{"name":"page_view","category":"web","source":"web"},'
+    . '{"name":"payment_intent.succeeded","category":"payment","source":"stripe-webhooks"},{"name":"trial","category":"conversion","source":"web"}],"integrations":["stripe"]}', 'S5-06 categories and integrations; nothing older');
+says(ask('GET', 'event-names', $other_key), '200 {"events":[],"integrations":[]}', 'S5-06 of another workspace');
+
 # S5-14
 my ($start, $end) = split ' ', sql(q{SELECT leadanalytics.utc_seconds(m), leadanalytics.utc_seconds(m + interval '1 month' - interval '1 second') FROM date_trunc('month', now(), 'UTC') AS m}) =~ s/\|/ /r;
 sub usage { my ($events, $limit, $plan, $postbacks) = @_; return sprintf '200 {"events_used":%s,"events_limit":%s,"postbacks_used":0,"postbacks_limit":%s,"period_start":"%s","period_end":"%s","plan":"%s"}', $events, $limit, $postbacks // 9007199254740991, $start, $end, $plan // 'default' }
-says(ask('GET', 'usage', $key{$_}), usage(3, 9007199254740991), "S5-14 the whole body, $_: no limit") for qw(sdk agent admin);
+says(ask('GET', 'usage', $key{$_}), usage(6, 9007199254740991), "S5-14 the whole body, $_: no limit") for qw(sdk agent admin);
 sql(q{SELECT leadanalytics.create_plan($1, 100000, 5000)}, $plan);
 says(ask('PATCH', 'workspace/plan', undef, qq({"plan":"$plan"})), $one, 'a plan is given');
-says(ask('GET', 'usage'), usage(3, 100000, $plan, 5000), 'S5-14 limits of the plan');
+says(ask('GET', 'usage'), usage(6, 100000, $plan, 5000), 'S5-14 limits of the plan');
 like(ask('GET', 'workspace')->{body}, qr/"plan":"\Q$plan\E"/, 'S5-13 plan');
 says(ask('PATCH', 'workspace/plan', undef, qq({"plan":"$plan","events_limit":7,"postbacks_limit":0})), $one, 'and limits of its own');
-says(ask('GET', 'usage'), usage(3, 7, $plan, 0), 'S5-14 limits of its own');
+says(ask('GET', 'usage'), usage(6, 7, $plan, 0), 'S5-14 limits of its own');
 is_error(ask('PATCH', 'workspace/plan', undef, '{"plan":"none"}'), 'public', 404, 'Plan not found', 'no such plan');
 is_error(ask('PATCH', 'workspace/plan', undef, $_), 'public', 400, undef, "PATCH plan $_") for '{}', '[]', '{"plan":""}', qq({"plan":"$plan","events_limit":-1}), qq({"plan":"$plan","events_limit":"x"});
 
@@ -116,10 +129,9 @@ like(json(request('GET', '/openapi.json'))->{paths}{$path}{get}{responses}{403}{
 sub post { return ask('POST', 'track', $key{sdk}, '{"event_name":"page_view"}') }
 ask('PATCH', 'workspace/plan', undef, qq({"plan":"$plan","events_limit":4}));
 is(post()->{status}, 200, 'D-74 overage is taken') for 1 .. 3;
-says(ask('GET', 'usage'), usage(6, 4, $plan), 'D-74 and counted');
+says(ask('GET', 'usage'), usage(9, 4, $plan), 'D-74 and counted');
 sql(q{ALTER SYSTEM SET leadanalytics.enforce_limits = on});
 sql(q{SELECT pg_reload_conf()});
-my $r;
 for (1 .. 100) { $r = post(); last if $r->{status} == 429; select undef, undef, undef, 0.1 }
 is_error($r, 'public', 429, 'Event limit of your plan reached', 'D-74 enforced: 429');
 my $wait = header($r, 'Retry-After') // 0;
