@@ -57,7 +57,7 @@ SELECT count(*) FROM public.told;
 ROLLBACK;
 SELECT leadanalytics.track(:w, '{"event_name": "purchase"}', now => '2026-02-02Z') ->> 'accepted' AS accepted;
 SELECT count(*) FROM public.told;
-SELECT * FROM leadanalytics.conversion_rules WHERE workspace = :w ORDER BY name;
+SELECT name, trigger_event, platform, platform_event, value_path, active FROM leadanalytics.conversion_rules WHERE workspace = :w ORDER BY name;
 SELECT leadanalytics.list_conversion_rules(:w), leadanalytics.list_conversion_rules(:other);
 SELECT leadanalytics.change_conversion_rule(:w, 'none', '{}');
 SELECT leadanalytics.change_conversion_rule(:w, 'lead', '[]');

@@ -16,7 +16,7 @@ SELECT leadanalytics.set_platform_status(:w, 'google-ads', 'active'), leadanalyt
 SELECT leadanalytics.put_platforms(:w, '[{"provider": "stripe"}, {"provider": "shopify", "status": "paused"}, {"provider": "shopify", "status": "active"}, {"provider": "No"}, {"provider": 1},
     {}, [], {"provider": "x", "status": "Not Good"}, {"provider": "x", "status": null}]', now => '2026-01-04Z');
 SELECT leadanalytics.workspace_profile(:w);
-SELECT * FROM leadanalytics.platforms WHERE workspace IN (:w, :other);
+SELECT provider, status, connected_at FROM leadanalytics.platforms WHERE workspace IN (:w, :other);
 SELECT leadanalytics.put_platforms(:w, '"x"');
 SELECT leadanalytics.set_platform_status(:w, 'ahrefs', 'active');
 SELECT leadanalytics.set_platform_status(:w, 'meta', 'Bad');

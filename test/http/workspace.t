@@ -97,13 +97,13 @@ says(ask('GET', 'event-names', $other_key), '200 {"events":[],"integrations":[]}
 # S5-14
 my ($start, $end) = split ' ', sql(q{SELECT leadanalytics.utc_seconds(m), leadanalytics.utc_seconds(m + interval '1 month' - interval '1 second') FROM date_trunc('month', now(), 'UTC') AS m}) =~ s/\|/ /r;
 sub usage { my ($events, $limit, $plan, $postbacks) = @_; return sprintf '200 {"events_used":%s,"events_limit":%s,"postbacks_used":0,"postbacks_limit":%s,"period_start":"%s","period_end":"%s","plan":"%s"}', $events, $limit, $postbacks // 9007199254740991, $start, $end, $plan // 'default' }
-says(ask('GET', 'usage', $key{$_}), usage(6, 9007199254740991), "S5-14 the whole body, $_: no limit") for qw(sdk agent admin);
+says(ask('GET', 'usage', $key{$_}), usage(7, 9007199254740991), "S5-14 the whole body, $_: no limit") for qw(sdk agent admin);
 sql(q{SELECT leadanalytics.create_plan($1, 100000, 5000)}, $plan);
 says(ask('PATCH', 'workspace/plan', undef, qq({"plan":"$plan"})), $one, 'a plan is given');
-says(ask('GET', 'usage'), usage(6, 100000, $plan, 5000), 'S5-14 limits of the plan');
+says(ask('GET', 'usage'), usage(7, 100000, $plan, 5000), 'S5-14 limits of the plan');
 like(ask('GET', 'workspace')->{body}, qr/"plan":"\Q$plan\E"/, 'S5-13 plan');
 says(ask('PATCH', 'workspace/plan', undef, qq({"plan":"$plan","events_limit":7,"postbacks_limit":0})), $one, 'and limits of its own');
-says(ask('GET', 'usage'), usage(6, 7, $plan, 0), 'S5-14 limits of its own');
+says(ask('GET', 'usage'), usage(7, 7, $plan, 0), 'S5-14 limits of its own');
 is_error(ask('PATCH', 'workspace/plan', undef, '{"plan":"none"}'), 'public', 404, 'Plan not found', 'no such plan');
 is_error(ask('PATCH', 'workspace/plan', undef, $_), 'public', 400, undef, "PATCH plan $_") for '{}', '[]', '{"plan":""}', qq({"plan":"$plan","events_limit":-1}), qq({"plan":"$plan","events_limit":"x"});
 
@@ -129,7 +129,7 @@ like(json(request('GET', '/openapi.json'))->{paths}{$path}{get}{responses}{403}{
 sub post { return ask('POST', 'track', $key{sdk}, '{"event_name":"page_view"}') }
 ask('PATCH', 'workspace/plan', undef, qq({"plan":"$plan","events_limit":4}));
 is(post()->{status}, 200, 'D-74 overage is taken') for 1 .. 3;
-says(ask('GET', 'usage'), usage(9, 4, $plan), 'D-74 and counted');
+says(ask('GET', 'usage'), usage(10, 4, $plan), 'D-74 and counted');
 sql(q{ALTER SYSTEM SET leadanalytics.enforce_limits = on});
 sql(q{SELECT pg_reload_conf()});
 for (1 .. 100) { $r = post(); last if $r->{status} == 429; select undef, undef, undef, 0.1 }
