@@ -22,6 +22,7 @@ SELECT leadanalytics.create_workspace('bench', 'bench') AS workspace \gset
 CREATE SCHEMA bench;
 \i $here/../draw.sql
 \i $here/../cpu.sql
+\i $here/../units.sql
 \i $here/dataset.sql
 \i $here/fold.sql
 \set days $days

@@ -37,7 +37,7 @@ mkdir -p "$rows" "$geo"
 
 # The worker stays away: what it does is run by hand where it is measured.
 begin_database() { # NAME
-    db -d "$1" -c 'UPDATE leadanalytics.unit SET enabled = false' -c 'CREATE SCHEMA bench' -f "$here/../draw.sql" -f "$here/../cpu.sql" -f "$here/stream.sql" -f "$here/measure.sql" >/dev/null
+    db -d "$1" -c 'UPDATE leadanalytics.unit SET enabled = false' -c 'CREATE SCHEMA bench' -f "$here/../draw.sql" -f "$here/../cpu.sql" -f "$here/../units.sql" -f "$here/stream.sql" -f "$here/measure.sql" >/dev/null
 }
 
 part_sql() {
