@@ -29,7 +29,10 @@ DECLARE
         CASE WHEN country <> '' THEN 'event_country' END, CASE WHEN region <> '' THEN 'event_region' END, CASE WHEN city <> '' THEN 'event_city' END], NULL);
     part CONSTANT int := CASE WHEN filters[1] IN ('event_utm_source', 'event_country') THEN 1
                               WHEN filters[1] IN ('event_path', 'event_utm_medium', 'event_region') THEN 2 ELSE 3 END;
-    dimension CONSTANT text := coalesce(filters[1], 'total');
+    -- several of one entry are one: the entries' numbers
+    dimension CONSTANT text := CASE WHEN cardinality(filters) = 0 THEN 'total' WHEN cardinality(filters) = 1 THEN filters[1]
+                                    WHEN filters <@ '{event_utm_source,event_utm_medium,event_utm_campaign}' THEN 'event_campaign'
+                                    WHEN filters <@ '{event_country,event_region,event_city}' THEN 'event_place' END;
     most CONSTANT bigint := coalesce("limit", 2147483647);
     only_values text[] := '{}';
     steps text[];
@@ -77,7 +80,7 @@ BEGIN
         RETURN picked;
     END IF;
 
-    IF cardinality(filters) > 1 THEN
+    IF dimension IS NULL THEN
         SELECT count(*) INTO picked.total
         FROM leadanalytics.event e
         WHERE e.workspace = find_events.workspace AND e.at >= since AND e.at < until AND (include_bots OR NOT e.is_bot)
@@ -90,8 +93,11 @@ BEGIN
         RETURN picked;
     END IF;
 
-    IF cardinality(filters) = 1 THEN -- the texts as they are stored: more than one when they differ in case
-        only_values := CASE dimension WHEN 'event_name' THEN event_names WHEN 'event_path' THEN ARRAY[page_path]
+    IF dimension <> 'total' THEN -- the texts as they are stored: more than one when they differ in case
+        only_values := CASE
+            WHEN dimension = 'event_name' THEN event_names
+            WHEN dimension = 'event_path' THEN ARRAY[page_path]
+            WHEN dimension IN ('event_campaign', 'event_place') THEN coalesce(picked.campaigns, picked.places)::text[]
             ELSE ARRAY(SELECT DISTINCT t.parts[part] FROM leadanalytics.term t
                        WHERE t.workspace = find_events.workspace AND t.id = ANY (coalesce(picked.campaigns, picked.places))) END;
     END IF;

@@ -48,13 +48,13 @@ BEGIN
         RETURN QUERY
         SELECT e.at,
                CASE dimension
-                   WHEN 'event_path' THEN t.parts[2]
+                   WHEN 'event_path' THEN t.parts[2] WHEN 'event_campaign' THEN t.id::text WHEN 'event_place' THEN t.id::text
                    WHEN 'event_utm_source' THEN t.parts[1] WHEN 'event_utm_medium' THEN t.parts[2] WHEN 'event_utm_campaign' THEN t.parts[3]
                    WHEN 'event_country' THEN t.parts[1] WHEN 'event_region' THEN t.parts[2] WHEN 'event_city' THEN t.parts[3]
                END,
                1::bigint, 0::bigint, 0::bigint, NULL::bigint
         FROM leadanalytics.event e
-        CROSS JOIN LATERAL (SELECT CASE WHEN dimension = 'event_path' THEN e.page WHEN dimension LIKE '%utm%' THEN e.campaign ELSE e.place END AS id) AS v
+        CROSS JOIN LATERAL (SELECT CASE WHEN dimension = 'event_path' THEN e.page WHEN dimension IN ('event_country', 'event_region', 'event_city', 'event_place') THEN e.place ELSE e.campaign END AS id) AS v
         LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = v.id
         WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot) AND v.id IS NOT NULL;
     WHEN dimension IN ('source', 'origin') THEN

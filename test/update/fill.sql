@@ -18,7 +18,7 @@ SELECT leadanalytics.track(:acme, '{"events": [
      "event_data": {"url": "https://acme.example/", "title": "Home", "referrer": "https://search.example/", "utm_source": "mail"}},
     {"event_id": "e2", "event_name": "scroll", "visitor_id": "v1", "session_id": "s1", "timestamp": "2026-02-01T00:01:00Z",
      "event_data": {"scroll_percent": 80}},
-    {"event_id": "e3", "event_name": "sign_up", "visitor_id": "v2", "timestamp": "2026-02-01T00:02:00Z", "event_data": {"plan": "pro"}}]}',
+    {"event_id": "e3", "event_name": "sign_up", "visitor_id": "v2", "timestamp": "2026-02-01T00:02:00Z", "event_data": {"plan": "pro", "tag": "vip"}}]}',
     now => '2026-02-01T00:05:00Z');
 SELECT leadanalytics.track(:globex, '{"event_name": "page_view", "visitor_id": "v1", "event_data": {"url": "https://globex.example/"}}',
     now => '2026-02-02T12:00:00Z');
