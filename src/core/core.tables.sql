@@ -100,6 +100,7 @@ CREATE TABLE leadanalytics.route (
     builtin boolean NOT NULL DEFAULT false,
     from_fold boolean NOT NULL DEFAULT false,
     rate_class text COLLATE "C", -- of leadanalytics.rate_class, which room realtime makes
+    open text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (path, method)
 );
 COMMENT ON TABLE leadanalytics.route IS 'the HTTP interface: method and path → SQL function';
@@ -115,7 +116,8 @@ COMMENT ON COLUMN leadanalytics.route.idempotent IS 'it heeds the header Idempot
 COMMENT ON COLUMN leadanalytics.route.timeout_ms IS 'after this the request is given up with 503, ms';
 COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement envelope';
 COMMENT ON COLUMN leadanalytics.route.rate_class IS 'whose limit its requests have (leadanalytics.rate_limits); null: the class of its family, when there is one';
-COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI';
+COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI, which takes its schema from it: members that not all elements of an array have are optional';
+COMMENT ON COLUMN leadanalytics.route.open IS 'objects in it whose members are data, and so differ from answer to answer: paths such as counts or series[]';
 
 CREATE TABLE leadanalytics.route_param (
     method text COLLATE "C" NOT NULL,
