@@ -1,8 +1,8 @@
 /*
  * The table of contents: one line a room, in the order of ROOMS in pgxs.mk.
  *
- * The library works with and without shared_preload_libraries. A room that needs
- * preloading (workers, shared memory) checks for it itself and says in
+ * The library works with and without shared_preload_libraries. What needs
+ * preloading (workers; core/shared.h for memory) checks for it itself and says in
  * leadanalytics.status() what is off without it.
  */
 #include "postgres.h"

@@ -155,6 +155,7 @@ LA_FUNCTION(la_bitmap_numbers)
 
 /* The aggregate: its state is an open set; NULL until a set came. */
 
+/* The state to add the other argument to, made if need be; NULL: there is neither. */
 static LaBitmap *
 state_of(FunctionCallInfo fcinfo)
 {
@@ -164,6 +165,8 @@ state_of(FunctionCallInfo fcinfo)
 
 	if (!PG_ARGISNULL(0))
 		return (LaBitmap *) PG_GETARG_POINTER(0);
+	if (PG_ARGISNULL(1))
+		return NULL;
 	if (!AggCheckCallContext(fcinfo, &aggregate))
 		elog(ERROR, "called outside an aggregate");
 	before = MemoryContextSwitchTo(aggregate);
@@ -172,34 +175,29 @@ state_of(FunctionCallInfo fcinfo)
 	return set;
 }
 
+static Datum
+result_of(FunctionCallInfo fcinfo, LaBitmap *state)
+{
+	fcinfo->isnull = state == NULL;
+	return PointerGetDatum(state);
+}
+
 LA_FUNCTION(la_bitmap_union_add)
 {
-	LaBitmap *set;
+	LaBitmap *set = state_of(fcinfo);
 
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(PG_GETARG_POINTER(0));
-	}
-	set = state_of(fcinfo);
-	or_bytea(set, PG_GETARG_BYTEA_PP(1));
-	PG_RETURN_POINTER(set);
+	if (!PG_ARGISNULL(1))
+		or_bytea(set, PG_GETARG_BYTEA_PP(1));
+	return result_of(fcinfo, set);
 }
 
 LA_FUNCTION(la_bitmap_union_combine)
 {
-	LaBitmap *set;
+	LaBitmap *set = state_of(fcinfo);
 
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(PG_GETARG_POINTER(0));
-	}
-	set = state_of(fcinfo);
-	la_bitmap_merge(set, (const LaBitmap *) PG_GETARG_POINTER(1));
-	PG_RETURN_POINTER(set);
+	if (!PG_ARGISNULL(1))
+		la_bitmap_merge(set, (const LaBitmap *) PG_GETARG_POINTER(1));
+	return result_of(fcinfo, set);
 }
 
 /* Between workers a state travels as it is stored. */

@@ -213,7 +213,8 @@ tap() {
     done < <(grep -E '^(not )?ok [0-9]' "$log.one")
     if [ "$status" -ne 0 ]; then
         [ "$bad" -eq 1 ] || miss "$name ends badly"
-        grep -E '^#|^[^ ]+ at .* line|Dubious|Parse errors|psql:' "$log.one" | tail -n 20 | sed 's/^/  | /'
+        # what failed inside subtests, and why
+        grep -E '^ *(not ok|#)|^[^ ]+ at .* line|Dubious|Parse errors|psql:' "$log.one" | grep -v '# Subtest' | tail -n 30 | sed 's/^/  | /'
     fi
     rm -f -- "$log.one"
 }

@@ -30,6 +30,7 @@ int la_live_workspace_memory_mb = 32;
 int la_segment_events = 200;
 int la_quarters_keep_s = 35 * 24 * 3600;
 char *la_agent_regexes = NULL;
+bool la_exact = false;
 
 /* Asked by SQL alone, with current_setting(). */
 static bool bot_lead_detection = true;
@@ -38,7 +39,6 @@ static int lead_reengage_s = 24 * 3600;
 static int fold_events = 1000;
 static int fold_after_s = 60;
 static int event_retention_s = 0;
-static bool exact = false;
 
 typedef struct BoolSetting
 {
@@ -89,8 +89,8 @@ static const BoolSetting bools[] = {
     {"leadanalytics.engine_enabled", "The questions under /analytics/engine are answered.", &engine_enabled,
      true, PGC_SUSET},
     {"leadanalytics.exact",
-     "Questions are answered from the rows alone, by plain SQL: a second way to every number.", &exact, false,
-     PGC_USERSET},
+     "Questions are answered from the rows alone, by plain SQL: a second way to every number.", &la_exact,
+     false, PGC_USERSET},
 };
 
 static const IntSetting ints[] = {

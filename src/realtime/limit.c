@@ -35,8 +35,7 @@ static LaQuery read_classes = {"SELECT class, per, requests, seconds, family, me
 void
 la_limit_init(void)
 {
-	if (process_shared_preload_libraries_in_progress)
-		la_window_init();
+	la_window_init();
 }
 
 /* As hashtextextended(name, 0) has it. */

@@ -25,10 +25,9 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "storage/lwlock.h"
-#include "storage/shmem.h"
 
+#include "core/shared.h"
 #include "realtime/limit_window.h"
 
 #define TRANCHE "leadanalytics_limit"
@@ -55,27 +54,10 @@ StaticAssertDecl(sizeof(LaWindow) == 64, "a window is a cache line");
 
 static Table *table = NULL; /* NULL when the library is not preloaded */
 
-static shmem_request_hook_type earlier_request = NULL;
-static shmem_startup_hook_type earlier_startup = NULL;
-
 static void
-request(void)
+attach(void *place, bool found)
 {
-	if (earlier_request)
-		earlier_request();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Table)));
-	RequestNamedLWLockTranche(TRANCHE, PARTITIONS);
-}
-
-static void
-startup(void)
-{
-	bool found;
-
-	if (earlier_startup)
-		earlier_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	table = ShmemInitStruct("leadanalytics rate limits", sizeof(Table), &found);
+	table = place;
 	if (!found)
 	{
 		memset(table, 0, sizeof(Table));
@@ -90,16 +72,14 @@ startup(void)
 	}
 	else if (table->magic != MAGIC || table->version != VERSION || table->size != sizeof(Table))
 		table = NULL; /* another library's: limits are off here */
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 la_window_init(void)
 {
-	earlier_request = shmem_request_hook;
-	shmem_request_hook = request;
-	earlier_startup = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	static LaShared piece = {"leadanalytics rate limits", TRANCHE, sizeof(Table), PARTITIONS, attach};
+
+	la_shared_register(&piece);
 }
 
 bool

@@ -14,7 +14,6 @@
 #include "port/pg_bitutils.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -73,11 +72,9 @@ typedef struct Visit
 static bool
 may_answer(const Visit *visit)
 {
-	const char *exact = GetConfigOption("leadanalytics.exact", true, false);
-
 	return live_pool != NULL && !RecoveryInProgress() && visit->snapshot != NULL &&
 	       visit->snapshot->snapshot_type == SNAPSHOT_MVCC && !visit->snapshot->takenDuringRecovery &&
-	       !IsolationIsSerializable() && (exact == NULL || strcmp(exact, "on") != 0);
+	       !IsolationIsSerializable() && !la_exact;
 }
 
 /* Nobody's clock but ours moves the state: a question about another day must not. */

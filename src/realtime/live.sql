@@ -75,6 +75,99 @@ RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.live_start(int, timestamptz) IS 'where the window of so many whole minutes (1 to 60) starts that ends with the current one';
 
+-- From memory when it has an answer, otherwise from the rows.
+CREATE FUNCTION leadanalytics.live_counted(workspace int, minutes int, "limit" int, now timestamptz, people boolean)
+RETURNS TABLE (what text, minute timestamptz, value text, count bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    starts CONSTANT timestamptz := leadanalytics.live_start(minutes, now);
+    this_minute CONSTANT timestamptz := leadanalytics.live_start(1, now);
+    ahead CONSTANT timestamptz := now + current_setting('leadanalytics.track_future')::interval;
+    begun timestamptz;
+BEGIN
+    IF live_counted.people THEN
+        RETURN QUERY
+        WITH own AS MATERIALIZED (
+            SELECT o.host FROM leadanalytics.own_hosts(live_counted.workspace) AS o (host)
+        ), memory AS MATERIALIZED (
+            SELECT * FROM leadanalytics.live_memory(live_counted.workspace, starts, live_counted.now, live_counted."limit")
+        ), named AS (
+            SELECT m.what, m.minute, m.count,
+                   CASE m.what WHEN 'page' THEN t.parts[2] WHEN 'country' THEN t.parts[1]
+                               WHEN 'referrer' THEN leadanalytics.host_of(t.parts[1]) END AS text
+            FROM memory m LEFT JOIN leadanalytics.term t ON t.workspace = live_counted.workspace AND t.id = m.term
+        )
+        SELECT n.what, n.minute,
+               CASE WHEN n.what = 'referrer' AND (n.text IS NULL OR n.text IN (SELECT own.host FROM own)) THEN '(direct)' ELSE n.text END,
+               sum(n.count)::bigint
+        FROM named n GROUP BY 1, 2, 3;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+        begun := clock_timestamp();
+    END IF;
+
+    RETURN QUERY
+    WITH own AS MATERIALIZED (
+        SELECT o.host FROM leadanalytics.own_hosts(live_counted.workspace) AS o (host)
+    ), seen AS MATERIALIZED (
+        SELECT e.at, e.id, e.visitor, e.session, e.kind, e.page, e.referrer, e.place
+        FROM leadanalytics.event e
+        WHERE e.workspace = live_counted.workspace AND e.at >= starts AND e.at <= ahead AND NOT (e.is_bot AND live_counted.people)
+    ), total AS (
+        SELECT count(DISTINCT s.visitor) AS visitors, count(*) FILTER (WHERE s.kind = 'p') AS pageviews, count(*) FILTER (WHERE s.kind = 'c') AS events
+        FROM seen s
+    ), minute AS (
+        SELECT least(date_bin('1 minute', s.at, starts), this_minute) AS minute, count(DISTINCT s.visitor) AS visitors FROM seen s GROUP BY 1
+    ), page AS (
+        -- by page first: its path is looked up once
+        SELECT t.parts[2] AS path, count(DISTINCT u.visitor) AS visitors
+        FROM (SELECT s.page, array_agg(DISTINCT s.visitor) AS visitors
+              FROM seen s WHERE s.kind = 'p' AND s.page IS NOT NULL AND s.visitor IS NOT NULL GROUP BY s.page) AS v
+        JOIN leadanalytics.term t ON t.workspace = live_counted.workspace AND t.id = v.page AND t.parts[2] IS NOT NULL
+        CROSS JOIN unnest(v.visitors) AS u (visitor)
+        GROUP BY 1
+    ), latest AS (
+        SELECT DISTINCT ON (s.visitor) s.visitor, s.session, s.referrer, s.place
+        FROM seen s WHERE s.visitor IS NOT NULL ORDER BY s.visitor, s.at DESC, s.id DESC
+    ), here AS MATERIALIZED (
+        SELECT CASE WHEN s.number IS NULL THEN l.referrer ELSE s.referrer END AS referrer,
+               CASE WHEN s.number IS NULL THEN l.place ELSE s.place END AS place, count(*) AS visitors
+        FROM latest l LEFT JOIN leadanalytics.session s ON s.workspace = live_counted.workspace AND s.number = l.session
+        GROUP BY 1, 2
+    ), referrer AS (
+        SELECT CASE WHEN r.host IS NULL OR r.host IN (SELECT own.host FROM own) THEN '(direct)' ELSE r.host END AS name, sum(r.visitors)::bigint AS visitors
+        FROM (SELECT leadanalytics.host_of(t.parts[1]) AS host, h.visitors
+              FROM (SELECT h.referrer, sum(h.visitors) AS visitors FROM here h GROUP BY 1) AS h
+              LEFT JOIN leadanalytics.term t ON t.workspace = live_counted.workspace AND t.id = h.referrer) AS r
+        GROUP BY 1
+    ), country AS (
+        SELECT t.parts[1] AS code, sum(h.visitors)::bigint AS visitors
+        FROM here h LEFT JOIN leadanalytics.term t ON t.workspace = live_counted.workspace AND t.id = h.place
+        GROUP BY 1
+    )
+    SELECT 'visitors', NULL::timestamptz, NULL::text, t.visitors FROM total t
+    UNION ALL
+    SELECT 'pageviews', NULL, NULL, t.pageviews FROM total t
+    UNION ALL
+    SELECT 'events', NULL, NULL, t.events FROM total t
+    UNION ALL
+    SELECT 'minute', g.minute, NULL, coalesce(m.visitors, 0)
+    FROM generate_series(starts, this_minute, interval '1 minute') AS g (minute) LEFT JOIN minute m ON m.minute = g.minute
+    UNION ALL
+    SELECT 'page', NULL, p.path, p.visitors FROM page p
+    UNION ALL
+    SELECT 'referrer', NULL, r.name, r.visitors FROM referrer r
+    UNION ALL
+    SELECT 'country', NULL, c.code, c.visitors FROM country c;
+    IF live_counted.people THEN
+        PERFORM leadanalytics.live_watch(live_counted.workspace, begun);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.live_counted(int, int, int, timestamptz, boolean) IS
+    'what leadanalytics.live_rows() ranks, in any order, for who asked who calls; pages that cannot be among the first of limit may be missing';
+
 CREATE FUNCTION leadanalytics.live_rows(
     workspace int,
     minutes int DEFAULT 30,
@@ -86,103 +179,13 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     people CONSTANT boolean := NOT coalesce(include_bots, false);
-    starts CONSTANT timestamptz := leadanalytics.live_start(minutes, now);
-    this_minute CONSTANT timestamptz := leadanalytics.live_start(1, now);
-    ahead CONSTANT timestamptz := now + current_setting('leadanalytics.track_future')::interval;
-    begun timestamptz;
 BEGIN
-    IF people THEN
-        RETURN QUERY
-        WITH own AS MATERIALIZED (
-            SELECT o.host FROM leadanalytics.own_hosts(allowed) AS o (host)
-        ), memory AS MATERIALIZED (
-            SELECT * FROM leadanalytics.live_memory(allowed, starts, live_rows.now, live_rows."limit")
-        ), named AS (
-            SELECT m.what, m.minute, m.count,
-                   CASE m.what WHEN 'page' THEN t.parts[2] WHEN 'country' THEN t.parts[1]
-                               WHEN 'referrer' THEN leadanalytics.host_of(t.parts[1]) END AS text
-            FROM memory m LEFT JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = m.term
-        ), counted AS (
-            SELECT n.what, n.minute,
-                   CASE WHEN n.what = 'referrer' AND (n.text IS NULL OR n.text IN (SELECT own.host FROM own)) THEN '(direct)' ELSE n.text END AS value,
-                   sum(n.count)::bigint AS count
-            FROM named n GROUP BY 1, 2, 3
-        ), placed AS (
-            SELECT c.*, row_number() OVER (PARTITION BY c.what ORDER BY c.minute, c.count DESC, c.value COLLATE "C") AS place FROM counted c
-        )
-        SELECT p.what, p.minute, p.value, p.count
-        FROM placed p
-        WHERE p.what NOT IN ('page', 'referrer') OR live_rows."limit" IS NULL OR p.place <= live_rows."limit"
-        ORDER BY array_position('{visitors,pageviews,events,minute,page,referrer,country}', p.what), p.place;
-        IF FOUND THEN
-            RETURN;
-        END IF;
-        begun := clock_timestamp();
-    END IF;
-
     RETURN QUERY
-    WITH own AS MATERIALIZED (
-        SELECT o.host FROM leadanalytics.own_hosts(allowed) AS o (host)
-    ), seen AS MATERIALIZED (
-        SELECT e.at, e.id, e.visitor, e.session, e.kind, e.page, e.referrer, e.place
-        FROM leadanalytics.event e
-        WHERE e.workspace = allowed AND e.at >= starts AND e.at <= ahead AND NOT (e.is_bot AND people)
-    ), total AS (
-        SELECT count(DISTINCT s.visitor) AS visitors, count(*) FILTER (WHERE s.kind = 'p') AS pageviews, count(*) FILTER (WHERE s.kind = 'c') AS events
-        FROM seen s
-    ), minute AS (
-        SELECT least(date_bin('1 minute', s.at, starts), this_minute) AS minute, count(DISTINCT s.visitor) AS visitors FROM seen s GROUP BY 1
-    ), page AS (
-        -- by page first: its path is looked up once
-        SELECT t.parts[2] AS path, count(DISTINCT u.visitor) AS visitors
-        FROM (SELECT s.page, array_agg(DISTINCT s.visitor) AS visitors
-              FROM seen s WHERE s.kind = 'p' AND s.page IS NOT NULL AND s.visitor IS NOT NULL GROUP BY s.page) AS v
-        JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = v.page AND t.parts[2] IS NOT NULL
-        CROSS JOIN unnest(v.visitors) AS u (visitor)
-        GROUP BY 1
-    ), latest AS (
-        SELECT DISTINCT ON (s.visitor) s.visitor, s.session, s.referrer, s.place
-        FROM seen s WHERE s.visitor IS NOT NULL ORDER BY s.visitor, s.at DESC, s.id DESC
-    ), here AS MATERIALIZED (
-        SELECT CASE WHEN s.number IS NULL THEN l.referrer ELSE s.referrer END AS referrer,
-               CASE WHEN s.number IS NULL THEN l.place ELSE s.place END AS place, count(*) AS visitors
-        FROM latest l LEFT JOIN leadanalytics.session s ON s.workspace = allowed AND s.number = l.session
-        GROUP BY 1, 2
-    ), referrer AS (
-        SELECT CASE WHEN r.host IS NULL OR r.host IN (SELECT own.host FROM own) THEN '(direct)' ELSE r.host END AS name, sum(r.visitors)::bigint AS visitors
-        FROM (SELECT leadanalytics.host_of(t.parts[1]) AS host, h.visitors
-              FROM (SELECT h.referrer, sum(h.visitors) AS visitors FROM here h GROUP BY 1) AS h
-              LEFT JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = h.referrer) AS r
-        GROUP BY 1
-    ), country AS (
-        SELECT t.parts[1] AS code, sum(h.visitors)::bigint AS visitors
-        FROM here h LEFT JOIN leadanalytics.term t ON t.workspace = allowed AND t.id = h.place
-        GROUP BY 1
-    ), counted AS (
-        SELECT 'visitors' AS what, NULL::timestamptz AS minute, NULL::text AS value, t.visitors AS count FROM total t
-        UNION ALL
-        SELECT 'pageviews', NULL, NULL, t.pageviews FROM total t
-        UNION ALL
-        SELECT 'events', NULL, NULL, t.events FROM total t
-        UNION ALL
-        SELECT 'minute', g.minute, NULL, coalesce(m.visitors, 0)
-        FROM generate_series(starts, this_minute, interval '1 minute') AS g (minute) LEFT JOIN minute m ON m.minute = g.minute
-        UNION ALL
-        SELECT 'page', NULL, p.path, p.visitors FROM page p
-        UNION ALL
-        SELECT 'referrer', NULL, r.name, r.visitors FROM referrer r
-        UNION ALL
-        SELECT 'country', NULL, c.code, c.visitors FROM country c
-    ), placed AS (
-        SELECT c.*, row_number() OVER (PARTITION BY c.what ORDER BY c.minute, c.count DESC, c.value COLLATE "C") AS place FROM counted c
-    )
     SELECT p.what, p.minute, p.value, p.count
-    FROM placed p
+    FROM (SELECT c.*, row_number() OVER (PARTITION BY c.what ORDER BY c.minute, c.count DESC, c.value COLLATE "C") AS place
+          FROM leadanalytics.live_counted(allowed, minutes, "limit", now, people) c) AS p
     WHERE p.what NOT IN ('page', 'referrer') OR live_rows."limit" IS NULL OR p.place <= live_rows."limit"
     ORDER BY array_position('{visitors,pageviews,events,minute,page,referrer,country}', p.what), p.place;
-    IF people THEN
-        PERFORM leadanalytics.live_watch(allowed, begun);
-    END IF;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.live_rows(int, int, int, timestamptz, boolean) IS
@@ -274,43 +277,3 @@ COMMENT ON FUNCTION leadanalytics.live_visitors_rows(int, int, int, timestamptz,
     'the visitors of the last 1 to 60 whole minutes, who was seen last first, each with his current session: place, device, browser, referrer (host, or (direct)), '
     'page, start (first_seen), events and duration of it; limit null: all';
 GRANT EXECUTE ON FUNCTION leadanalytics.live_visitors_rows(int, int, int, timestamptz, boolean) TO leadanalytics_read;
-
-CREATE FUNCTION leadanalytics.live(workspace int, minutes int DEFAULT 30, now timestamptz DEFAULT now(), include_bots boolean DEFAULT false)
-RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN (
-        WITH counted AS MATERIALIZED (
-            SELECT r.* FROM leadanalytics.live_rows(live.workspace, live.minutes, 10, live.now, live.include_bots) WITH ORDINALITY
-                AS r (what, minute, value, count, place)
-        ), page AS (
-            SELECT c.* FROM counted c WHERE c.what = 'page' ORDER BY c.place LIMIT 10
-        ), referrer AS (
-            SELECT c.* FROM counted c WHERE c.what = 'referrer' ORDER BY c.place LIMIT 10
-        ), country AS (
-            SELECT coalesce(leadanalytics.country_name(c.value), c.value, 'Unknown') AS name, c.count
-            FROM counted c WHERE c.what = 'country' ORDER BY 2 DESC, 1 LIMIT 10
-        ), visitor AS (
-            SELECT v.* FROM leadanalytics.live_visitors_rows(live.workspace, live.minutes, 100, live.now, live.include_bots) WITH ORDINALITY
-                AS v (visitor_id, country, city, current_page, device, browser, referrer, first_seen, last_seen, total_events, duration, place)
-        )
-        SELECT json_build_object(
-            'active_visitors', (SELECT c.count FROM counted c WHERE c.what = 'visitors'),
-            'pageviews', (SELECT c.count FROM counted c WHERE c.what = 'pageviews'),
-            'events', (SELECT c.count FROM counted c WHERE c.what = 'events'),
-            'top_pages', (SELECT coalesce(json_agg(json_build_object('path', p.value, 'count', p.count) ORDER BY p.place), '[]') FROM page p),
-            'top_referrers', (SELECT coalesce(json_agg(json_build_object('name', r.value, 'count', r.count) ORDER BY r.place), '[]') FROM referrer r),
-            'top_locations', (SELECT coalesce(json_agg(json_build_object('name', c.name, 'count', c.count) ORDER BY c.count DESC, c.name), '[]') FROM country c),
-            'visitors', (SELECT coalesce(json_agg(json_build_object(
-                    'visitor_id', v.visitor_id, 'country', v.country, 'city', v.city, 'current_page', v.current_page, 'device', v.device,
-                    'browser', v.browser, 'referrer', v.referrer, 'first_seen', leadanalytics.utc_seconds(v.first_seen),
-                    'last_seen', leadanalytics.utc_seconds(v.last_seen), 'total_events', v.total_events,
-                    'session_duration_seconds', floor(extract(epoch FROM v.duration))::bigint) ORDER BY v.place), '[]') FROM visitor v),
-            'timeline', (SELECT json_agg(json_build_object('minute', leadanalytics.utc_seconds(c.minute), 'visitors', c.count) ORDER BY c.minute)
-                         FROM counted c WHERE c.what = 'minute'),
-            'time_window', least(greatest(coalesce(live.minutes, 30), 1), 60),
-            'timestamp', leadanalytics.utc_seconds(live.now)));
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.live(int, int, timestamptz, boolean) IS
-    'live visitors of the last 1 to 60 whole minutes: counts, ten pages, referrers and countries, the 100 visitors seen last, and visitors minute by minute';
-GRANT EXECUTE ON FUNCTION leadanalytics.live(int, int, timestamptz, boolean) TO leadanalytics_read;

@@ -5,13 +5,12 @@
 
 #include "catalog/namespace.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "storage/procarray.h"
-#include "storage/shmem.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "core/settings.h"
+#include "core/shared.h"
 #include "realtime/live_pool.h"
 
 #define TRANCHE "leadanalytics_live"
@@ -19,8 +18,6 @@
 
 LivePool *live_pool = NULL;
 
-static shmem_request_hook_type earlier_request = NULL;
-static shmem_startup_hook_type earlier_startup = NULL;
 static char *area_place = NULL;
 static dsa_area *area = NULL;
 
@@ -31,68 +28,45 @@ area_size(void)
 }
 
 static void
-request(void)
+attach(void *place, bool found)
 {
-	if (earlier_request)
-		earlier_request();
-	if (la_live_memory_mb == 0)
-		return;
-	RequestAddinShmemSpace(MAXALIGN(sizeof(LivePool)) + area_size());
-	RequestNamedLWLockTranche(TRANCHE, LOCKS);
-}
+	dsa_area *made;
 
-static void
-startup(void)
-{
-	bool found;
-
-	if (earlier_startup)
-		earlier_startup();
-	if (la_live_memory_mb == 0)
+	live_pool = place;
+	area_place = (char *) place + MAXALIGN(sizeof(LivePool));
+	if (found)
 		return;
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	live_pool =
-	    ShmemInitStruct("leadanalytics live counts", MAXALIGN(sizeof(LivePool)) + area_size(), &found);
-	area_place = (char *) live_pool + MAXALIGN(sizeof(LivePool));
-	if (!found)
+	memset(live_pool, 0, sizeof(LivePool));
+	pg_atomic_init_u32(&live_pool->slots_used, 0);
+	pg_atomic_init_u64(&live_pool->bytes, 0);
+	for (int i = 0; i < LA_LIVE_SLOTS; i++)
 	{
-		dsa_area *made;
+		LiveSlot *slot = &live_pool->slots[i];
 
-		memset(live_pool, 0, sizeof(LivePool));
-		pg_atomic_init_u32(&live_pool->slots_used, 0);
-		pg_atomic_init_u64(&live_pool->bytes, 0);
-		for (int i = 0; i < LA_LIVE_SLOTS; i++)
-		{
-			LiveSlot *slot = &live_pool->slots[i];
-
-			pg_atomic_init_u32(&slot->loss, LIVE_KEPT);
-			pg_atomic_init_u32(&slot->builder, 0);
-			pg_atomic_init_u32(&slot->refusal, 0);
-			pg_atomic_init_u64(&slot->bytes, 0);
-			pg_atomic_init_u64(&slot->asked_at, 0);
-			pg_atomic_init_u64(&slot->served, 0);
-			pg_atomic_init_u64(&slot->from_rows, 0);
-			pg_atomic_init_u64(&slot->times_built, 0);
-			pg_atomic_init_u64(&slot->overflowed, 0);
-		}
-		made =
-		    dsa_create_in_place(area_place, area_size(), GetNamedLWLockTranche(TRANCHE)->lock.tranche, NULL);
-		dsa_pin(made);
-		dsa_set_size_limit(made, area_size());
-		dsa_detach(made);
+		pg_atomic_init_u32(&slot->loss, LIVE_KEPT);
+		pg_atomic_init_u32(&slot->builder, 0);
+		pg_atomic_init_u32(&slot->refusal, 0);
+		pg_atomic_init_u64(&slot->bytes, 0);
+		pg_atomic_init_u64(&slot->asked_at, 0);
+		pg_atomic_init_u64(&slot->served, 0);
+		pg_atomic_init_u64(&slot->from_rows, 0);
+		pg_atomic_init_u64(&slot->times_built, 0);
+		pg_atomic_init_u64(&slot->overflowed, 0);
 	}
-	LWLockRelease(AddinShmemInitLock);
+	made = dsa_create_in_place(area_place, area_size(), GetNamedLWLockTranche(TRANCHE)->lock.tranche, NULL);
+	dsa_pin(made);
+	dsa_set_size_limit(made, area_size());
+	dsa_detach(made);
 }
 
 void
 la_live_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	earlier_request = shmem_request_hook;
-	shmem_request_hook = request;
-	earlier_startup = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	static LaShared piece = {"leadanalytics live counts", TRANCHE, 0, LOCKS, attach};
+
+	if (la_live_memory_mb > 0)
+		piece.size = MAXALIGN(sizeof(LivePool)) + area_size();
+	la_shared_register(&piece);
 }
 
 LWLock *

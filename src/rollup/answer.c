@@ -2,8 +2,7 @@
  * leadanalytics.answer(): counts and distinct members of dimensions' values, over a range and its stretches.
  *
  * Values of the dictionary become texts, and those with one text are one. Members are counted for the values
- * that are shown, and only for them: a value has at most as many as its sets have together, so in the order
- * of that bound the first n by members are found as soon as no other value can have more than the n-th.
+ * that are shown, and only for them (rank.c).
  */
 #include "rollup/parts.h"
 
@@ -31,21 +30,12 @@ typedef struct Question
 	ReturnSetInfo *result;
 } Question;
 
-/* A text and what has it: slot 0 is the whole range. */
-typedef struct Shown
-{
-	const char *text;
-	int64 counts[LA_COUNTS];
-	LaEntry *whole;
-	int64 members; /* -1: not counted */
-} Shown;
-
 typedef struct Grouping
 {
 	const Question *question;
 	const LaAsked *asked;
 	LaTally *tally; /* (slot, 0, group) */
-	Shown *groups;
+	LaShown *groups;
 	int n;
 } Grouping;
 
@@ -76,44 +66,6 @@ typedef struct TextGroup
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* Move what an entry has to another: what it had has no other use. */
-static void
-move_entry(LaTally *tally, LaEntry *to, const LaEntry *from)
-{
-	for (int k = 0; k < LA_COUNTS; k++)
-		to->counts[k] += from->counts[k];
-	if (to->at_most == 0)
-	{
-		to->numbers = from->numbers;
-		to->n = from->n;
-		to->room = from->room;
-		to->sets = from->sets;
-		to->at_most = from->at_most;
-		return;
-	}
-	for (int i = 0; i < from->n; i++)
-		rollup_add_number(tally, to, from->numbers[i]);
-	for (LaStoredSet *set = from->sets, *next; set != NULL; set = next)
-	{
-		next = set->next;
-		set->next = to->sets;
-		to->sets = set;
-		to->at_most += set->count;
-	}
-}
-
-/* Add what an entry has to another, and leave it. */
-static void
-copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from)
-{
-	for (int k = 0; k < LA_COUNTS; k++)
-		to->counts[k] += from->counts[k];
-	for (int i = 0; i < from->n; i++)
-		rollup_add_number(tally, to, from->numbers[i]);
-	for (const LaStoredSet *set = from->sets; set != NULL; set = set->next)
-		rollup_add_set(tally, to, set->bytes, set->length, set->count);
-}
-
 /* The entries of the asked dimension, by the group that each value belongs to; again: they are needed once
  * more. */
 static void
@@ -132,15 +84,18 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 	else
 		for (int i = 0; i < n; i++)
 			texts[i] = asked->dimension == LA_SCORE ? psprintf("%d", values[i]) : NULL;
-	grouping->groups = palloc0(Max(n, 1) * sizeof(Shown));
+	grouping->groups = palloc0(Max(n, 1) * sizeof(LaShown));
 	for (int i = 0; i < n; i++)
 	{
 		bool found;
 		int *at;
 		int slot = question->nslots == 1 ? 0 : rollup_slot(entries[i]) + 1;
+		LaEntry *to;
 
 		if (among(question->none, question->nnone, texts[i]))
 			texts[i] = NULL;
+		if (texts[i] == NULL && asked->texts_only)
+			continue;
 		if (question->nonly > 0 && !among(question->only, question->nonly, texts[i]))
 			continue;
 		if (texts[i] == NULL)
@@ -157,107 +112,27 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 			grouping->groups[*at].members = -1;
 		}
 		if (slot > 0)
-			copy_entry(grouping->tally, rollup_entry(grouping->tally, 0, 0, *at), entries[i]);
-		(again ? copy_entry : move_entry)(grouping->tally, rollup_entry(grouping->tally, slot, 0, *at),
-		                                  entries[i]);
+			rollup_copy_entry(grouping->tally, rollup_entry(grouping->tally, 0, 0, *at), entries[i]);
+		to = rollup_entry(grouping->tally, slot, 0, *at);
+		if (again)
+			rollup_copy_entry(grouping->tally, to, entries[i]);
+		else
+			rollup_move_entry(grouping->tally, to, entries[i]);
 	}
-}
-
-static int
-compare_texts(const char *a, const char *b)
-{
-	if (a == NULL || b == NULL)
-		return (b != NULL) - (a != NULL);
-	return strcmp(a, b);
-}
-
-static int
-by_count(const void *a, const void *b)
-{
-	const Shown *left = a;
-	const Shown *right = b;
-
-	if (left->counts[0] != right->counts[0])
-		return left->counts[0] < right->counts[0] ? 1 : -1;
-	return compare_texts(left->text, right->text);
-}
-
-static int
-by_bound(const void *a, const void *b)
-{
-	const Shown *left = a;
-	const Shown *right = b;
-
-	return (left->whole->at_most < right->whole->at_most) - (left->whole->at_most > right->whole->at_most);
-}
-
-static int
-by_members(const void *a, const void *b)
-{
-	const Shown *left = a;
-	const Shown *right = b;
-
-	if (left->members != right->members)
-		return left->members < right->members ? 1 : -1;
-	return by_count(a, b);
-}
-
-/* Put the first ones first; returns how many are shown. */
-static int
-rank(const Question *question, Shown *groups, int n)
-{
-	int best = 0;
-
-	if (!question->by_members)
-	{
-		qsort(groups, n, sizeof(Shown), by_count);
-		return question->top == 0 ? n : Min(n, question->top);
-	}
-	qsort(groups, n, sizeof(Shown), by_bound);
-	for (int i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (question->top > 0 && best == question->top && groups[i].whole->at_most < groups[best - 1].members)
-			break;
-		groups[i].members = rollup_count_members(groups[i].whole);
-		/* the best so far stand first, in their order */
-		if (question->top > 0)
-		{
-			Shown one = groups[i];
-			int at = best < question->top ? best : best - 1;
-
-			if (best == question->top && by_members(&one, &groups[at]) > 0)
-				continue;
-			groups[i] = groups[at];
-			if (best < question->top)
-				best++;
-			for (; at > 0 && by_members(&one, &groups[at - 1]) < 0; at--)
-				groups[at] = groups[at - 1];
-			groups[at] = one;
-		}
-	}
-	if (question->top > 0)
-		return best;
-	qsort(groups, n, sizeof(Shown), by_members);
-	return n;
 }
 
 static void
-put_row(const Grouping *grouping, int slot, const Shown *shown, const LaEntry *entry, int64 members)
+put_row(const Grouping *grouping, int slot, const LaShown *shown, const LaEntry *entry, int64 members)
 {
 	const Question *question = grouping->question;
-	int ncounts = rollup_ncounts(grouping->asked->dimension);
-	Datum counts[LA_COUNTS];
 	Datum values[5];
 	bool nulls[5] = {false};
 
-	for (int k = 0; k < ncounts; k++)
-		counts[k] = Int64GetDatum(entry->counts[k]);
 	values[0] = CStringGetTextDatum(grouping->asked->name);
 	values[1] = Int32GetDatum(slot);
 	nulls[2] = shown->text == NULL;
 	values[2] = nulls[2] ? 0 : CStringGetTextDatum(shown->text);
-	values[3] = PointerGetDatum(construct_array(counts, ncounts, INT8OID, 8, true, TYPALIGN_DOUBLE));
+	values[3] = rollup_array(entry->counts, rollup_ncounts(grouping->asked->dimension), INT8OID);
 	nulls[4] = !question->uniques || !rollup_has_set(grouping->asked->dimension);
 	values[4] = Int64GetDatum(members);
 	tuplestore_putvalues(question->result->setResult, question->result->setDesc, values, nulls);
@@ -279,12 +154,12 @@ put_groups(Grouping *grouping)
 		grouping->groups[i].whole = whole;
 		memcpy(grouping->groups[i].counts, whole->counts, sizeof whole->counts);
 	}
-	shown = rank(question, grouping->groups, grouping->n);
+	shown = rollup_rank(grouping->groups, grouping->n, question->top, question->by_members);
 	for (int i = 0; i < grouping->n; i++)
 		rank_of[rollup_value(grouping->groups[i].whole)] = i < shown ? i : -1;
 	for (int i = 0; i < shown; i++)
 	{
-		Shown *one = &grouping->groups[i];
+		LaShown *one = &grouping->groups[i];
 
 		if (one->members < 0 && question->uniques)
 			one->members = rollup_count_members(one->whole);
@@ -314,10 +189,10 @@ join_robots(LaTally *tally)
 		if (rollup_dimension(entries[i]) > LA_ROBOTS)
 			robots[nrobots++] = *entries[i];
 	for (int i = 0; i < nrobots; i++)
-		move_entry(tally,
-		           rollup_entry(tally, rollup_slot(&robots[i]), rollup_dimension(&robots[i]) - LA_ROBOTS,
-		                        rollup_value(&robots[i])),
-		           &robots[i]);
+		rollup_move_entry(tally,
+		                  rollup_entry(tally, rollup_slot(&robots[i]),
+		                               rollup_dimension(&robots[i]) - LA_ROBOTS, rollup_value(&robots[i])),
+		                  &robots[i]);
 	pfree(entries);
 }
 
@@ -409,12 +284,7 @@ LA_FUNCTION(la_rollup_answer)
 	SPI_connect();
 	tally = rollup_tally(wanted);
 	rollup_gather(&gather, tally);
-	if (gather.moved)
-		ereport(NOTICE,
-		        (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
-		         errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather.bounds[0])),
-		                   pstrdup(timestamptz_to_str(gather.bounds[gather.nslots]))),
-		         errhint("Events are kept for as long as leadanalytics.event_retention says.")));
+	rollup_tell_moved(&gather);
 	if (question.robots)
 		join_robots(tally);
 	for (int i = 0; i < nasked; i++)

@@ -26,7 +26,8 @@ static LaQuery numbers_between = {"SELECT min(s.number + 0), max(s.number + 0) F
                                   3,
                                   {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-#define EVENT_COLUMNS "e.at, e.id, e.session, e.visitor, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
+#define EVENT_COLUMNS                                                                                        \
+	"e.at, e.id, e.session, e.visitor, e.person, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
 
 /* By id alone: the ids of a ledger's row are one workspace's, and its times tell the leaf. */
 static LaQuery events_of_ledger = {
@@ -57,6 +58,13 @@ static LaQuery sessions_between = {SESSIONS("$2") "AND s.started_at >= $3 AND s.
 
 static LaQuery sessions_idle = {
     SESSIONS("$2") "AND s.ended_at IS NULL AND c.at IS NOT NULL", 2, {INT4OID, TIMESTAMPTZOID}};
+
+Datum
+rollup_array(const int64 *numbers, int n, Oid type)
+{
+	return PointerGetDatum(construct_array((Datum *) unconstify(int64 *, numbers), n, type, sizeof(int64),
+	                                       true, TYPALIGN_DOUBLE));
+}
 
 static int
 by_number(const void *a, const void *b)
@@ -254,11 +262,12 @@ take_event(TupleTableSlot *row, void *arg)
 	    .id = DatumGetInt64(row->tts_values[1]),
 	    .session = DatumGetInt64(NUMBER(row, 2)),
 	    .visitor = DatumGetInt32(NUMBER(row, 3)),
-	    .name = DatumGetInt32(row->tts_values[4]),
-	    .page = DatumGetInt32(NUMBER(row, 5)),
-	    .fingerprint = DatumGetInt32(NUMBER(row, 6)),
-	    .kind = DatumGetChar(row->tts_values[7]),
-	    .is_bot = DatumGetBool(row->tts_values[8]),
+	    .person = DatumGetInt32(NUMBER(row, 4)),
+	    .name = DatumGetInt32(row->tts_values[5]),
+	    .page = DatumGetInt32(NUMBER(row, 6)),
+	    .fingerprint = DatumGetInt32(NUMBER(row, 7)),
+	    .kind = DatumGetChar(row->tts_values[8]),
+	    .is_bot = DatumGetBool(row->tts_values[9]),
 	};
 
 	taker->take(&event, taker->arg);
@@ -272,14 +281,10 @@ rollup_events_of_tail(const LaTail *tail, LaTakeEvent take, void *arg)
 	if (tail->n == 0)
 		return;
 	la_query_each(&events_of_ledger,
-	              (Datum[]){PointerGetDatum(construct_array((Datum *) tail->id_from, tail->n, INT8OID, 8,
-	                                                        true, TYPALIGN_DOUBLE)),
-	                        PointerGetDatum(construct_array((Datum *) tail->id_to, tail->n, INT8OID, 8, true,
-	                                                        TYPALIGN_DOUBLE)),
-	                        PointerGetDatum(construct_array((Datum *) tail->at_min, tail->n, TIMESTAMPTZOID,
-	                                                        8, true, TYPALIGN_DOUBLE)),
-	                        PointerGetDatum(construct_array((Datum *) tail->at_max, tail->n, TIMESTAMPTZOID,
-	                                                        8, true, TYPALIGN_DOUBLE))},
+	              (Datum[]){rollup_array(tail->id_from, tail->n, INT8OID),
+	                        rollup_array(tail->id_to, tail->n, INT8OID),
+	                        rollup_array(tail->at_min, tail->n, TIMESTAMPTZOID),
+	                        rollup_array(tail->at_max, tail->n, TIMESTAMPTZOID)},
 	              NULL, take_event, &taker);
 }
 
@@ -329,11 +334,8 @@ rollup_sessions_of(int workspace, const int64 *numbers, int n, LaTakeSession tak
 
 	if (n == 0)
 		return;
-	la_query_each(&sessions_of,
-	              (Datum[]){Int32GetDatum(workspace),
-	                        PointerGetDatum(construct_array((Datum *) unconstify(int64 *, numbers), n,
-	                                                        INT8OID, 8, true, TYPALIGN_DOUBLE))},
-	              NULL, take_session, &taker);
+	la_query_each(&sessions_of, (Datum[]){Int32GetDatum(workspace), rollup_array(numbers, n, INT8OID)}, NULL,
+	              take_session, &taker);
 }
 
 void

@@ -1,23 +1,12 @@
 /*
  * The fold: what the ledgers name goes into the segments of every bucket that stands for its time, and the
- * ledgers' rows go away, in one transaction. And the making of buckets, of rows and of finer buckets.
+ * ledgers' rows go away, in one transaction that holds the workspace's row (state.c).
  *
- * Both hold the workspace's row of leadanalytics.rollup_state from before their first look until the end of
- * the transaction, so a workspace's segments have one writer at a time; different workspaces do not meet.
- * Both count the row's version up: a transaction that began with an older snapshot (REPEATABLE READ) fails
- * with 40001 instead of writing segments by what it saw.
- *
- * A bucket is made of what is folded: what the ledgers name is left out, and comes by the fold, which finds
- * the bucket made. So nothing waits for anything: a bucket may be made at any time, or never.
+ * A day that grows large gets its quarters of an hour here; other buckets are made as they are due (build.c).
  */
 #include "rollup/parts.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
-#include "port/pg_bitutils.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 #include "core/export.h"
@@ -29,28 +18,6 @@
  */
 #define QUARTERS_FACTOR 25
 
-/* Nobody waits for somebody else's first fold of a workspace, either: it may be part of a long transaction.
- */
-static LaQuery make_state = {
-    "INSERT INTO leadanalytics.rollup_state (workspace) "
-    "SELECT $1 WHERE pg_try_advisory_xact_lock(hashtext('leadanalytics.rollup_state'), $1) ON CONFLICT DO "
-    "NOTHING",
-    1,
-    {INT4OID}};
-
-static LaQuery lock_state = {
-    "SELECT s.day, s.day_events FROM leadanalytics.rollup_state s WHERE s.workspace = $1 "
-    "FOR NO KEY UPDATE SKIP LOCKED",
-    1,
-    {INT4OID}};
-
-static LaQuery write_state = {
-    "UPDATE leadanalytics.rollup_state SET version = version + 1, day = $2, day_events = $3, "
-    "built_to = least(built_to, $4), fold_failures = 0, fold_after = NULL, fold_error = NULL WHERE workspace "
-    "= $1",
-    4,
-    {INT4OID, DATEOID, INT8OID, TIMESTAMPTZOID}};
-
 static LaQuery delete_ledger = {
     "DELETE FROM leadanalytics.ledger WHERE workspace = $1 AND id_from = ANY ($2)",
     2,
@@ -61,78 +28,16 @@ static LaQuery delete_session_ledger = {
     2,
     {INT4OID, INT8ARRAYOID}};
 
-static LaQuery find_bucket = {
-    "SELECT FROM leadanalytics.bucket WHERE workspace = $1 AND grain = $2 AND zone = $3 AND starts = $4",
-    4,
-    {INT4OID, CHAROID, TEXTOID, TIMESTAMPTZOID}};
-
-static LaQuery add_bucket = {
-    "INSERT INTO leadanalytics.bucket (workspace, grain, zone, starts, ends) VALUES ($1, $2, $3, $4, $5)",
-    5,
-    {INT4OID, CHAROID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
-
 static LaQuery count_events = {
     "SELECT count(*) FROM (SELECT FROM leadanalytics.event e WHERE e.workspace = $1 "
     "AND e.at >= $2 AND e.at < $3 LIMIT $4) AS e",
     4,
     {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}};
 
-typedef struct State
-{
-	int64 day; /* of 2000-01-01; PG_INT64_MIN: none yet */
-	int64 day_events;
-} State;
-
-/* False: somebody else holds it. */
-static bool
-lock(int workspace, State *state)
-{
-	Datum values[] = {Int32GetDatum(workspace)};
-	bool isnull;
-	bool held;
-
-	held = la_query_run(&lock_state, values, NULL, false, 1) == 1;
-	if (!held)
-	{
-		la_query_run(&make_state, values, NULL, false, 0);
-		held = la_query_run(&lock_state, values, NULL, false, 1) == 1;
-	}
-	if (!held)
-		return false;
-	state->day = DatumGetDateADT(la_query_value(0, 1, &isnull));
-	if (isnull)
-		state->day = PG_INT64_MIN;
-	state->day_events = DatumGetInt64(la_query_value(0, 2, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	return true;
-}
-
-/* Days from the earliest event on are looked at again for buckets that are due; DT_NOEND: there is none. */
-static void
-keep_state(int workspace, const State *state, TimestampTz earliest)
-{
-	const char nulls[] = {' ', state->day == PG_INT64_MIN ? 'n' : ' ', ' ', earliest == DT_NOEND ? 'n' : ' ',
-	                      '\0'};
-
-	la_query_run(&write_state,
-	             (Datum[]){Int32GetDatum(workspace), DateADTGetDatum(state->day),
-	                       Int64GetDatum(state->day_events), TimestampTzGetDatum(earliest)},
-	             nulls, false, 0);
-}
-
-/* What was written is seen from here on, and what others have committed. */
-static void
-look_anew(void)
-{
-	CommandCounterIncrement();
-	PopActiveSnapshot();
-	PushActiveSnapshot(GetTransactionSnapshot());
-}
-
 static int64
 day_of(TimestampTz at)
 {
-	return (at - ((at % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY) / USECS_PER_DAY;
+	return rollup_floor(at, USECS_PER_DAY) / USECS_PER_DAY;
 }
 
 /* The targets that stand for a quarter of an hour. */
@@ -223,7 +128,7 @@ find_targets(Folding *folding, Quarter *quarter)
 static Quarter *
 quarter_at(Folding *folding, TimestampTz at)
 {
-	int64 number = (at - ((at % LA_QUARTER) + LA_QUARTER) % LA_QUARTER) / LA_QUARTER;
+	int64 number = rollup_floor(at, LA_QUARTER) / LA_QUARTER;
 	bool found;
 
 	if (folding->last != NULL && folding->last->number == number)
@@ -280,63 +185,17 @@ fold_end(const LaSessionFact *session, Folding *folding)
 		rollup_count_end(folding->tally, quarter->targets[i], session);
 }
 
-static Datum
-numbers_array(const int64 *numbers, int n)
-{
-	return PointerGetDatum(
-	    construct_array((Datum *) unconstify(int64 *, numbers), n, INT8OID, 8, true, TYPALIGN_DOUBLE));
-}
-
 static void
 delete_tail(int workspace, const LaTail *tail)
 {
 	if (tail->n > 0)
 		la_query_run(&delete_ledger,
-		             (Datum[]){Int32GetDatum(workspace), numbers_array(tail->id_from, tail->n)}, NULL, false,
-		             0);
+		             (Datum[]){Int32GetDatum(workspace), rollup_array(tail->id_from, tail->n, INT8OID)}, NULL,
+		             false, 0);
 	if (tail->nrows > 0)
 		la_query_run(&delete_session_ledger,
-		             (Datum[]){Int32GetDatum(workspace), numbers_array(tail->rows, tail->nrows)}, NULL, false,
-		             0);
-}
-
-/* Make a bucket of what is folded, as the snapshot sees it; the workspace's row is held. */
-static void
-build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends)
-{
-	LaTarget target = {grain, grain == 'q' ? "" : zone, starts};
-	int ntargets = grain == 'q' ? (ends - starts) / LA_QUARTER : 1;
-	LaTarget *targets = palloc(ntargets * sizeof(LaTarget));
-	TimestampTz *bounds = palloc((ntargets + 1) * sizeof(TimestampTz));
-	LaGather gather = {.workspace = workspace, .bounds = bounds, .nslots = ntargets, .with_sets = true};
-	int64 built = 0;
-	/* Weeks and months of a large site are made dimension by dimension: all at once may not fit. */
-	LaDimensions left = rollup_all();
-
-	gather.coarsest = rollup_finer(grain);
-	for (int i = 0; i < ntargets; i++)
-	{
-		targets[i] = target;
-		targets[i].starts = bounds[i] = starts + i * LA_QUARTER;
-	}
-	bounds[ntargets] = ends;
-	while (left != 0)
-	{
-		LaDimensions wanted =
-		    grain == 'm' || grain == 'w' ? UINT64CONST(1) << pg_leftmost_one_pos64(left) : left;
-		LaTally *tally;
-
-		SPI_connect(); /* what this takes is given back by SPI_finish() */
-		tally = rollup_tally(wanted);
-		rollup_gather(&gather, tally);
-		rollup_write_segments(workspace, targets, ntargets, tally, &built);
-		SPI_finish();
-		left &= ~wanted;
-	}
-	la_query_run(&add_bucket,
-	             (Datum[]){Int32GetDatum(workspace), CharGetDatum(grain), CStringGetTextDatum(target.zone),
-	                       TimestampTzGetDatum(starts), TimestampTzGetDatum(ends)},
-	             NULL, false, 0);
+		             (Datum[]){Int32GetDatum(workspace), rollup_array(tail->rows, tail->nrows, INT8OID)},
+		             NULL, false, 0);
 }
 
 static int64
@@ -365,7 +224,7 @@ has_quarters(const Folding *folding, int64 day)
 
 /* A day that has become large enough gets quarters of an hour; the latest day is counted as it grows. */
 static void
-build_quarters(const Folding *folding, State *state, TimestampTz now)
+build_quarters(const Folding *folding, LaRollupState *state, TimestampTz now)
 {
 	int64 enough = (int64) la_segment_events * QUARTERS_FACTOR;
 	TimestampTz rows_since = rollup_dropped_before();
@@ -390,9 +249,9 @@ build_quarters(const Folding *folding, State *state, TimestampTz now)
 		    (day->day == state->day || count_rows(folding->workspace, day->day, enough) < enough))
 			continue;
 		if (!anew)
-			look_anew();
+			rollup_look_anew();
 		anew = true;
-		build(folding->workspace, 'q', "", day->day * USECS_PER_DAY, (day->day + 1) * USECS_PER_DAY);
+		rollup_build(folding->workspace, 'q', "", day->day * USECS_PER_DAY, (day->day + 1) * USECS_PER_DAY);
 	}
 }
 
@@ -457,14 +316,14 @@ static int64
 fold(int workspace, int64 most, TimestampTz now)
 {
 	Folding folding = {.workspace = workspace, .earliest = DT_NOEND};
-	State state;
+	LaRollupState state;
 	LaTail *tail;
 	Sessions opened;
 	Sessions closed;
 
-	if (!lock(workspace, &state))
+	if (!rollup_lock(workspace, &state))
 		return -1;
-	look_anew();
+	rollup_look_anew();
 	tail = rollup_tail(workspace, most, DT_NOBEGIN, DT_NOEND);
 	if (tail->n == 0 && tail->nrows == 0)
 		return 0;
@@ -481,7 +340,7 @@ fold(int workspace, int64 most, TimestampTz now)
 	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, NULL);
 	delete_tail(workspace, tail);
 	build_quarters(&folding, &state, now);
-	keep_state(workspace, &state, folding.earliest);
+	rollup_keep_state(workspace, &state, folding.earliest);
 	return tail->events + tail->nopened + tail->nclosed;
 }
 
@@ -497,36 +356,4 @@ LA_FUNCTION(la_rollup_fold)
 	if (folded < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(folded);
-}
-
-/* Somebody else may have made it since the caller looked. */
-static bool
-has_bucket(int workspace, char grain, Datum zone, TimestampTz starts)
-{
-	Datum values[] = {Int32GetDatum(workspace), CharGetDatum(grain), zone, TimestampTzGetDatum(starts)};
-
-	return la_query_run(&find_bucket, values, NULL, true, 1) == 1;
-}
-
-LA_FUNCTION(la_rollup_build)
-{
-	int workspace = PG_GETARG_INT32(0);
-	char grain = PG_GETARG_CHAR(1);
-	TimestampTz starts = PG_GETARG_TIMESTAMPTZ(3);
-	State state;
-	bool held;
-
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	held = lock(workspace, &state);
-	if (held)
-		look_anew();
-	if (held && !has_bucket(workspace, grain, PG_GETARG_DATUM(2), starts))
-	{
-		build(workspace, grain, text_to_cstring(PG_GETARG_TEXT_PP(2)), starts, PG_GETARG_TIMESTAMPTZ(4));
-		keep_state(workspace, &state, DT_NOEND);
-	}
-	PopActiveSnapshot();
-	SPI_finish();
-	PG_RETURN_BOOL(held);
 }

@@ -36,14 +36,22 @@ event_of_rows(const LaEventFact *event, void *arg)
 	rollup_count_event(of->tally, span_of(of, event->at)->slot, event);
 }
 
-/* Events of the tail, where segments answer. */
+/* Where a fact of the tail counts: its span, if segments answer for it. */
+static LaSpan *
+span_of_tail(Gathering *of, TimestampTz at)
+{
+	LaSpan *span = span_of(of, at);
+
+	return span != NULL && span->source != LA_FROM_ROWS ? span : NULL;
+}
+
 static void
 event_of_tail(const LaEventFact *event, void *arg)
 {
 	Gathering *of = arg;
-	LaSpan *span = span_of(of, event->at);
+	LaSpan *span = span_of_tail(of, event->at);
 
-	if (span != NULL && span->source != LA_FROM_ROWS)
+	if (span != NULL)
 		rollup_count_event(of->tally, span->slot, event);
 }
 
@@ -65,9 +73,9 @@ static void
 start_of_tail(const LaSessionFact *session, void *arg)
 {
 	Gathering *of = arg;
-	LaSpan *span = span_of(of, session->started_at);
+	LaSpan *span = span_of_tail(of, session->started_at);
 
-	if (span != NULL && span->source != LA_FROM_ROWS)
+	if (span != NULL)
 		rollup_count_start(of->tally, span->slot, session);
 }
 
@@ -76,19 +84,16 @@ static void
 end_of_tail(const LaSessionFact *session, void *arg)
 {
 	Gathering *of = arg;
-	LaSpan *span = span_of(of, session->started_at);
+	LaSpan *span = span_of_tail(of, session->started_at);
 
-	if (span != NULL && span->source != LA_FROM_ROWS)
+	if (span != NULL)
 		rollup_count_end(of->tally, span->slot, session);
 }
-
-#define OF_EVENTS                                                                                            \
-	(LA_BIT(LA_TOTAL) | LA_BIT(LA_FINGERPRINT) | LA_BIT(LA_NAME) | LA_BIT(LA_PAGE) | LA_BIT(LA_PAGE_SESSION))
 
 static bool
 wants_events(const LaTally *tally)
 {
-	return (rollup_wanted(tally) & (OF_EVENTS | OF_EVENTS << LA_ROBOTS)) != 0;
+	return (rollup_wanted(tally) & (LA_OF_EVENTS | LA_OF_EVENTS << LA_ROBOTS)) != 0;
 }
 
 static bool
@@ -166,11 +171,11 @@ move_bounds(LaGather *gather, TimestampTz dropped_before)
 	for (int i = 0; i <= gather->nslots; i++)
 	{
 		TimestampTz *bound = &gather->bounds[i];
-		TimestampTz into = ((*bound % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY;
+		TimestampTz day = rollup_floor(*bound, USECS_PER_DAY);
 
-		if (*bound == DT_NOBEGIN || *bound >= dropped_before || into == 0)
+		if (*bound == DT_NOBEGIN || *bound >= dropped_before || *bound == day)
 			continue;
-		*bound += (i == gather->nslots ? USECS_PER_DAY : 0) - into;
+		*bound = day + (i == gather->nslots ? USECS_PER_DAY : 0);
 		gather->moved = true;
 	}
 }
@@ -207,13 +212,13 @@ void
 rollup_gather(LaGather *gather, LaTally *tally)
 {
 	Gathering of = {.gather = gather, .tally = tally};
-	TimestampTz dropped_before = rollup_dropped_before();
+	TimestampTz dropped_before = gather->with_tail ? rollup_dropped_before() : DT_NOBEGIN;
 	int nbuckets;
 	LaBucket *buckets =
 	    rollup_buckets(gather->workspace, gather->bounds[0], gather->bounds[gather->nslots], &nbuckets);
 
 	of.spans = rollup_spans(buckets, nbuckets, gather->bounds, gather->nslots, gather->coarsest, &of.nspans);
-	if (gather->with_tail && is_lost(&of, buckets, nbuckets, dropped_before))
+	if (is_lost(&of, buckets, nbuckets, dropped_before))
 	{
 		move_bounds(gather, dropped_before);
 		buckets =
@@ -230,4 +235,15 @@ rollup_gather(LaGather *gather, LaTally *tally)
 	gather_rows(&of);
 	if (gather->with_tail)
 		gather_tail(&of);
+}
+
+void
+rollup_tell_moved(const LaGather *gather)
+{
+	if (!gather->moved)
+		return;
+	ereport(NOTICE, (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
+	                 errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather->bounds[0])),
+	                           pstrdup(timestamptz_to_str(gather->bounds[gather->nslots]))),
+	                 errhint("Events are kept for as long as leadanalytics.event_retention says.")));
 }

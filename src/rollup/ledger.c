@@ -5,11 +5,10 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "core/query.h"
+#include "rollup/parts.h"
 #include "worker/worker.h"
 
 #define LOOK_EVERY 64 /* blocks of ids: a statement's, or up to 1 024 events */
@@ -33,9 +32,7 @@ la_rollup_sessions(int workspace, const int64 *numbers, int n, bool closed)
 	if (n == 0)
 		return;
 	la_query_run(&add_sessions,
-	             (Datum[]){Int32GetDatum(workspace), BoolGetDatum(closed),
-	                       PointerGetDatum(construct_array((Datum *) unconstify(int64 *, numbers), n, INT8OID,
-	                                                       8, true, TYPALIGN_DOUBLE))},
+	             (Datum[]){Int32GetDatum(workspace), BoolGetDatum(closed), rollup_array(numbers, n, INT8OID)},
 	             NULL, false, 0);
 }
 

@@ -3,10 +3,11 @@
  *
  *	facts.c    rows ─▶ facts ─┐
  *	                          ├─▶ tally: (slot, dimension, value) → counts, members ─▶ answer.c, or
- *	segment.c  bytes ─────────┘                                                        segment.c again
+ *	segment_read.c  bytes ────┘                                                   segment_write.c
  *
- * A slot is a piece of time that is counted by itself: a bucket that is written, a stretch of an answer. What
- *a fact counts for is told in dimension.c alone, so whoever folds and whoever reads cannot differ.
+ * A slot is a piece of time that is counted by itself: a bucket that is written, a stretch of an
+ * answer. What a fact counts for is told in dimension.c alone, so whoever folds and whoever reads cannot
+ * differ.
  */
 #ifndef LA_ROLLUP_PARTS_H
 #define LA_ROLLUP_PARTS_H
@@ -34,7 +35,8 @@ typedef enum LaDimension
 	LA_NAME,         /* events by name: how many; visitors */
 	LA_PAGE,         /* pageviews by page: how many; visitors */
 	LA_PAGE_SESSION, /* pageviews by page: none; sessions */
-	LA_SESSION = 10, /* sessions by their start: how many */
+	LA_PERSON = 10,  /* events that name a person and no visitor: how many; persons */
+	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
 	LA_REFERRER,
@@ -59,6 +61,7 @@ typedef struct LaEventFact
 	int64 id;
 	int64 session; /* 0: none, as everywhere here */
 	int visitor;
+	int person; /* whom the event itself named */
 	int name;
 	int page;
 	int fingerprint;
@@ -111,6 +114,9 @@ extern LaTally *rollup_tally(LaDimensions wanted);
 extern LaEntry *rollup_entry(LaTally *tally, int slot, int dimension, int value);
 extern void rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number);
 extern void rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, int64 count);
+/* Add what an entry has, of the same tally or another one. Moved, it has no other use; copied, it stays. */
+extern void rollup_move_entry(LaTally *tally, LaEntry *to, const LaEntry *from);
+extern void rollup_copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from);
 extern LaEntry **rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n); /* in any order */
 extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
 extern LaDimensions rollup_wanted(const LaTally *tally);
@@ -142,6 +148,7 @@ extern const char *rollup_count_name(int dimension, int count);
 extern bool rollup_has_set(int dimension);
 extern int rollup_ncounts(int dimension);
 extern LaDimensions rollup_all(void);
+#define LA_OF_EVENTS (LA_BIT(LA_SESSION) - LA_BIT(LA_TOTAL)) /* robots' apart */
 
 /* What can be asked for by name: a dimension, and its values grouped by a text. */
 typedef struct LaAsked
@@ -149,7 +156,7 @@ typedef struct LaAsked
 	const char *name;
 	LaDimension dimension;
 	LaQuery text; /* id, text of the terms $2 of workspace $1; none: there is one value, or it is a number */
-
+	bool texts_only; /* what has no text does not count */
 } LaAsked;
 
 extern LaAsked *rollup_asked(const char *name);
@@ -159,6 +166,8 @@ extern const LaAsked *rollup_all_asked(int *n);
 extern void rollup_texts(LaAsked *asked, int workspace, const int *values, int n, const char **texts);
 
 /* facts.c: facts as of the active snapshot, with SPI connected. */
+extern Datum rollup_array(const int64 *numbers, int n, Oid type); /* of a type of 8 bytes */
+
 typedef struct LaTail
 {
 	int n; /* rows of the ledger, in the order of ids */
@@ -223,6 +232,15 @@ extern TimestampTz rollup_dropped_before(void);
 
 #define LA_QUARTER (15 * USECS_PER_MINUTE)
 
+/* The last multiple of the unit (from 2000-01-01 UTC) that is not after the time. */
+static inline TimestampTz
+rollup_floor(TimestampTz at, int64 unit)
+{
+	int64 into = at % unit;
+
+	return at - (into < 0 ? into + unit : into);
+}
+
 extern LaBucket *rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n);
 /* coarsest: the grain of buckets up to which they may be used: a bucket is not made of itself. */
 extern LaSpan *rollup_spans(const LaBucket *buckets, int nbuckets, const TimestampTz *bounds, int nslots,
@@ -230,7 +248,7 @@ extern LaSpan *rollup_spans(const LaBucket *buckets, int nbuckets, const Timesta
 extern char rollup_finer(char grain); /* of which buckets of the grain are made; '\0': of rows */
 extern LaSpan *rollup_span_at(LaSpan *spans, int n, TimestampTz at);
 
-/* segment.c */
+/* segment_read.c, segment_write.c; segment.h has the format. */
 extern void rollup_read_segments(int workspace, LaSpan *spans, int nspans, LaDimensions wanted,
                                  bool with_sets, LaTally *tally);
 
@@ -249,6 +267,18 @@ extern void rollup_write_segments(int workspace, const LaTarget *targets, int nt
 extern int64 rollup_count_members(const LaEntry *entry);
 extern int rollup_store_members(StringInfo out, const LaEntry *entry, int64 *count);
 
+/* rank.c */
+typedef struct LaShown /* a text and what has it */
+{
+	const char *text;
+	int64 counts[LA_COUNTS];
+	LaEntry *whole; /* of the whole range */
+	int64 members;  /* -1: not counted */
+} LaShown;
+
+/* Put the first ones first; returns how many are shown. top 0: all. */
+extern int rollup_rank(LaShown *groups, int n, int top, bool by_members);
+
 /* gather.c: all facts of the bounds' slots into the tally. */
 typedef struct LaGather
 {
@@ -263,5 +293,23 @@ typedef struct LaGather
 } LaGather;
 
 extern void rollup_gather(LaGather *gather, LaTally *tally);
+extern void rollup_tell_moved(const LaGather *gather); /* a notice, when the bounds were */
+
+/* state.c: the workspace's row, held by who writes its segments. With SPI connected and a snapshot pushed. */
+typedef struct LaRollupState
+{
+	int64 day; /* the latest with folded events, since 2000-01-01; PG_INT64_MIN: none yet */
+	int64 day_events;
+} LaRollupState;
+
+/* False: somebody else holds it. */
+extern bool rollup_lock(int workspace, LaRollupState *state);
+/* What was written is seen from here on, and what others have committed. */
+extern void rollup_look_anew(void);
+/* Days from the earliest event on are looked at again for buckets that are due; DT_NOEND: there is none. */
+extern void rollup_keep_state(int workspace, const LaRollupState *state, TimestampTz earliest);
+
+/* build.c: make a bucket of what is folded, as the snapshot sees it; the workspace's row is held. */
+extern void rollup_build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends);
 
 #endif

@@ -186,11 +186,29 @@ $$;
 COMMENT ON FUNCTION leadanalytics.build(int, timestamptz) IS 'make all days, weeks and months of a workspace that are over and have no segments: how many it were';
 GRANT EXECUTE ON FUNCTION leadanalytics.build(int, timestamptz) TO leadanalytics_admin;
 
+-- A stretch of the primary key for each dimension: with dimension = ANY (...) a plan may look for the time among all
+-- segments of the grain.
+CREATE FUNCTION leadanalytics.delete_segments(workspace int, grain "char", zone text, starts timestamptz, ends timestamptz)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    one smallint;
+BEGIN
+    FOREACH one IN ARRAY leadanalytics.stored_dimensions() LOOP
+        DELETE FROM leadanalytics.segment s
+        WHERE s.workspace = delete_segments.workspace AND s.grain = delete_segments.grain AND s.zone = delete_segments.zone
+          AND s.dimension = one AND s.bucket >= delete_segments.starts AND s.bucket < delete_segments.ends;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.delete_segments(int, "char", text, timestamptz, timestamptz) IS
+    'delete the segments of a grain and zone whose buckets start in a time; the caller holds the workspace''s row of leadanalytics.rollup_state';
+
 -- Quarters of an hour take more room than days, and are asked for while they are young.
 CREATE FUNCTION leadanalytics.drop_quarters(workspace int, now timestamptz)
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     old timestamptz[];
+    one record;
 BEGIN
     SELECT array_agg(b.starts) INTO old
     FROM leadanalytics.bucket b
@@ -205,10 +223,12 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    DELETE FROM leadanalytics.bucket b WHERE b.workspace = drop_quarters.workspace AND b.grain = 'q' AND b.starts = ANY (old);
-    DELETE FROM leadanalytics.segment s USING unnest(old) AS o (starts)
-    WHERE s.workspace = drop_quarters.workspace AND s.grain = 'q' AND s.zone = ''
-      AND s.dimension = ANY (leadanalytics.stored_dimensions()) AND s.bucket >= o.starts AND s.bucket < o.starts + interval '1 day';
+    FOR one IN
+        DELETE FROM leadanalytics.bucket b WHERE b.workspace = drop_quarters.workspace AND b.grain = 'q' AND b.starts = ANY (old)
+        RETURNING b.*
+    LOOP
+        PERFORM leadanalytics.delete_segments(drop_quarters.workspace, one.grain, one.zone, one.starts, one.ends);
+    END LOOP;
     UPDATE leadanalytics.rollup_state s SET version = s.version + 1 WHERE s.workspace = drop_quarters.workspace;
     RETURN cardinality(old);
 END
@@ -254,10 +274,8 @@ BEGIN
           AND b.starts >= leadanalytics.rows_since('event') -- the others are all there is of their time
         RETURNING b.*
     LOOP
-        DELETE FROM leadanalytics.segment s
-        WHERE s.workspace = allowed AND s.grain = one.grain AND s.zone = one.zone
-          AND s.dimension = ANY (leadanalytics.stored_dimensions())
-          AND s.bucket >= one.starts AND s.bucket < CASE one.grain WHEN 'q' THEN one.ends ELSE one.starts + interval '1 second' END;
+        PERFORM leadanalytics.delete_segments(allowed, one.grain, one.zone, one.starts,
+                                              CASE one.grain WHEN 'q' THEN one.ends ELSE one.starts + interval '1 second' END);
         forgotten := forgotten + 1;
         UPDATE leadanalytics.rollup_state s SET built_to = least(s.built_to, one.starts) WHERE s.workspace = allowed;
     END LOOP;

@@ -86,7 +86,7 @@ CREATE TABLE leadanalytics.segment (
 );
 ALTER TABLE leadanalytics.segment ALTER directory SET STORAGE EXTERNAL, ALTER sets SET STORAGE EXTERNAL;
 COMMENT ON TABLE leadanalytics.segment IS
-    'what became of events: counts and exact sets, by dimension and value; never updated, the parts of a bucket add up; src/rollup/segment.c says how it is written';
+    'what became of events: counts and exact sets, by dimension and value; never updated, the parts of a bucket add up; src/rollup/segment.h says how it is written';
 COMMENT ON COLUMN leadanalytics.segment.bucket IS 'its start: of a quarter of an hour (grain q), a day or a month';
 COMMENT ON COLUMN leadanalytics.segment.weight IS 'what merging the part costs, all its dimensions: values, and members of sets';
 COMMENT ON COLUMN leadanalytics.segment.directory IS 'the values with their counts, and where in sets theirs stands';

@@ -54,13 +54,12 @@ rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n)
 TimestampTz
 rollup_dropped_before(void)
 {
-	static LaQuery dropped_before = {
-	    "SELECT before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped WHERE parent = 'event'"};
-	TimestampTz before = DT_NOBEGIN;
+	static LaQuery rows_since = {"SELECT leadanalytics.rows_since('event')"};
+	TimestampTz before;
 	bool isnull;
 
-	if (la_query_run(&dropped_before, NULL, NULL, true, 1) > 0)
-		before = DatumGetTimestampTz(la_query_value(0, 1, &isnull));
+	la_query_run(&rows_since, NULL, NULL, true, 1);
+	before = DatumGetTimestampTz(la_query_value(0, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return before;
 }
@@ -78,20 +77,6 @@ put_span(Cutter *cutter, TimestampTz from, TimestampTz to, LaSource source, cons
 	                                      .grain = bucket ? bucket->grain : 0,
 	                                      .zone = bucket ? bucket->zone : NULL,
 	                                      .slot = cutter->slot};
-}
-
-static TimestampTz
-quarter_from(TimestampTz at)
-{
-	TimestampTz into = ((at % LA_QUARTER) + LA_QUARTER) % LA_QUARTER;
-
-	return into == 0 ? at : at - into + LA_QUARTER;
-}
-
-static TimestampTz
-quarter_to(TimestampTz at)
-{
-	return at - ((at % LA_QUARTER) + LA_QUARTER) % LA_QUARTER;
 }
 
 /* The first bucket that starts at or behind the time; of quarters, that ends behind it. */
@@ -138,8 +123,8 @@ cut(Cutter *cutter, int grain, TimestampTz from, TimestampTz to)
 			continue;
 		if (quarters)
 		{
-			starts = quarter_from(Max(starts, from));
-			ends = quarter_to(Min(ends, to));
+			starts = rollup_floor(Max(starts, from) + LA_QUARTER - 1, LA_QUARTER);
+			ends = rollup_floor(Min(ends, to), LA_QUARTER);
 		}
 		if (starts < from || ends > to || starts >= ends)
 			continue;

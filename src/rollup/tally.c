@@ -85,6 +85,42 @@ rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, in
 	entry->at_most += count;
 }
 
+void
+rollup_move_entry(LaTally *tally, LaEntry *to, const LaEntry *from)
+{
+	for (int k = 0; k < LA_COUNTS; k++)
+		to->counts[k] += from->counts[k];
+	if (to->at_most == 0)
+	{
+		to->numbers = from->numbers;
+		to->n = from->n;
+		to->room = from->room;
+		to->sets = from->sets;
+		to->at_most = from->at_most;
+		return;
+	}
+	for (int i = 0; i < from->n; i++)
+		rollup_add_number(tally, to, from->numbers[i]);
+	for (LaStoredSet *set = from->sets, *next; set != NULL; set = next)
+	{
+		next = set->next;
+		set->next = to->sets;
+		to->sets = set;
+		to->at_most += set->count;
+	}
+}
+
+void
+rollup_copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from)
+{
+	for (int k = 0; k < LA_COUNTS; k++)
+		to->counts[k] += from->counts[k];
+	for (int i = 0; i < from->n; i++)
+		rollup_add_number(tally, to, from->numbers[i]);
+	for (const LaStoredSet *set = from->sets; set != NULL; set = set->next)
+		rollup_add_set(tally, to, set->bytes, set->length, set->count);
+}
+
 typedef LaEntry *EntryPointer;
 
 #define ST_SORT sort_entries

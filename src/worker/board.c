@@ -3,59 +3,37 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
-#include "storage/shmem.h"
 
 #include "core/settings.h"
+#include "core/shared.h"
 #include "worker/board.h"
 
 #define TRANCHE "leadanalytics_worker"
 
 LaBoard *la_board = NULL;
 
-static shmem_request_hook_type earlier_request = NULL;
-static shmem_startup_hook_type earlier_startup = NULL;
-
 static void
-request(void)
+attach(void *place, bool found)
 {
-	if (earlier_request)
-		earlier_request();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(LaBoard)));
-	RequestNamedLWLockTranche(TRANCHE, 1);
-}
-
-static void
-startup(void)
-{
-	bool found;
-
-	if (earlier_startup)
-		earlier_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	la_board = ShmemInitStruct("leadanalytics worker board", sizeof(LaBoard), &found);
-	if (!found)
-	{
-		memset(la_board, 0, sizeof(LaBoard));
-		la_board->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
-		ConditionVariableInit(&la_board->stopped);
-		for (int i = 0; i < LA_WORKER_SLOTS; i++)
-			for (int lane = 0; lane < 2; lane++)
-				pg_atomic_init_u32(&la_board->slots[i].poked[lane], 0);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	la_board = place;
+	if (found)
+		return;
+	memset(la_board, 0, sizeof(LaBoard));
+	la_board->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
+	ConditionVariableInit(&la_board->stopped);
+	for (int i = 0; i < LA_WORKER_SLOTS; i++)
+		for (int lane = 0; lane < 2; lane++)
+			pg_atomic_init_u32(&la_board->slots[i].poked[lane], 0);
 }
 
 void
 la_board_init(void)
 {
-	earlier_request = shmem_request_hook;
-	shmem_request_hook = request;
-	earlier_startup = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	static LaShared piece = {"leadanalytics worker board", TRANCHE, sizeof(LaBoard), 1, attach};
+
+	la_shared_register(&piece);
 }
 
 LaSlot *

@@ -13,7 +13,7 @@ set -euo pipefail
 events=${LA_BENCH_EVENTS:-1000000}
 rounds=${LA_BENCH_ROUNDS:-11}
 
-psql -h "$LA_SOCKET" -U postgres -d leadanalytics -X -q -At -F ' ' -v ON_ERROR_STOP=1 -v events="$events" -v rounds="$rounds" <<'SQL'
+psql -h "$LA_SOCKET" -U postgres -d leadanalytics -X -q -At -F ' ' -v ON_ERROR_STOP=1 -v here="$LA_SOURCE/test/bench" -v events="$events" -v rounds="$rounds" <<'SQL'
 SET client_min_messages = warning;
 SET jit = off;
 SET max_parallel_workers_per_gather = 0;
@@ -75,24 +75,7 @@ CREATE FUNCTION bench.plain(workspace int, now timestamptz) RETURNS json LANGUAG
             SELECT r.id, r.name, r.display_name, j.count FROM (SELECT room, count(*) FROM leadanalytics.contact_event e WHERE e.workspace = plain.workspace AND event_type = 'room_join' GROUP BY 1) AS j
             JOIN leadanalytics.room r ON r.workspace = plain.workspace AND r.id = j.room ORDER BY 4 DESC, 1 LIMIT 5) AS t))
 $$;
-CREATE FUNCTION bench.measure(call text, rounds int, OUT ms numeric, OUT buffers bigint) LANGUAGE plpgsql AS $$
-DECLARE
-    begun timestamptz;
-    times numeric[] := '{}';
-    plan json;
-BEGIN
-    FOR round IN 0 .. rounds LOOP
-        begun := clock_timestamp();
-        EXECUTE format('SELECT %s', call);
-        IF round > 0 THEN
-            times := times || extract(epoch FROM clock_timestamp() - begun)::numeric * 1000;
-        END IF;
-    END LOOP;
-    ms := (SELECT round(percentile_disc(0.5) WITHIN GROUP (ORDER BY t), 2) FROM unnest(times) AS t);
-    EXECUTE format('EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) SELECT %s', call) INTO plan;
-    buffers := (plan->0->'Plan'->>'Shared Hit Blocks')::bigint + (plan->0->'Plan'->>'Shared Read Blocks')::bigint;
-END
-$$;
+\i :here/call.sql
 \set answer 'leadanalytics.activity(' :w ', ''2026-11-01 12:00Z'')'
 \set plain 'bench.plain(' :w ', ''2026-11-01 12:00Z'')'
 \set answer_many 'leadanalytics.activity(' :many ', ''2026-11-01 12:00Z'')'
@@ -102,10 +85,10 @@ $$;
 SELECT leadanalytics.activity(:w, '2026-11-01 12:00Z')::jsonb = bench.plain(:w, '2026-11-01 12:00Z')::jsonb,
        leadanalytics.activity(:many, '2026-11-01 12:00Z')::jsonb = bench.plain(:many, '2026-11-01 12:00Z')::jsonb;
 \echo what ms buffers
-SELECT 'summed', (m).* FROM bench.measure(:'answer', :rounds) AS m;
-SELECT 'summed, plain SQL', (m).* FROM bench.measure(:'plain', 3) AS m;
-SELECT 'rooms', (m).* FROM bench.measure(:'answer_many', :rounds) AS m;
-SELECT 'rooms, plain SQL', (m).* FROM bench.measure(:'plain_many', 3) AS m;
+SELECT 'summed', (m).ms, (m).buffers FROM bench.measure(:'answer', :rounds) AS m;
+SELECT 'summed, plain SQL', (m).ms, (m).buffers FROM bench.measure(:'plain', 3) AS m;
+SELECT 'rooms', (m).ms, (m).buffers FROM bench.measure(:'answer_many', :rounds) AS m;
+SELECT 'rooms, plain SQL', (m).ms, (m).buffers FROM bench.measure(:'plain_many', 3) AS m;
 
 -- In a transaction that is undone: the worker sums up only what is committed.
 CREATE PROCEDURE bench.add(workspace int, statements int, size int) LANGUAGE plpgsql AS $$
@@ -119,13 +102,13 @@ END
 $$;
 BEGIN;
 CALL bench.add(:w, 1000, 1);
-SELECT 'fresh 1 000', (m).* FROM bench.measure(:'answer', :rounds) AS m;
+SELECT 'fresh 1 000', (m).ms, (m).buffers FROM bench.measure(:'answer', :rounds) AS m;
 CALL bench.add(:w, 90, 100);
-SELECT 'fresh 10 000, by hundreds', (m).* FROM bench.measure(:'answer', :rounds) AS m;
+SELECT 'fresh 10 000, by hundreds', (m).ms, (m).buffers FROM bench.measure(:'answer', :rounds) AS m;
 ROLLBACK;
 BEGIN;
 CALL bench.add(:w, 50, 1000);
-SELECT 'fresh 50 000, by thousands', (m).* FROM bench.measure(:'answer', :rounds) AS m;
+SELECT 'fresh 50 000, by thousands', (m).ms, (m).buffers FROM bench.measure(:'answer', :rounds) AS m;
 SELECT clock_timestamp() AS begun \gset
 SELECT count(*) AS fresh FROM leadanalytics.activity_fresh_tally \gset
 SELECT leadanalytics.sum_activity(now()) \g /dev/null

@@ -13,9 +13,8 @@ set -euo pipefail
 rounds=${LA_BENCH_ROUNDS:-5}
 seconds=${LA_BENCH_SECONDS:-4}
 connections=8
-front=$LA_STATE/bench-door
 database=(-h "$LA_SOCKET" -U postgres -d leadanalytics -X -q)
-
+. "${BASH_SOURCE%/*}/front.sh"
 
 workspace=$(psql "${database[@]}" -At <<'SQL'
 SELECT leadanalytics.create_workspace('bench', 'bench') AS id \gset
@@ -28,59 +27,33 @@ SQL
 )
 key=$(psql "${database[@]}" -Atc "SELECT leadanalytics.create_key($workspace, 'admin', per_minute => 0)")
 
-# The two functions that stand for "no door" belong to the bench alone; without the door, the role that
-# asks must be one that may.
+# Without the door, the role that asks must be one that may.
 psql "${database[@]}" -o /dev/null -v workspace="$workspace" <<'SQL'
 SELECT leadanalytics.grant_workspace(:workspace, 'leadanalytics_anon');
-CREATE FUNCTION leadanalytics_door.nothing(bytea) RETURNS leadanalytics_door."*/*" LANGUAGE sql STABLE
-    AS $$ SELECT '{}'::leadanalytics_door."*/*" $$;
 CREATE FUNCTION leadanalytics_door.overview(workspace int) RETURNS json LANGUAGE sql STABLE SECURITY DEFINER
     AS $$ SELECT leadanalytics.overview(workspace) $$;
-GRANT EXECUTE ON FUNCTION leadanalytics_door.nothing(bytea), leadanalytics_door.overview(int) TO leadanalytics_anon;
-NOTIFY pgrst, 'reload schema';
+GRANT EXECUTE ON FUNCTION leadanalytics_door.overview(int) TO leadanalytics_anon;
 SQL
 
-# A second nginx with the same configuration but for where its requests end.
-free_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
-mkdir -p "$front"/{run,log,home}
-nothing_port=$(free_port)
 rpc_port=$(free_port)
-sed -e "s|handle_\$la_side?|nothing?|" -e "s|127\.0\.0\.1:$LA_PORT|127.0.0.1:$nothing_port|" \
-    -e "s|pid \".*\"|pid \"$front/run/nginx.pid\"|" -e "s|_log \".*/\([a-z]*\.log\)\"|_log \"$front/log/\1\"|" \
-    -e "s|_temp_path \".*/\([a-z]*\)\"|_temp_path \"$front/home/\1\"|" "$LA_STATE/etc/nginx.conf" |
-    sed '$d' >"$front/nginx.conf"
-cat >>"$front/nginx.conf" <<CONF
-    server {
+start_nothing "    server {
         listen 127.0.0.1:$rpc_port;
-        location / { proxy_pass http://la_ro; proxy_http_version 1.1; proxy_set_header Connection ""; }
-    }
-}
-CONF
-cp "$LA_STATE"/etc/nginx-*.conf "$front/"
-[ "$(id -u)" -ne 0 ] || chown -R postgres "$front"
-as_server() { if [ "$(id -u)" -eq 0 ]; then setpriv --reuid postgres --regid postgres --clear-groups "$@"; else "$@"; fi; }
-as_server nginx -e "$front/log/nginx.log" -c "$front/nginx.conf"
-trap 'kill "$(cat "$front/run/nginx.pid")"' EXIT
+        location / { proxy_pass http://la_ro; proxy_http_version 1.1; proxy_set_header Connection \"\"; }
+    }"
 
-ask() { # NAME URL [HEADER]
-    local out
-    out=$(wrk -t2 -c"$connections" -d"${seconds}s" --latency ${3:+-H "$3"} "$2")
-    ! grep -q 'Non-2xx' <<<"$out" || { echo "$1 does not answer 200: $2" >&2; exit 1; }
-    awk -v name="$1" '/50%/ {p50 = $2} /99%/ {p99 = $2} /Requests\/sec/ {print name, $2, p50, p99}' <<<"$out"
-}
 sql_rate() {
     echo "SELECT leadanalytics.overview($workspace);" >"$front/overview.sql"
     pgbench -h "$LA_SOCKET" -U postgres -n -M prepared -c "$connections" -j 2 -T "$seconds" -f "$front/overview.sql" leadanalytics 2>/dev/null |
         awk '/^tps/ {tps = $3} /latency average/ {avg = $4 "ms"} END {print "sql", tps, avg, "-"}'
 }
-until curl -fsS "http://127.0.0.1:$nothing_port/" >/dev/null 2>&1 && curl -fsS "http://127.0.0.1:$rpc_port/rpc/overview?workspace=$workspace" >/dev/null 2>&1; do sleep 0.2; done
+until curl -fsS "http://127.0.0.1:$rpc_port/rpc/overview?workspace=$workspace" >/dev/null 2>&1; do sleep 0.2; done
 
 for ((round = 0; round <= rounds; round++)); do # the first one warms up
     {
-        ask nothing "http://127.0.0.1:$nothing_port/"
-        ask health "$LA_URL/healthz"
-        ask overview "$LA_URL/analytics/overview" "Authorization: Bearer $key"
-        ask rpc "http://127.0.0.1:$rpc_port/rpc/overview?workspace=$workspace"
+        ask nothing "http://127.0.0.1:$front_port/" $connections "$seconds"
+        ask health "$LA_URL/healthz" $connections "$seconds"
+        ask overview "$LA_URL/analytics/overview" $connections "$seconds" "Authorization: Bearer $key"
+        ask rpc "http://127.0.0.1:$rpc_port/rpc/overview?workspace=$workspace" $connections "$seconds"
         sql_rate
     } | if [ "$round" -eq 0 ]; then cat >/dev/null; else cat; fi
     echo "… round $round of $rounds" >&2

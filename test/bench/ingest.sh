@@ -9,6 +9,7 @@
 #   plain      PostgREST's own bulk insert of the same events behind the same nginx: POST /plain?columns=… of a JSON array
 #              into a table with a column a field (texts as text) and the primary key event_id; in batches of 1 000 also
 #              with three indexes more, and without columns=, where PostgREST reads the keys of every object
+#   fold       as http in batches of 1 000, while the worker folds: how far it is behind at the end, and for how long
 #   bytes      what an event takes, by table and index
 #   one, many  batches of 10 into one workspace, and the same ones spread over 10 000, in two databases; the worker's units
 #
@@ -22,7 +23,7 @@ seed=${LA_BENCH_SEED:-1}
 connections=4
 sizes=(1 10 100 1000)
 here=$LA_SOURCE/test/bench/ingest
-front=$LA_STATE/bench-ingest
+. "${BASH_SOURCE%/*}/front.sh"
 rows=$front/rows
 geo=$front/geo
 PGOPTIONS="-c bench.seed=$seed -c client_min_messages=warning ${LA_BENCH_OPTIONS-}"
@@ -30,14 +31,13 @@ export PGOPTIONS LA_SOURCE
 db() { psql -h "$LA_SOCKET" -U postgres -X -q -v ON_ERROR_STOP=1 "$@"; }
 sql() { db -d leadanalytics "$@"; }
 said() { printf "… %s (%d s)\n" "$*" "$SECONDS" >&2; }
-as_server() { if [ "$(id -u)" -eq 0 ]; then setpriv --reuid postgres --regid postgres --clear-groups "$@"; else "$@"; fi; }
 
-mkdir -p "$front"/{run,log,home} "$rows" "$geo"
+mkdir -p "$rows" "$geo"
 [ "$(id -u)" -ne 0 ] || chown -R postgres "$front"
 
 # The worker stays away: what it does is run by hand where it is measured.
 begin_database() { # NAME
-    db -d "$1" -c 'UPDATE leadanalytics.unit SET enabled = false' -c 'CREATE SCHEMA bench' -f "$here/../draw.sql" -f "$here/../cpu.sql" -f "$here/stream.sql" -f "$here/measure.sql" >/dev/null
+    db -d "$1" -c 'UPDATE leadanalytics.unit SET enabled = false' -c 'CREATE SCHEMA bench' -f "$here/../draw.sql" -f "$here/../cpu.sql" -f "$here/../units.sql" -f "$here/stream.sql" -f "$here/measure.sql" >/dev/null
 }
 
 part_sql() {
@@ -97,7 +97,7 @@ SQL
             for way in body plain; do
                 sql -c "\copy (SELECT host(ip), user_agent, $way FROM bench.batch WHERE kind = 'http' AND round = $round AND size = $size ORDER BY k) TO '$front/$way'"
             done
-            post http "$door_port" /api/v1/track "$front/body" '^HTTP/1.1 200 .*"rejected":\[\]' "Authorization: Bearer $key"
+            post http "$front_port" /api/v1/track "$front/body" '^HTTP/1.1 200 .*"rejected":\[\]' "Authorization: Bearer $key"
             post plain "$plain_port" "/plain?columns=$columns" "$front/plain" '^HTTP/1.1 201 ' 'Prefer: return=minimal'
             [ "$size" -eq 1000 ] || continue
             post 'plain, 4 indexes' "$plain_port" "/plain_indexed?columns=$columns" "$front/plain" '^HTTP/1.1 201 ' 'Prefer: return=minimal'
@@ -110,38 +110,50 @@ SQL
 post() { # WAY PORT PATH FILE EXPECT HEADER: uses round and size
     local way=$1 seconds parts
     shift
-    parts=$(perl "$here/post.pl" "$1" "$2" "$connections" "$3" "$4" "nginx=$nginx postgrest=$postgrest postgres=$postgres" "$5")
+    parts=$(perl "$here/post.pl" "$1" "$2" "$connections" "$3" "$4" "nginx=$front_nginx postgrest=$postgrest postgres=$postgres" "$5")
     read -r _ seconds nginx_s postgrest_s postgres_s client_s <<<"$parts"
     sql -c "INSERT INTO bench.figure SELECT '$way', $size, $round, sum(n), 1e6 * ($nginx_s + $postgrest_s + $postgres_s), 1e6 * $seconds,
                    '$nginx_s $postgrest_s $postgres_s $client_s' FROM bench.batch WHERE kind = 'http' AND round = $round AND size = $size"
 }
 
-# A second nginx with the same configuration, but for one thing: addresses come from X-Forwarded-For.
+# A second nginx, to which addresses come in X-Forwarded-For.
 begin_front() {
-    free_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
-    door_port=$(free_port)
     plain_port=$(free_port)
-    sed -e "s|127\.0\.0\.1:$LA_PORT|127.0.0.1:$door_port|" -e "s|pid \".*\"|pid \"$front/run/nginx.pid\"|" \
-        -e "s|_log \".*/\([a-z]*\.log\)\"|_log \"$front/log/\1\"|" -e "s|_temp_path \".*/\([a-z]*\)\"|_temp_path \"$front/home/\1\"|" \
-        -e 's|^http {|&\n    set_real_ip_from 127.0.0.1;\n    real_ip_header X-Forwarded-For;|' "$LA_STATE/etc/nginx.conf" |
-        sed '$d' >"$front/nginx.conf"
-    cat >>"$front/nginx.conf" <<CONF
-    server {
+    second_front 's|^http {|&\n    set_real_ip_from 127.0.0.1;\n    real_ip_header X-Forwarded-For;|' "    server {
         listen 127.0.0.1:$plain_port;
         client_max_body_size 8m;
         client_body_buffer_size 8m;
-        location / { proxy_pass http://la_rw; proxy_http_version 1.1; proxy_set_header Connection ""; }
-    }
-}
-CONF
-    cp "$LA_STATE"/etc/nginx-*.conf "$front/"
-    as_server nginx -e "$front/log/nginx.log" -c "$front/nginx.conf"
-    nginx=$(cat "$front/run/nginx.pid")
-    trap 'kill "$nginx"' EXIT
+        location / { proxy_pass http://la_rw; proxy_http_version 1.1; proxy_set_header Connection \"\"; }
+    }"
     postgres=$(head -n 1 "$LA_STATE/pg/postmaster.pid")
     postgrest=$({ as_server find /proc -maxdepth 2 -name cwd -lname "$LA_STATE/home/rw" -printf '%f %h\n' 2>/dev/null || true; } | sed -n '1s|.*/proc/||p')
     until [ "$(curl -s -o /dev/null -w '%{http_code}' -d '[]' -H 'Content-Type: application/json' "http://127.0.0.1:$plain_port/plain")" = 201 ]; do sleep 0.2; done
 }
+
+# The same events by HTTP while the worker folds them: how far behind it is at the end, and for how long.
+part_caught_up() {
+    local key begun behind
+    said "making $events events for HTTP and the fold"
+    sql -o /dev/null <<SQL
+SELECT bench.make_stream('fold', $events, true);
+ANALYZE bench.stream;
+SELECT bench.make_batches('fold', $events, 0, '{"1000": 1}', $connections);
+CREATE TABLE bench.caught (events bigint, posted float8, behind bigint, after float8);
+UPDATE leadanalytics.unit SET enabled = true WHERE name = 'fold';
+SQL
+    key=$(sql -Atc "SELECT leadanalytics.create_key($workspace, 'admin', per_minute => 0)")
+    # what the rounds before have left
+    until [ "$(unfolded)" = 0 ]; do sleep 0.2; done
+    sql -c "\copy (SELECT host(ip), user_agent, body FROM bench.batch WHERE kind = 'fold' ORDER BY k) TO '$front/body'"
+    begun=$(date +%s.%N)
+    perl "$here/post.pl" "$front_port" /api/v1/track "$connections" "$front/body" '^HTTP/1.1 200 .*"rejected":\[\]' "nginx=$front_nginx postgrest=$postgrest postgres=$postgres" "Authorization: Bearer $key" >/dev/null
+    behind=$(unfolded)
+    sql -c "INSERT INTO bench.caught SELECT sum(n), extract(epoch FROM clock_timestamp()) - $begun, $behind FROM bench.batch WHERE kind = 'fold'"
+    until [ "$(unfolded)" = 0 ]; do sleep 0.05; done
+    sql -c "UPDATE bench.caught SET after = extract(epoch FROM clock_timestamp()) - $begun - posted" \
+        -c "UPDATE leadanalytics.unit SET enabled = false WHERE name = 'fold'"
+}
+unfolded() { sql -Atc "SELECT coalesce(sum(n), 0) FROM leadanalytics.ledger WHERE workspace = $workspace"; }
 
 part_small() {
     local sites=10000 way round part last
@@ -191,5 +203,6 @@ begin_database leadanalytics
 part_sql
 part_bytes
 part_http
+part_caught_up
 part_small
 sql -v events="$events" -v seed="$seed" -v rounds="$rounds" -v geo="$with_geo" -v connections="$connections" -f "$here/report.sql"

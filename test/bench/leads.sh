@@ -9,7 +9,7 @@ set -euo pipefail
 rows=${LA_BENCH_ROWS:-1000000}
 rounds=${LA_BENCH_ROUNDS:-7}
 
-psql -h "$LA_SOCKET" -U postgres -d leadanalytics -X -q -At -F ' ' -v rows="$rows" -v rounds="$rounds" <<'SQL'
+psql -h "$LA_SOCKET" -U postgres -d leadanalytics -X -q -At -F ' ' -v here="$LA_SOURCE/test/bench" -v rows="$rows" -v rounds="$rounds" <<'SQL'
 SET client_min_messages = warning;
 SET jit = off;
 SET max_parallel_workers_per_gather = 0;
@@ -48,24 +48,7 @@ VACUUM ANALYZE leadanalytics.lead_tally;
 \echo size of lead, its indexes, of them the search (MB)
 SELECT pg_relation_size('leadanalytics.lead') / 1048576, pg_indexes_size('leadanalytics.lead') / 1048576, pg_relation_size('leadanalytics.lead_search') / 1048576;
 
-CREATE FUNCTION bench.measure(call text, rounds int, OUT ms numeric, OUT total text, OUT buffers bigint) LANGUAGE plpgsql AS $$
-DECLARE
-    begun timestamptz;
-    times numeric[] := '{}';
-    plan json;
-BEGIN
-    FOR round IN 0 .. rounds LOOP
-        begun := clock_timestamp();
-        EXECUTE format('SELECT (%s)->>''total''', call) INTO total;
-        IF round > 0 THEN
-            times := times || extract(epoch FROM clock_timestamp() - begun)::numeric * 1000;
-        END IF;
-    END LOOP;
-    ms := (SELECT round(percentile_disc(0.5) WITHIN GROUP (ORDER BY t), 1) FROM unnest(times) AS t);
-    EXECUTE format('EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) SELECT %s', call) INTO plan;
-    buffers := (plan->0->'Plan'->>'Shared Hit Blocks')::bigint + (plan->0->'Plan'->>'Shared Read Blocks')::bigint;
-END
-$$;
+\i :here/call.sql
 CREATE TABLE bench.call (n int GENERATED ALWAYS AS IDENTITY, what text, arguments text);
 INSERT INTO bench.call (what, arguments)
 SELECT format('%s %s', sort, filter), format(', sort => %L%s', sort, arguments)

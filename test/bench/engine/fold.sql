@@ -73,22 +73,14 @@ $$;
 
 CREATE PROCEDURE bench.run_units(times int) LANGUAGE plpgsql AS $$
 DECLARE
+    ends CONSTANT timestamptz := (SELECT now FROM bench.fact);
     unit text;
-    outcome text;
-    cpu float8;
-    begun timestamptz;
+    cpu_us float8;
+    wall_us float8;
 BEGIN
     FOR unit IN SELECT u.name FROM leadanalytics.unit u WHERE u.kind <> 'procedure' ORDER BY u.name LOOP
-        begun := clock_timestamp();
-        cpu := bench.cpu_us();
-        FOR i IN 1 .. times LOOP
-            outcome := leadanalytics.run_unit(unit, (SELECT now FROM bench.fact));
-            COMMIT;
-            IF outcome <> 'done' THEN
-                RAISE EXCEPTION '% %', unit, outcome;
-            END IF;
-        END LOOP;
-        INSERT INTO bench.folded (what, calls, cpu_us, wall_us) VALUES ('unit ' || unit, times, bench.cpu_us() - cpu, extract(epoch FROM clock_timestamp() - begun) * 1e6);
+        CALL bench.run_unit(unit, ends, times, cpu_us, wall_us);
+        INSERT INTO bench.folded (what, calls, cpu_us, wall_us) VALUES ('unit ' || unit, times, cpu_us, wall_us);
     END LOOP;
 END
 $$;

@@ -74,26 +74,14 @@ $$;
 CREATE PROCEDURE bench.run_units(way text, now timestamptz, times int) LANGUAGE plpgsql AS $$
 DECLARE
     unit text;
-    outcome text;
-    begun timestamptz;
-    cpu float8;
+    cpu_us float8;
+    wall_us float8;
 BEGIN
     FOR unit IN SELECT u.name FROM leadanalytics.unit u WHERE u.kind <> 'procedure' ORDER BY u.name LOOP
-        begun := clock_timestamp();
-        cpu := bench.cpu_us();
-        FOR i IN 1 .. times + 1 LOOP
-            outcome := leadanalytics.run_unit(unit, now);
-            COMMIT;
-            IF outcome <> 'done' THEN
-                RAISE EXCEPTION '% %', unit, outcome;
-            END IF;
-            IF i >= times THEN
-                INSERT INTO bench.figure VALUES (way || CASE WHEN i = times THEN ' work' ELSE ' idle' END, NULL, 1, 1, bench.cpu_us() - cpu,
-                                                 extract(epoch FROM clock_timestamp() - begun) * 1e6, unit);
-                begun := clock_timestamp();
-                cpu := bench.cpu_us();
-            END IF;
-        END LOOP;
+        CALL bench.run_unit(unit, now, times, cpu_us, wall_us);
+        INSERT INTO bench.figure VALUES (way || ' work', NULL, 1, 1, cpu_us, wall_us, unit);
+        CALL bench.run_unit(unit, now, 1, cpu_us, wall_us);
+        INSERT INTO bench.figure VALUES (way || ' idle', NULL, 1, 1, cpu_us, wall_us, unit);
     END LOOP;
 END
 $$;

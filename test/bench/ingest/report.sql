@@ -32,6 +32,8 @@ SELECT size AS batch, way, bench.per(percentile_disc(0.5) WITHIN GROUP (ORDER BY
        bench.per(percentile_disc(0.5) WITHIN GROUP (ORDER BY split_part(note, ' ', 3)::float8 * 1e6 / events)) AS "PostgreSQL", bench.per(percentile_disc(0.5) WITHIN GROUP (ORDER BY split_part(note, ' ', 4)::float8 * 1e6 / events)) AS "who posts"
 FROM bench.figure WHERE (way = 'http' OR way LIKE 'plain%') AND round > 0 GROUP BY size, way ORDER BY size, way;
 
+\echo the fold behind HTTP, batches of 1 000 while the worker folds (bar: caught up within 5 s of the end)
+SELECT events, round(events / posted) AS "events/s", behind AS "not folded at the end", round(after::numeric, 1) AS "caught up after, s" FROM bench.caught;
 \echo bytes an event, after VACUUM (bar: 350 with segments)
 WITH each AS (
     SELECT part, what, bytes::float8 / events AS per FROM bench.bytes, bench.taken
