@@ -7,10 +7,28 @@
 
 #include "core/export.h"
 
+/* Leave out the values that do not count for want of a text; how many are left. */
+static int
+keep_texts(LaAsked *asked, int workspace, LaEntry **entries, int n)
+{
+	int *values = palloc(Max(n, 1) * sizeof(int));
+	const char **texts = palloc0(Max(n, 1) * sizeof(char *));
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+		values[i] = rollup_value(entries[i]);
+	rollup_texts(asked, workspace, values, n, texts);
+	for (int i = 0; i < n; i++)
+		if (texts[i] != NULL)
+			entries[kept++] = entries[i];
+	return kept;
+}
+
 LA_FUNCTION(la_rollup_members)
 {
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	LaDimension dimension = rollup_asked(name)->dimension;
+	LaAsked *asked = rollup_asked(name);
+	LaDimension dimension = asked->dimension;
 	LaDimensions wanted = LA_BIT(dimension);
 	TimestampTz bounds[] = {PG_GETARG_TIMESTAMPTZ(2), PG_GETARG_TIMESTAMPTZ(3)};
 	LaGather gather = {.workspace = PG_GETARG_INT32(0),
@@ -43,6 +61,8 @@ LA_FUNCTION(la_rollup_members)
 		rollup_tell_moved(&gather);
 	}
 	entries = rollup_entries(tally, &n);
+	if (asked->texts_only)
+		n = keep_texts(asked, gather.workspace, entries, n);
 	if (n == 1)
 		all = entries[0];
 	else
