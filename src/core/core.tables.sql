@@ -100,7 +100,7 @@ CREATE TABLE leadanalytics.route (
     builtin boolean NOT NULL DEFAULT false,
     from_fold boolean NOT NULL DEFAULT false,
     rate_class text COLLATE "C", -- of leadanalytics.rate_class, which room realtime makes
-    open text[] NOT NULL DEFAULT '{}',
+    open_members text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (path, method)
 );
 COMMENT ON TABLE leadanalytics.route IS 'the HTTP interface: method and path → SQL function';
@@ -117,7 +117,7 @@ COMMENT ON COLUMN leadanalytics.route.timeout_ms IS 'after this the request is g
 COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement envelope';
 COMMENT ON COLUMN leadanalytics.route.rate_class IS 'whose limit its requests have (leadanalytics.rate_limits); null: the class of its family, when there is one';
 COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI, which takes its schema from it: members that not all elements of an array have are optional';
-COMMENT ON COLUMN leadanalytics.route.open IS 'objects in it whose members are data, and so differ from answer to answer: paths such as counts or series[]';
+COMMENT ON COLUMN leadanalytics.route.open_members IS 'members of the example that are data, and may be others or none: paths such as counts.signup or series[].signup';
 
 CREATE TABLE leadanalytics.route_param (
     method text COLLATE "C" NOT NULL,

@@ -88,7 +88,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.openapi_body(leadanalytics.route) IS 'the request body of a route; null without one';
 
 -- What JSON is like that these are examples of. Any scalar may be null: an example cannot say of what there is none.
-CREATE FUNCTION leadanalytics.openapi_shape(examples json[], path text, open text[])
+CREATE FUNCTION leadanalytics.openapi_shape(examples json[], path text, open_members text[])
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 DECLARE
     types CONSTANT text[] := ARRAY(SELECT DISTINCT json_typeof(e) COLLATE "C" FROM unnest(examples) e ORDER BY 1);
@@ -99,18 +99,23 @@ BEGIN
         'type', CASE WHEN types <@ '{null}' THEN NULL
                      WHEN types <@ '{array,object}' THEN CASE cardinality(types) WHEN 1 THEN to_json(types[1]) ELSE to_json(types) END
                      ELSE to_json(array_remove(types, 'null') || 'null'::text) END,
-        'items', CASE WHEN cardinality(elements) > 0 THEN leadanalytics.openapi_shape(elements, path || '[]', open) END,
-        'required', CASE WHEN path <> ALL (open) THEN (
+        'items', CASE WHEN cardinality(elements) > 0 THEN leadanalytics.openapi_shape(elements, path || '[]', open_members) END,
+        'required', (
             SELECT json_agg(k.key ORDER BY k.place)
             FROM (SELECT m.key, min(m.place) AS place FROM unnest(objects) o, json_object_keys(o) WITH ORDINALITY AS m (key, place)
-                  GROUP BY m.key HAVING count(*) = cardinality(objects)) AS k) END,
+                  WHERE ltrim(path || '.' || m.key, '.') <> ALL (open_members)
+                  GROUP BY m.key HAVING count(*) = cardinality(objects)) AS k),
+        'additionalProperties', (
+            SELECT leadanalytics.openapi_shape(array_agg(m.value), path || '.', open_members)
+            FROM unnest(objects) o, json_each(o) m
+            WHERE ltrim(path || '.' || m.key, '.') = ANY (open_members) HAVING count(*) > 0),
         'properties', (
-            SELECT json_object_agg(k.key, leadanalytics.openapi_shape(k.members, ltrim(path || '.' || k.key, '.'), open) ORDER BY k.place, k.key)
+            SELECT json_object_agg(k.key, leadanalytics.openapi_shape(k.members, ltrim(path || '.' || k.key, '.'), open_members) ORDER BY k.place, k.key)
             FROM (SELECT m.key, min(m.place) AS place, array_agg(m.value) AS members FROM unnest(objects) o, json_each(o) WITH ORDINALITY AS m (key, value, place)
                   GROUP BY m.key) AS k)));
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.openapi_shape(json[], text, text[]) IS 'the JSON schema of what examples are of; path: where they stand, open: as leadanalytics.route has it';
+COMMENT ON FUNCTION leadanalytics.openapi_shape(json[], text, text[]) IS 'the JSON schema of what examples are of; path: where they stand, open_members: as leadanalytics.route has them';
 
 CREATE FUNCTION leadanalytics.openapi_envelope(route leadanalytics.route, data json)
 RETURNS json LANGUAGE sql STABLE AS $$
@@ -126,7 +131,7 @@ CREATE FUNCTION leadanalytics.openapi_success(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
     SELECT json_build_object('application/json', CASE WHEN (route).example IS NULL THEN '{}'::json ELSE json_build_object(
         'schema', leadanalytics.openapi_shape(ARRAY[e.example],
-                                              '', ARRAY(SELECT CASE WHEN (route).family IN ('engagement', 'campaigns') THEN 'data.' ELSE '' END || o FROM unnest((route).open) o)),
+                                              '', ARRAY(SELECT CASE WHEN (route).family IN ('engagement', 'campaigns') THEN 'data.' ELSE '' END || o FROM unnest((route).open_members) o)),
         'example', e.example) END)
     FROM leadanalytics.openapi_envelope(route, (route).example) AS e (example)
 $$;

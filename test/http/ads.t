@@ -64,7 +64,6 @@ says(put('[' . join(',', figure(date => '2026-02-30'), figure(), '1', figure(pla
     'S5-11 each by itself');
 says(put('[]'), '{"accepted":0,"rejected":[]}', 'S5-11 an empty array');
 is_error(put($_->[0]), 'public', 400, 'Invalid request body', "S5-11 $_->[1]") for ['', 'no body'], ['{', 'no JSON'], ['"x"', 'a text'], ['[' . join(',', ('1') x 1001) . ']', '1001 items'];
-is_error(put('[{"date":"2026-03-16","platform":"meta","account_id":"\u0000"}]'), 'public', 400, undef, 'S5-11 a character that is none');
 is(json(put('[' . join(',', map { figure(campaign_id => "n$_", spend => $_) } 1 .. 1000) . ']'))->{accepted}, 1000, 'S5-11 a thousand');
 
 # Limits: 50, from 1 to 200, unreadable: 50 (D-59); totals are of all.
@@ -88,7 +87,8 @@ says(ads("$april&level=adset"), '{"data":[' . join(',', map { deep('adset', $_, 
 says(ads("$april&level=ad"), '{"data":[' . join(',', map { deep('ad', $_, qq("adset_id":"s$_","adset_name":"S$_","ad_id":"a$_","ad_name":"A$_",), '"PAUSED"') } 2, 1) . "],$tail", 'S5-11 ads');
 
 # The headers that every answer of S5 has.
-my $r = ads($range);
+my $counted = sql('SELECT leadanalytics.create_key($1, $2, per_minute => 1000)', $id, 'sdk');
+my $r = request('GET', "/api/v1/ads?$range", ["Authorization: Bearer $counted"]);
 ok(defined header($r, $_), "S5 $_") for qw(X-RateLimit-Limit X-RateLimit-Remaining X-RateLimit-Reset);
 
 # Another workspace sees nothing of it.
