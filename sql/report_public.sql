@@ -83,7 +83,7 @@ WITH place AS (
 ), numbered AS (
     SELECT id, row_number() OVER (ORDER BY id) AS n FROM place
 )
-UPDATE leadanalytics.session s SET place = n.id FROM numbered n WHERE s.workspace = :w AND n.n = s.number % 9;
+UPDATE leadanalytics.session s SET place = n.id FROM numbered n WHERE s.workspace = :w AND n.n = abs(hashtext(s.session_id)) % 9;
 SELECT leadanalytics.fold(:w, '2026-12-01') > 1500 AS folded;
 SELECT leadanalytics.build(:w, '2026-12-01') > 0 AS built;
 -- and what is not folded
