@@ -83,7 +83,9 @@ WITH place AS (
 ), numbered AS (
     SELECT id, row_number() OVER (ORDER BY id) AS n FROM place
 )
-UPDATE leadanalytics.session s SET place = n.id FROM numbered n WHERE s.workspace = :w AND n.n = abs(hashtext(s.session_id)) % 9;
+UPDATE leadanalytics.session s SET place = n.id
+FROM numbered n, (SELECT number, row_number() OVER (ORDER BY number) AS nth FROM leadanalytics.session WHERE workspace = :w) AS o
+WHERE s.workspace = :w AND o.number = s.number AND n.n = o.nth % 9;
 SELECT leadanalytics.fold(:w, '2026-12-01') > 1500 AS folded;
 SELECT leadanalytics.build(:w, '2026-12-01') > 0 AS built;
 -- and what is not folded

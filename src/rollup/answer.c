@@ -284,12 +284,7 @@ LA_FUNCTION(la_rollup_answer)
 	SPI_connect();
 	tally = rollup_tally(wanted);
 	rollup_gather(&gather, tally);
-	if (gather.moved)
-		ereport(NOTICE,
-		        (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
-		         errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather.bounds[0])),
-		                   pstrdup(timestamptz_to_str(gather.bounds[gather.nslots]))),
-		         errhint("Events are kept for as long as leadanalytics.event_retention says.")));
+	rollup_tell_moved(&gather);
 	if (question.robots)
 		join_robots(tally);
 	for (int i = 0; i < nasked; i++)

@@ -21,6 +21,12 @@ BEGIN
         SELECT e.at, NULL, 1::bigint, (e.kind = 'p')::int::bigint, (e.kind = 'c')::int::bigint, e.visitor::bigint
         FROM leadanalytics.event e
         WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot);
+    WHEN dimension = 'person' THEN
+        RETURN QUERY
+        SELECT e.at, NULL, 1::bigint, 0::bigint, 0::bigint, e.person::bigint
+        FROM leadanalytics.event e
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot)
+          AND e.visitor IS NULL AND e.person IS NOT NULL;
     WHEN dimension = 'fingerprint' THEN
         RETURN QUERY
         SELECT e.at, NULL, 0::bigint, 0::bigint, 0::bigint, e.fingerprint::bigint
@@ -70,6 +76,7 @@ BEGIN
                    WHEN 'entry_page' THEN coalesce(t.parts[1], t.parts[2])
                    WHEN 'referrer' THEN leadanalytics.host_of(t.parts[1])
                    WHEN 'utm_source' THEN t.parts[1] WHEN 'utm_medium' THEN t.parts[2] WHEN 'utm_campaign' THEN t.parts[3]
+                   WHEN 'touch' THEN leadanalytics.touch_of(t.parts)
                    WHEN 'country' THEN t.parts[1] WHEN 'region' THEN t.parts[2] WHEN 'city' THEN t.parts[3]
                    WHEN 'country_region' THEN concat(t.parts[1], '/') || t.parts[2]
                    WHEN 'country_city' THEN concat(t.parts[1], '/') || t.parts[3]
@@ -82,7 +89,7 @@ BEGIN
         LEFT JOIN leadanalytics.term t ON t.workspace = s.workspace AND t.id =
             CASE WHEN dimension LIKE 'entry%' THEN s.entry_page
                  WHEN dimension = 'referrer' THEN s.referrer
-                 WHEN dimension LIKE 'utm%' THEN s.campaign
+                 WHEN dimension LIKE 'utm%' OR dimension = 'touch' THEN s.campaign
                  WHEN dimension IN ('country', 'region', 'city', 'country_region', 'country_city') THEN s.place
                  ELSE s.agent END
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends;
@@ -154,3 +161,28 @@ COMMENT ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz
     'to the next (none when there is only one). top > 0: only that many values, by their first count or by_members, then by text; texts in as_none count as no value; only_values: these values, {}: all. '
     'Exact and current whatever is folded';
 GRANT EXECUTE ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) TO leadanalytics_read;
+
+-- The members themselves, for who asks further about them.
+CREATE FUNCTION leadanalytics.members_from_segments(workspace int, dimension text, starts timestamptz, ends timestamptz, now timestamptz, include_bots boolean)
+RETURNS bytea LANGUAGE c STABLE STRICT SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS 'MODULE_PATHNAME', 'la_rollup_members';
+COMMENT ON FUNCTION leadanalytics.members_from_segments(int, text, timestamptz, timestamptz, timestamptz, boolean) IS
+    'leadanalytics.members() from segments, where there are any, and rows';
+
+CREATE FUNCTION leadanalytics.members(
+    workspace int, dimension text, starts timestamptz, ends timestamptz, now timestamptz DEFAULT now(), include_bots boolean DEFAULT false)
+RETURNS bytea LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    allowed CONSTANT int := leadanalytics.permitted(workspace);
+BEGIN
+    IF current_setting('leadanalytics.exact')::boolean THEN
+        RETURN (SELECT leadanalytics.bitmap(coalesce(array_agg(DISTINCT f.member::int) FILTER (WHERE f.member IS NOT NULL), '{}'))
+                FROM leadanalytics.facts(allowed, dimension, starts, ends, members.now, include_bots) f);
+    END IF;
+    RETURN leadanalytics.members_from_segments(allowed, dimension, starts, ends, members.now, include_bots);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.members(int, text, timestamptz, timestamptz, timestamptz, boolean) IS
+    'the distinct members of a dimension (total: visitors'' numbers, person: those of persons named by events without a visitor) from starts until before ends, '
+    'as a set: see leadanalytics.bitmap_numbers()';
+GRANT EXECUTE ON FUNCTION leadanalytics.members(int, text, timestamptz, timestamptz, timestamptz, boolean) TO leadanalytics_read;

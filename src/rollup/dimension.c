@@ -20,6 +20,7 @@ static const struct
     [LA_NAME] = {{"events"}, "visitors"},
     [LA_PAGE] = {{"pageviews"}, "visitors"},
     [LA_PAGE_SESSION] = {{NULL}, "sessions"},
+    [LA_PERSON] = {{"events"}, "persons"},
     [LA_SESSION] = {{"sessions"}, NULL},
     [LA_SUSPECTED] = {{"sessions"}, "fingerprints"},
     [LA_ENTRY] = {{"sessions"}, "visitors"},
@@ -55,6 +56,7 @@ static LaAsked asked[] = {
     {"page", LA_PAGE, TEXT(ADDRESS)},
     {"path", LA_PAGE, TEXT("t.parts[2]")},
     {"page_session", LA_PAGE_SESSION, TEXT(ADDRESS)},
+    {"person", LA_PERSON},
     {"session", LA_SESSION},
     {"suspected", LA_SUSPECTED},
     {"entry_page", LA_ENTRY, TEXT(ADDRESS)},
@@ -63,6 +65,7 @@ static LaAsked asked[] = {
     {"utm_source", LA_CAMPAIGN, TEXT("t.parts[1]")},
     {"utm_medium", LA_CAMPAIGN, TEXT("t.parts[2]")},
     {"utm_campaign", LA_CAMPAIGN, TEXT("t.parts[3]")},
+    {"touch", LA_CAMPAIGN, TEXT("leadanalytics.touch_of(t.parts)")},
     {"country", LA_PLACE, TEXT("t.parts[1]")},
     {"region", LA_PLACE, TEXT("t.parts[2]")},
     {"city", LA_PLACE, TEXT("t.parts[3]")},
@@ -127,7 +130,7 @@ rollup_all(void)
 
 	for (int dimension = 0; dimension < LA_DIMENSIONS; dimension++)
 		if (rollup_ncounts(dimension) > 0 || rollup_has_set(dimension))
-			all |= LA_BIT(dimension) | (dimension <= LA_PAGE_SESSION ? LA_BIT(LA_ROBOTS + dimension) : 0);
+			all |= LA_BIT(dimension) | (dimension < LA_SESSION ? LA_BIT(LA_ROBOTS + dimension) : 0);
 	return all;
 }
 
@@ -166,6 +169,8 @@ rollup_count_event(LaTally *tally, int slot, const LaEventFact *event)
 		if (event->visitor != 0)
 			rollup_add_number(tally, total, event->visitor);
 	}
+	if (event->visitor == 0 && event->person != 0)
+		add(tally, slot, robots + LA_PERSON, 0, 1, event->person);
 	if (event->fingerprint != 0)
 		add(tally, slot, robots + LA_FINGERPRINT, 0, 0, event->fingerprint);
 	add(tally, slot, robots + LA_NAME, event->name, 1, event->visitor);

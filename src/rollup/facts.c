@@ -26,7 +26,8 @@ static LaQuery numbers_between = {"SELECT min(s.number + 0), max(s.number + 0) F
                                   3,
                                   {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-#define EVENT_COLUMNS "e.at, e.id, e.session, e.visitor, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
+#define EVENT_COLUMNS                                                                                        \
+	"e.at, e.id, e.session, e.visitor, e.person, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
 
 /* By id alone: the ids of a ledger's row are one workspace's, and its times tell the leaf. */
 static LaQuery events_of_ledger = {
@@ -261,11 +262,12 @@ take_event(TupleTableSlot *row, void *arg)
 	    .id = DatumGetInt64(row->tts_values[1]),
 	    .session = DatumGetInt64(NUMBER(row, 2)),
 	    .visitor = DatumGetInt32(NUMBER(row, 3)),
-	    .name = DatumGetInt32(row->tts_values[4]),
-	    .page = DatumGetInt32(NUMBER(row, 5)),
-	    .fingerprint = DatumGetInt32(NUMBER(row, 6)),
-	    .kind = DatumGetChar(row->tts_values[7]),
-	    .is_bot = DatumGetBool(row->tts_values[8]),
+	    .person = DatumGetInt32(NUMBER(row, 4)),
+	    .name = DatumGetInt32(row->tts_values[5]),
+	    .page = DatumGetInt32(NUMBER(row, 6)),
+	    .fingerprint = DatumGetInt32(NUMBER(row, 7)),
+	    .kind = DatumGetChar(row->tts_values[8]),
+	    .is_bot = DatumGetBool(row->tts_values[9]),
 	};
 
 	taker->take(&event, taker->arg);

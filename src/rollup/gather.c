@@ -90,13 +90,10 @@ end_of_tail(const LaSessionFact *session, void *arg)
 		rollup_count_end(of->tally, span->slot, session);
 }
 
-#define OF_EVENTS                                                                                            \
-	(LA_BIT(LA_TOTAL) | LA_BIT(LA_FINGERPRINT) | LA_BIT(LA_NAME) | LA_BIT(LA_PAGE) | LA_BIT(LA_PAGE_SESSION))
-
 static bool
 wants_events(const LaTally *tally)
 {
-	return (rollup_wanted(tally) & (OF_EVENTS | OF_EVENTS << LA_ROBOTS)) != 0;
+	return (rollup_wanted(tally) & (LA_OF_EVENTS | LA_OF_EVENTS << LA_ROBOTS)) != 0;
 }
 
 static bool
@@ -238,4 +235,15 @@ rollup_gather(LaGather *gather, LaTally *tally)
 	gather_rows(&of);
 	if (gather->with_tail)
 		gather_tail(&of);
+}
+
+void
+rollup_tell_moved(const LaGather *gather)
+{
+	if (!gather->moved)
+		return;
+	ereport(NOTICE, (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
+	                 errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather->bounds[0])),
+	                           pstrdup(timestamptz_to_str(gather->bounds[gather->nslots]))),
+	                 errhint("Events are kept for as long as leadanalytics.event_retention says.")));
 }

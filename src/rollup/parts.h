@@ -35,7 +35,8 @@ typedef enum LaDimension
 	LA_NAME,         /* events by name: how many; visitors */
 	LA_PAGE,         /* pageviews by page: how many; visitors */
 	LA_PAGE_SESSION, /* pageviews by page: none; sessions */
-	LA_SESSION = 10, /* sessions by their start: how many */
+	LA_PERSON = 10,  /* events that name a person and no visitor: how many; persons */
+	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
 	LA_REFERRER,
@@ -60,6 +61,7 @@ typedef struct LaEventFact
 	int64 id;
 	int64 session; /* 0: none, as everywhere here */
 	int visitor;
+	int person; /* whom the event itself named */
 	int name;
 	int page;
 	int fingerprint;
@@ -146,6 +148,7 @@ extern const char *rollup_count_name(int dimension, int count);
 extern bool rollup_has_set(int dimension);
 extern int rollup_ncounts(int dimension);
 extern LaDimensions rollup_all(void);
+#define LA_OF_EVENTS (LA_BIT(LA_SESSION) - LA_BIT(LA_TOTAL)) /* robots' apart */
 
 /* What can be asked for by name: a dimension, and its values grouped by a text. */
 typedef struct LaAsked
@@ -290,6 +293,7 @@ typedef struct LaGather
 } LaGather;
 
 extern void rollup_gather(LaGather *gather, LaTally *tally);
+extern void rollup_tell_moved(const LaGather *gather); /* a notice, when the bounds were */
 
 /* state.c: the workspace's row, held by who writes its segments. With SPI connected and a snapshot pushed. */
 typedef struct LaRollupState
