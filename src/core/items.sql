@@ -1,0 +1,70 @@
+-- Bodies of many: one item or an array of at most 1 000, each taken or rejected by itself (CONTRACT section 0).
+
+CREATE FUNCTION leadanalytics.items(body json)
+RETURNS TABLE (index int, item json) LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF json_typeof(body) = 'object' THEN
+        RETURN QUERY SELECT 0, body;
+    ELSIF json_typeof(body) = 'array' AND json_array_length(body) <= 1000 THEN
+        RETURN QUERY SELECT (e.place - 1)::int, e.value FROM json_array_elements(body) WITH ORDINALITY AS e (value, place);
+    ELSE
+        RAISE EXCEPTION 'Invalid request body' USING ERRCODE = 'LA400', HINT = 'The body is an object, or an array of at most 1 000.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.items(json) IS 'the items of a body: it is one, or an array of at most 1 000';
+
+CREATE FUNCTION leadanalytics.text_fault(item json, name text, required boolean, longest int)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN json_typeof(item) <> 'object' THEN 'Not an object'
+                WHEN coalesce(json_typeof(item -> name), 'null') = 'null' THEN CASE WHEN required THEN name || ' is required' END
+                WHEN json_typeof(item -> name) <> 'string' OR char_length(item ->> name) > longest OR (required AND item ->> name = '')
+                    THEN 'Invalid ' || name END
+$$;
+COMMENT ON FUNCTION leadanalytics.text_fault(json, text, boolean, int) IS 'what is wrong with a text member of an item, null when nothing is';
+
+CREATE FUNCTION leadanalytics.whole_fault(item json, name text, required boolean, largest bigint)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(json_typeof(item -> name), 'null') = 'null' THEN CASE WHEN required THEN name || ' is required' END
+                WHEN json_typeof(item -> name) <> 'number' OR item ->> name !~ '^[0-9]{1,12}(\.0+)?$'
+                     OR split_part(item ->> name, '.', 1)::bigint > largest THEN 'Invalid ' || name END
+$$;
+COMMENT ON FUNCTION leadanalytics.whole_fault(json, text, boolean, bigint) IS 'what is wrong with a member that is a whole number from 0 to largest, null when nothing is';
+
+CREATE FUNCTION leadanalytics.whole_member(item json, name text)
+RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT split_part(item ->> name, '.', 1)::bigint
+$$;
+COMMENT ON FUNCTION leadanalytics.whole_member(json, text) IS 'a whole number that leadanalytics.whole_fault() found good';
+
+CREATE FUNCTION leadanalytics.accepted(errors text[])
+RETURNS json LANGUAGE sql IMMUTABLE AS $$
+    SELECT json_build_object('accepted', count(*) FILTER (WHERE e.error IS NULL),
+        'rejected', coalesce(json_agg(json_build_object('index', e.place - 1, 'error', e.error) ORDER BY e.place) FILTER (WHERE e.error IS NOT NULL), '[]'))
+    FROM unnest(errors) WITH ORDINALITY AS e (error, place)
+$$;
+COMMENT ON FUNCTION leadanalytics.accepted(text[]) IS 'the answer about items: what is wrong with each, in their order, null where nothing is';
+
+CREATE FUNCTION leadanalytics.number_member(item json, name text)
+RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN json_typeof(item -> name) IN ('number', 'string') AND item ->> name ~ '^\s*[-+]?\d{1,18}(\.\d{1,30})?([eE][-+]?\d{1,2})?\s*$'
+                THEN (item ->> name)::numeric END
+$$;
+COMMENT ON FUNCTION leadanalytics.number_member(json, text) IS 'a member that is a number, or a text that is one: interfaces that write large numbers as texts are many; null: it is none';
+
+CREATE FUNCTION leadanalytics.number_fault(item json, name text, smallest numeric, largest numeric, whole boolean DEFAULT false)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(json_typeof(item -> name), 'null') = 'null' THEN NULL
+                WHEN n.value BETWEEN smallest AND largest AND (NOT whole OR n.value = trunc(n.value)) THEN NULL
+                ELSE 'Invalid ' || name END
+    FROM leadanalytics.number_member(item, name) AS n (value)
+$$;
+COMMENT ON FUNCTION leadanalytics.number_fault(json, text, numeric, numeric, boolean) IS 'what is wrong with a member that may be a number from smallest to largest, null when nothing is';
+
+CREATE FUNCTION leadanalytics.day_member(item json, name text)
+RETURNS date LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN json_typeof(item -> name) = 'string' AND item ->> name ~ '^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'
+                     AND right(item ->> name, 2)::int <= extract(day FROM (left(item ->> name, 8) || '01')::date + interval '1 month - 1 day')
+                THEN (item ->> name)::date END
+$$;
+COMMENT ON FUNCTION leadanalytics.day_member(json, text) IS 'a member that is a date, YYYY-MM-DD; null: it is none';
