@@ -72,18 +72,31 @@ $$;
 COMMENT ON FUNCTION leadanalytics.conversion_amount(int, jsonb, timestamptz) IS
     'what an event is worth in the workspace''s currency; of another one by the day''s rate (leadanalytics.fx_rate), without a rate 0; nothing said: 0';
 
--- What conversions there were. Names are looked up first: few events are conversions.
+-- What conversions there were. Names are looked up first: few events are conversions, and an index finds the custom ones by
+-- name; what it lacks (a workspace may say that a click is a conversion) is found by time. Amounts are reckoned as
+-- leadanalytics.conversion_amount() does it, which many calls would make slow.
 CREATE FUNCTION leadanalytics.conversion_events(workspace int, starts timestamptz, ends timestamptz, include_bots boolean DEFAULT false)
 RETURNS TABLE (at timestamptz, id bigint, name int, visitor int, person int, session bigint, amount numeric)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-    names CONSTANT int[] := ARRAY(
-        SELECT leadanalytics.text_term(conversion_events.workspace, n.name) FROM leadanalytics.conversion_names(conversion_events.workspace) AS n (name));
+    names CONSTANT text[] := ARRAY(SELECT leadanalytics.conversion_names(conversion_events.workspace));
+    custom CONSTANT int[] := ARRAY(SELECT leadanalytics.text_term(conversion_events.workspace, n) FROM unnest(names) AS n WHERE leadanalytics.event_kind(n) = 'c');
+    others CONSTANT int[] := ARRAY(SELECT leadanalytics.text_term(conversion_events.workspace, n) FROM unnest(names) AS n WHERE leadanalytics.event_kind(n) <> 'c');
+    home CONSTANT record := (SELECT w FROM leadanalytics.workspace w WHERE w.id = conversion_events.workspace);
 BEGIN
     RETURN QUERY
-    SELECT e.at, e.id, e.name, e.visitor, e.person, e.session, leadanalytics.conversion_amount(conversion_events.workspace, e.data, e.at)
-    FROM leadanalytics.event e
-    WHERE e.workspace = conversion_events.workspace AND e.at >= starts AND e.at < ends AND e.name = ANY (names) AND (include_bots OR NOT e.is_bot);
+    SELECT e.at, e.id, e.name, e.visitor, e.person, e.session,
+           CASE WHEN said.value IS NULL THEN 0
+                WHEN said.currency IS NULL OR said.currency = home.currency THEN said.value
+                ELSE coalesce(said.value * (SELECT r.rate FROM leadanalytics.fx_rate r
+                                            WHERE r.workspace = conversion_events.workspace AND r.currency = said.currency
+                                              AND r.day BETWEEN (e.at AT TIME ZONE home.timezone)::date - 6 AND (e.at AT TIME ZONE home.timezone)::date
+                                            ORDER BY r.day DESC LIMIT 1), 0) END
+    FROM (SELECT c.* FROM leadanalytics.event c WHERE c.kind = 'c' AND c.name = ANY (custom)
+          UNION ALL
+          SELECT c.* FROM leadanalytics.event c WHERE others <> '{}' AND c.name = ANY (others)) AS e
+    CROSS JOIN LATERAL (SELECT leadanalytics.conversion_value(e.data) AS value, nullif(upper(btrim(e.data ->> 'currency')), '') AS currency OFFSET 0) AS said
+    WHERE e.workspace = conversion_events.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.conversion_events(int, timestamptz, timestamptz, boolean) IS

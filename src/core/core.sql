@@ -231,6 +231,11 @@ COMMENT ON FUNCTION leadanalytics.host_of(text) IS
     'the scheme may be missing (google.com/search); null when there is no host';
 GRANT EXECUTE ON FUNCTION leadanalytics.host_of(text) TO leadanalytics_read;
 
+CREATE FUNCTION leadanalytics.event_kind(name text)
+RETURNS "char" LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_core_event_kind';
+COMMENT ON FUNCTION leadanalytics.event_kind(text) IS 'what an event is by its name: p pageview, a auto (scroll, click, …, $…), c custom';
+GRANT EXECUTE ON FUNCTION leadanalytics.event_kind(text) TO leadanalytics_read;
+
 -- Half-up, numbers stay numbers (D-07, D-59).
 CREATE FUNCTION leadanalytics.ratio(part numeric, whole numeric, digits int DEFAULT 2)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

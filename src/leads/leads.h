@@ -4,9 +4,6 @@
 #ifndef LA_LEADS_H
 #define LA_LEADS_H
 
-/* The longest sequence of characters the search index has. */
-#define LA_LEADS_GRAM 3
-
 /* Classes of leads there can be: see leadanalytics.lead_class(). */
 #define LA_LEADS_CLASSES 64
 

@@ -3,12 +3,7 @@
 -- A lead is kept as its lists ask for it: what only its detail shows (message, campaign, page) stands in its
 -- first submission's payload.
 
--- Indexes on expressions need their functions before: they stand here.
-CREATE FUNCTION leadanalytics.lead_grams(workspace int, haystack text)
-RETURNS bigint[] LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_leads_grams';
-COMMENT ON FUNCTION leadanalytics.lead_grams(int, text) IS
-    'every sequence of one, two and three characters of a text, as numbers that another workspace does not share: what a search finds it by';
-
+-- Indexes on expressions need their functions before: it stands here.
 CREATE FUNCTION leadanalytics.lead_class(
     status text,
     follow_ups_count int,
@@ -91,7 +86,7 @@ CREATE INDEX lead_name ON leadanalytics.lead (workspace, class, lower(name) COLL
 CREATE INDEX lead_project ON leadanalytics.lead (workspace, project) WHERE project IS NOT NULL;
 CREATE INDEX lead_source ON leadanalytics.lead (workspace, source) WHERE source IS NOT NULL;
 -- No pending list: a list's reader would go through all of it.
-CREATE INDEX lead_search ON leadanalytics.lead USING gin (leadanalytics.lead_grams(workspace, haystack)) WITH (fastupdate = off);
+CREATE INDEX lead_search ON leadanalytics.lead USING gin (leadanalytics.grams(workspace, haystack)) WITH (fastupdate = off);
 
 -- How many there are of each class is the sum of the rows: writers add, the worker sums up. Not dumped: the
 -- leads of a restore write it anew.

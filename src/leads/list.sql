@@ -1,9 +1,5 @@
 -- The leads list (S1-09, D-11 … D-14, D-24) and what leads look like wherever they are shown.
 
-CREATE FUNCTION leadanalytics.needle_grams(workspace int, needle text)
-RETURNS bigint[] LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_leads_needle_grams';
-COMMENT ON FUNCTION leadanalytics.needle_grams(int, text) IS 'those of leadanalytics.lead_grams() that every text with the needle in it has';
-
 -- S1's time formats (D-68).
 CREATE FUNCTION leadanalytics.utc_text(at timestamptz)
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$

@@ -6,8 +6,8 @@
  * few ordered runs, and the total is the sum of kept counters: neither looks at more rows when there are more
  * leads. A page far behind reads what comes before it, from the index.
  *
- * A search looks rows up by their grams (grams.c). What finds few rows sorts them all. What finds many, as a
- * look at the newest rows tells, counts them and walks the order until the page is full: both answer the
+ * A search looks rows up by their grams (core/grams.c). What finds few rows sorts them all. What finds many,
+ * as a look at the newest rows tells, counts them and walks the order until the page is full: both answer the
  * same, only the time differs.
  */
 #include "postgres.h"
@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "core/export.h"
+#include "core/grams.h"
 #include "core/query.h"
 #include "leads/leads.h"
 
@@ -29,7 +30,7 @@
 
 /* $1 workspace, $2 classes, $3 text to find */
 #define IN_CLASS "l.workspace = $1 AND l.class = c.class"
-#define HAS_GRAMS "leadanalytics.lead_grams(l.workspace, l.haystack) @> leadanalytics.needle_grams($1, $3)"
+#define HAS_GRAMS "leadanalytics.grams(l.workspace, l.haystack) @> leadanalytics.needle_grams($1, $3)"
 #define FOUND                                                                                                \
 	"l.workspace + 0 = $1 AND l.class + 0 = ANY ($2) AND pg_catalog.strpos(l.haystack, $3) > 0 "             \
 	"AND " HAS_GRAMS
@@ -135,7 +136,7 @@ how_to_count(Datum classes, Datum needle)
 {
 	text *t = DatumGetTextPP(needle);
 
-	if (pg_mbstrlen_with_len(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)) > LA_LEADS_GRAM)
+	if (pg_mbstrlen_with_len(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)) > LA_GRAM)
 		return &count;
 	return ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(classes)), ARR_DIMS(DatumGetArrayTypeP(classes))) ==
 	               LA_LEADS_CLASSES

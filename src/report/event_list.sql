@@ -6,10 +6,10 @@
 -- read. Filters of several dimensions are counted row by row.
 
 CREATE TYPE leadanalytics.events_found AS (
-    total bigint, skip bigint, froms timestamptz[], tos timestamptz[], names int[], pages int[], campaigns int[], places int[]);
+    total bigint, skip bigint, froms timestamptz[], tos timestamptz[], names int[], is_custom boolean, pages int[], campaigns int[], places int[]);
 COMMENT ON TYPE leadanalytics.events_found IS
     'which events a list has: how many in all; the stretches of time that have the page, the latest first, and how many to skip there; '
-    'the numbers of the dictionary that its filters mean (null: no filter)';
+    'the numbers of the dictionary that its filters mean (null: no filter), and whether all of the names are custom events there';
 
 CREATE FUNCTION leadanalytics.find_events(
     workspace int, starts timestamptz, ends timestamptz, event_names text[], utm_source text, utm_medium text, utm_campaign text,
@@ -28,9 +28,9 @@ DECLARE
         CASE WHEN utm_campaign <> '' THEN 'event_utm_campaign' END,
         CASE WHEN country <> '' THEN 'event_country' END, CASE WHEN region <> '' THEN 'event_region' END, CASE WHEN city <> '' THEN 'event_city' END], NULL);
     part CONSTANT int := CASE WHEN filters[1] IN ('event_utm_source', 'event_country') THEN 1
-                              WHEN filters[1] IN ('event_path', 'event_utm_medium', 'event_region') THEN 2 ELSE 3 END;
-    -- several of one entry are one: the entries' numbers
-    dimension CONSTANT text := CASE WHEN cardinality(filters) = 0 THEN 'total' WHEN cardinality(filters) = 1 THEN filters[1]
+                              WHEN filters[1] IN ('event_utm_medium', 'event_region') THEN 2 ELSE 3 END;
+    -- by number: a path is a part of many addresses, and several filters of one entry are one
+    dimension CONSTANT text := CASE WHEN cardinality(filters) = 0 THEN 'total' WHEN filters = '{event_path}' THEN 'event_page' WHEN cardinality(filters) = 1 THEN filters[1]
                                     WHEN filters <@ '{event_utm_source,event_utm_medium,event_utm_campaign}' THEN 'event_campaign'
                                     WHEN filters <@ '{event_country,event_region,event_city}' THEN 'event_place' END;
     most CONSTANT bigint := coalesce("limit", 2147483647);
@@ -39,6 +39,7 @@ DECLARE
     step text;
     cuts timestamptz[];
     counted bigint;
+    within bigint;
 BEGIN
     picked.total := 0;
     picked.skip := greatest("offset", 0);
@@ -96,8 +97,7 @@ BEGIN
     IF dimension <> 'total' THEN -- the texts as they are stored: more than one when they differ in case
         only_values := CASE
             WHEN dimension = 'event_name' THEN event_names
-            WHEN dimension = 'event_path' THEN ARRAY[page_path]
-            WHEN dimension IN ('event_campaign', 'event_place') THEN coalesce(picked.campaigns, picked.places)::text[]
+            WHEN dimension IN ('event_page', 'event_campaign', 'event_place') THEN coalesce(picked.pages, picked.campaigns, picked.places)::text[]
             ELSE ARRAY(SELECT DISTINCT t.parts[part] FROM leadanalytics.term t
                        WHERE t.workspace = find_events.workspace AND t.id = ANY (coalesce(picked.campaigns, picked.places))) END;
     END IF;
@@ -136,12 +136,12 @@ BEGIN
             SELECT a.slot, a.n, (sum(a.n) OVER (ORDER BY a.slot DESC) - a.n)::bigint AS above
             FROM (SELECT slot, n FROM answer WHERE slot > 0 UNION ALL SELECT 1, n FROM answer WHERE cardinality(cuts) = 2) AS a
         ), needed AS (
-            SELECT cuts[s.slot] AS lo, cuts[s.slot + 1] AS hi, s.above, s.slot
+            SELECT s.n, cuts[s.slot] AS lo, cuts[s.slot + 1] AS hi, s.above, s.slot
             FROM slot s WHERE s.n > 0 AND s.above < picked.skip + most AND s.above + s.n > picked.skip
         )
         SELECT coalesce((SELECT a.n FROM answer a WHERE a.slot = 0), 0),
-               array_agg(n.lo ORDER BY n.slot DESC), array_agg(n.hi ORDER BY n.slot DESC), picked.skip - min(n.above)
-        INTO counted, picked.froms, picked.tos, picked.skip FROM needed n;
+               array_agg(n.lo ORDER BY n.slot DESC), array_agg(n.hi ORDER BY n.slot DESC), picked.skip - min(n.above), sum(n.n)
+        INTO counted, picked.froms, picked.tos, picked.skip, within FROM needed n;
         IF step = steps[1] THEN
             picked.total := counted;
         END IF;
@@ -154,6 +154,12 @@ BEGIN
                 FROM (SELECT w.lo, w.hi, w.hi IS DISTINCT FROM lag(w.lo) OVER (ORDER BY w.lo DESC) AS breaks
                       FROM unnest(picked.froms, picked.tos) AS w (lo, hi)) AS b) AS g
           GROUP BY g.nth) AS m;
+    IF picked.names IS NOT NULL THEN -- custom events have an index of their own
+        SELECT count(*) = within INTO picked.is_custom
+        FROM leadanalytics.event e
+        WHERE e.workspace = find_events.workspace AND e.name = ANY (picked.names) AND e.kind = 'c'
+          AND e.at >= picked.froms[cardinality(picked.froms)] AND e.at < picked.tos[1] AND (include_bots OR NOT e.is_bot);
+    END IF;
     RETURN picked;
 END
 $$;
@@ -168,40 +174,47 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     missing bigint := coalesce("limit", 2147483647);
-    got bigint;
+    n CONSTANT int := coalesce(cardinality(picked.froms), 0);
+    events leadanalytics.event[] := '{}';
 BEGIN
-    FOR i IN 1 .. coalesce(cardinality(picked.froms), 0) LOOP
-        -- Rows first, texts for those that are shown.
-        RETURN QUERY
-        SELECT 'evt_' || e.id, name.parts[1], v.visitor_id, coalesce(s.session_id, s.number::text), coalesce(root.user_id, named.user_id), e.at,
-               page.parts[2], title.parts[1], page.parts[1], referrer.parts[1], place.parts[1], place.parts[1], place.parts[2], place.parts[3],
-               campaign.parts[1], campaign.parts[2], campaign.parts[3], agent.parts[2], agent.parts[4], agent.parts[7],
-               e.screen_width::int, e.screen_height::int, source.parts[1], coalesce(e.data, '{}')
-        FROM (
-            SELECT * FROM leadanalytics.event e
-            WHERE e.workspace = read_events.workspace AND e.at >= picked.froms[i] AND e.at < picked.tos[i] AND (include_bots OR NOT e.is_bot)
-              AND (picked.names IS NULL OR e.name = ANY (picked.names)) AND (picked.pages IS NULL OR e.page = ANY (picked.pages))
-              AND (picked.campaigns IS NULL OR e.campaign = ANY (picked.campaigns)) AND (picked.places IS NULL OR e.place = ANY (picked.places))
-            ORDER BY e.at DESC, e.id DESC OFFSET CASE WHEN i = 1 THEN picked.skip ELSE 0 END LIMIT missing
-        ) AS e
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.name OFFSET 0) AS name ON true
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.page OFFSET 0) AS page ON true
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.title OFFSET 0) AS title ON true
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.referrer OFFSET 0) AS referrer ON true
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.place OFFSET 0) AS place ON true
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.campaign OFFSET 0) AS campaign ON true
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.agent OFFSET 0) AS agent ON true
-        LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.source OFFSET 0) AS source ON true
-        LEFT JOIN LATERAL (SELECT v.visitor_id, v.person FROM leadanalytics.visitor v WHERE v.workspace = e.workspace AND v.number = e.visitor OFFSET 0) AS v ON true
-        LEFT JOIN LATERAL (SELECT s.session_id, s.number FROM leadanalytics.session s WHERE s.workspace = e.workspace AND s.number = e.session OFFSET 0) AS s ON true
-        LEFT JOIN LATERAL (SELECT p.user_id, p.alias_of FROM leadanalytics.person p
+    IF picked.is_custom THEN -- by name
+        events := ARRAY(
+            SELECT e FROM leadanalytics.event e
+            WHERE e.workspace = read_events.workspace AND e.name = ANY (picked.names) AND e.kind = 'c'
+              AND e.at >= picked.froms[n] AND e.at < picked.tos[1] AND (include_bots OR NOT e.is_bot)
+            ORDER BY e.at DESC, e.id DESC OFFSET picked.skip LIMIT missing);
+    ELSE
+        FOR i IN 1 .. n LOOP
+            events := events || ARRAY(
+                SELECT e FROM leadanalytics.event e
+                WHERE e.workspace = read_events.workspace AND e.at >= picked.froms[i] AND e.at < picked.tos[i] AND (include_bots OR NOT e.is_bot)
+                  AND (picked.names IS NULL OR e.name = ANY (picked.names)) AND (picked.pages IS NULL OR e.page = ANY (picked.pages))
+                  AND (picked.campaigns IS NULL OR e.campaign = ANY (picked.campaigns)) AND (picked.places IS NULL OR e.place = ANY (picked.places))
+                ORDER BY e.at DESC, e.id DESC OFFSET CASE WHEN i = 1 THEN picked.skip ELSE 0 END LIMIT missing - cardinality(events));
+            EXIT WHEN cardinality(events) >= missing;
+        END LOOP;
+    END IF;
+    -- Texts for those that are shown.
+    RETURN QUERY
+    SELECT 'evt_' || e.id, name.parts[1], v.visitor_id, coalesce(s.session_id, s.number::text), coalesce(root.user_id, named.user_id), e.at,
+           page.parts[2], title.parts[1], page.parts[1], referrer.parts[1], place.parts[1], place.parts[1], place.parts[2], place.parts[3],
+           campaign.parts[1], campaign.parts[2], campaign.parts[3], agent.parts[2], agent.parts[4], agent.parts[7],
+           e.screen_width::int, e.screen_height::int, source.parts[1], coalesce(e.data, '{}')
+    FROM unnest(events) WITH ORDINALITY AS e
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.name OFFSET 0) AS name ON true
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.page OFFSET 0) AS page ON true
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.title OFFSET 0) AS title ON true
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.referrer OFFSET 0) AS referrer ON true
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.place OFFSET 0) AS place ON true
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.campaign OFFSET 0) AS campaign ON true
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.agent OFFSET 0) AS agent ON true
+    LEFT JOIN LATERAL (SELECT t.parts FROM leadanalytics.term t WHERE t.workspace = e.workspace AND t.id = e.source OFFSET 0) AS source ON true
+    LEFT JOIN LATERAL (SELECT v.visitor_id, v.person FROM leadanalytics.visitor v WHERE v.workspace = e.workspace AND v.number = e.visitor OFFSET 0) AS v ON true
+    LEFT JOIN LATERAL (SELECT s.session_id, s.number FROM leadanalytics.session s WHERE s.workspace = e.workspace AND s.number = e.session OFFSET 0) AS s ON true
+    LEFT JOIN LATERAL (SELECT p.user_id, p.alias_of FROM leadanalytics.person p
                            WHERE p.workspace = e.workspace AND p.number = coalesce(e.person, v.person) OFFSET 0) AS named ON true
-        LEFT JOIN LATERAL (SELECT p.user_id FROM leadanalytics.person p WHERE p.workspace = e.workspace AND p.number = named.alias_of OFFSET 0) AS root ON true
-        ORDER BY e.at DESC, e.id DESC;
-        GET DIAGNOSTICS got = ROW_COUNT;
-        missing := missing - got;
-        EXIT WHEN missing <= 0;
-    END LOOP;
+    LEFT JOIN LATERAL (SELECT p.user_id FROM leadanalytics.person p WHERE p.workspace = e.workspace AND p.number = named.alias_of OFFSET 0) AS root ON true
+    ORDER BY e.ordinality;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.read_events(int, leadanalytics.events_found, int, boolean) IS 'the page of a list that leadanalytics.find_events() found; for who asked who calls';
@@ -245,17 +258,13 @@ BEGIN
         utm_source, utm_medium, utm_campaign, country, region, city, page_path, most, skipped, bots);
     RETURN (
         SELECT json_build_object(
-            'events', coalesce(json_agg(json_build_object(
-                'id', r.id, 'event_name', r.event_name, 'visitor_id', r.visitor_id, 'session_id', r.session_id, 'user_id', r.user_id,
-                'received_at', leadanalytics.utc_milliseconds(r.received_at), 'page_path', r.page_path, 'page_title', r.page_title, 'page_url', r.page_url,
-                'referrer', r.referrer, 'geo_country', r.geo_country, 'geo_country_code', r.geo_country_code, 'geo_region', r.geo_region, 'geo_city', r.geo_city,
-                'utm_source', r.utm_source, 'utm_medium', r.utm_medium, 'utm_campaign', r.utm_campaign, 'browser', r.browser, 'os', r.os,
-                'device_type', r.device_type, 'screen_width', r.screen_width::text, 'screen_height', r.screen_height::text, 'source', r.source,
-                'event_data', r.event_data) ORDER BY r.place), '[]'),
+            'events', coalesce(json_agg(r), '[]'),
             'total_count', picked.total, 'has_more', skipped + count(r.id) < picked.total, 'limit', most, 'offset', skipped)
-        FROM leadanalytics.read_events(allowed, picked, most, bots) WITH ORDINALITY AS r (
-            id, event_name, visitor_id, session_id, user_id, received_at, page_path, page_title, page_url, referrer, geo_country, geo_country_code,
-            geo_region, geo_city, utm_source, utm_medium, utm_campaign, browser, os, device_type, screen_width, screen_height, source, event_data, place));
+        FROM (
+            SELECT e.id, e.event_name, e.visitor_id, e.session_id, e.user_id, leadanalytics.utc_milliseconds(e.received_at) AS received_at, e.page_path,
+                   e.page_title, e.page_url, e.referrer, e.geo_country, e.geo_country_code, e.geo_region, e.geo_city, e.utm_source, e.utm_medium,
+                   e.utm_campaign, e.browser, e.os, e.device_type, e.screen_width::text, e.screen_height::text, e.source, e.event_data
+            FROM leadanalytics.read_events(allowed, picked, most, bots) e) AS r);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.list_events(int, text, text, text, text, text, text, text, text, text, text, int, bigint, boolean) IS

@@ -21,6 +21,12 @@ BEGIN
         SELECT e.at, NULL, 1::bigint, (e.kind = 'p')::int::bigint, (e.kind = 'c')::int::bigint, e.visitor::bigint
         FROM leadanalytics.event e
         WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot);
+    WHEN dimension = 'person' THEN
+        RETURN QUERY
+        SELECT e.at, NULL, 1::bigint, 0::bigint, 0::bigint, e.person::bigint
+        FROM leadanalytics.event e
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot)
+          AND e.visitor IS NULL AND e.person IS NOT NULL;
     WHEN dimension = 'fingerprint' THEN
         RETURN QUERY
         SELECT e.at, NULL, 0::bigint, 0::bigint, 0::bigint, e.fingerprint::bigint
@@ -30,12 +36,13 @@ BEGIN
         SELECT s.started_at, NULL, 0, 0, 0, s.fingerprint
         FROM leadanalytics.session s
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends AND s.fingerprint IS NOT NULL;
-    WHEN dimension = 'event_name' THEN
+    WHEN dimension IN ('event_name', 'custom_event') THEN
         RETURN QUERY
         SELECT e.at, t.parts[1], 1::bigint, 0::bigint, 0::bigint, e.visitor::bigint
         FROM leadanalytics.event e
         LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = e.name
-        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot);
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot)
+          AND (dimension = 'event_name' OR leadanalytics.event_kind(t.parts[1]) = 'c');
     WHEN dimension IN ('page', 'path', 'page_session') THEN
         RETURN QUERY
         SELECT e.at, CASE dimension WHEN 'path' THEN t.parts[2] ELSE coalesce(t.parts[1], t.parts[2]) END,
@@ -48,13 +55,13 @@ BEGIN
         RETURN QUERY
         SELECT e.at,
                CASE dimension
-                   WHEN 'event_path' THEN t.parts[2] WHEN 'event_campaign' THEN t.id::text WHEN 'event_place' THEN t.id::text
+                   WHEN 'event_path' THEN t.parts[2] WHEN 'event_page' THEN v.id::text WHEN 'event_campaign' THEN v.id::text WHEN 'event_place' THEN v.id::text
                    WHEN 'event_utm_source' THEN t.parts[1] WHEN 'event_utm_medium' THEN t.parts[2] WHEN 'event_utm_campaign' THEN t.parts[3]
                    WHEN 'event_country' THEN t.parts[1] WHEN 'event_region' THEN t.parts[2] WHEN 'event_city' THEN t.parts[3]
                END,
                1::bigint, 0::bigint, 0::bigint, NULL::bigint
         FROM leadanalytics.event e
-        CROSS JOIN LATERAL (SELECT CASE WHEN dimension = 'event_path' THEN e.page WHEN dimension IN ('event_country', 'event_region', 'event_city', 'event_place') THEN e.place ELSE e.campaign END AS id) AS v
+        CROSS JOIN LATERAL (SELECT CASE WHEN dimension IN ('event_path', 'event_page') THEN e.page WHEN dimension IN ('event_country', 'event_region', 'event_city', 'event_place') THEN e.place ELSE e.campaign END AS id) AS v
         LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = v.id
         WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot) AND v.id IS NOT NULL;
     WHEN dimension IN ('source', 'origin') THEN
@@ -95,7 +102,10 @@ BEGIN
                    WHEN 'entry_page' THEN coalesce(t.parts[1], t.parts[2])
                    WHEN 'referrer' THEN leadanalytics.host_of(t.parts[1])
                    WHEN 'utm_source' THEN t.parts[1] WHEN 'utm_medium' THEN t.parts[2] WHEN 'utm_campaign' THEN t.parts[3]
+                   WHEN 'touch' THEN leadanalytics.touch_of(t.parts)
                    WHEN 'country' THEN t.parts[1] WHEN 'region' THEN t.parts[2] WHEN 'city' THEN t.parts[3]
+                   WHEN 'country_region' THEN concat(t.parts[1], '/') || t.parts[2]
+                   WHEN 'country_city' THEN concat(t.parts[1], '/') || t.parts[3]
                    WHEN 'browser' THEN t.parts[2] WHEN 'os' THEN t.parts[4] WHEN 'device_type' THEN t.parts[7]
                    WHEN 'entry_path' THEN t.parts[2]
                    
@@ -105,8 +115,8 @@ BEGIN
         LEFT JOIN leadanalytics.term t ON t.workspace = s.workspace AND t.id =
             CASE WHEN dimension LIKE 'entry%' THEN s.entry_page
                  WHEN dimension = 'referrer' THEN s.referrer
-                 WHEN dimension LIKE 'utm%' THEN s.campaign
-                 WHEN dimension IN ('country', 'region', 'city') THEN s.place
+                 WHEN dimension LIKE 'utm%' OR dimension = 'touch' THEN s.campaign
+                 WHEN dimension IN ('country', 'region', 'city', 'country_region', 'country_city') THEN s.place
                  ELSE s.agent END
         WHERE s.workspace = facts.workspace AND s.started_at >= starts AND s.started_at < ends;
     END CASE;
@@ -177,3 +187,28 @@ COMMENT ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz
     'to the next (none when there is only one). top > 0: only that many values, by their first count or by_members, then by text; texts in as_none count as no value; only_values: these values, {}: all. '
     'Exact and current whatever is folded';
 GRANT EXECUTE ON FUNCTION leadanalytics.answer(int, text[], timestamptz[], timestamptz, boolean, boolean, int, boolean, text[], text[]) TO leadanalytics_read;
+
+-- The members themselves, for who asks further about them.
+CREATE FUNCTION leadanalytics.members_from_segments(workspace int, dimension text, starts timestamptz, ends timestamptz, now timestamptz, include_bots boolean)
+RETURNS bytea LANGUAGE c STABLE STRICT SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS 'MODULE_PATHNAME', 'la_rollup_members';
+COMMENT ON FUNCTION leadanalytics.members_from_segments(int, text, timestamptz, timestamptz, timestamptz, boolean) IS
+    'leadanalytics.members() from segments, where there are any, and rows';
+
+CREATE FUNCTION leadanalytics.members(
+    workspace int, dimension text, starts timestamptz, ends timestamptz, now timestamptz DEFAULT now(), include_bots boolean DEFAULT false)
+RETURNS bytea LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    allowed CONSTANT int := leadanalytics.permitted(workspace);
+BEGIN
+    IF current_setting('leadanalytics.exact')::boolean THEN
+        RETURN (SELECT leadanalytics.bitmap(coalesce(array_agg(DISTINCT f.member::int) FILTER (WHERE f.member IS NOT NULL), '{}'))
+                FROM leadanalytics.facts(allowed, dimension, starts, ends, members.now, include_bots) f);
+    END IF;
+    RETURN leadanalytics.members_from_segments(allowed, dimension, starts, ends, members.now, include_bots);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.members(int, text, timestamptz, timestamptz, timestamptz, boolean) IS
+    'the distinct members of a dimension (total: visitors'' numbers, person: those of persons named by events without a visitor) from starts until before ends, '
+    'as a set: see leadanalytics.bitmap_numbers()';
+GRANT EXECUTE ON FUNCTION leadanalytics.members(int, text, timestamptz, timestamptz, timestamptz, boolean) TO leadanalytics_read;

@@ -24,6 +24,7 @@ static const struct
     [LA_EVENT_CAMPAIGN] = {{"events"}, NULL},
     [LA_EVENT_PLACE] = {{"events"}, NULL},
     [LA_TAG] = {{"events"}, NULL},
+    [LA_PERSON] = {{"events"}, "persons"},
     [LA_ORIGIN] = {{"events"}, NULL},
     [LA_SESSION] = {{"sessions"}, NULL},
     [LA_SUSPECTED] = {{"sessions"}, "fingerprints"},
@@ -48,24 +49,31 @@ static const struct
 /* A page with an address of its own is that, whatever its path. */
 #define ADDRESS "coalesce(t.parts[1], t.parts[2])"
 
+/* Places of one name in two countries are two: US/Paris. */
+#define IN_COUNTRY(place) "coalesce(t.parts[1], '') || '/' || " place
+
 static LaAsked asked[] = {
     {"total", LA_TOTAL},
     {"fingerprint", LA_FINGERPRINT},
     {"event_name", LA_NAME, TEXT("t.parts[1]")},
+    {"custom_event", LA_NAME, TEXT("CASE leadanalytics.event_kind(t.parts[1]) WHEN 'c' THEN t.parts[1] END"),
+     true},
     {"page", LA_PAGE, TEXT(ADDRESS)},
     {"path", LA_PAGE, TEXT("t.parts[2]")},
     {"page_session", LA_PAGE_SESSION, TEXT(ADDRESS)},
     {"event_path", LA_EVENT_PAGE, TEXT("t.parts[2]")},
-    {"event_campaign", LA_EVENT_CAMPAIGN, TEXT("t.id::text")},
+    {"event_page", LA_EVENT_PAGE, .is_number = true},
+    {"event_campaign", LA_EVENT_CAMPAIGN, .is_number = true},
+    {"event_place", LA_EVENT_PLACE, .is_number = true},
     {"event_utm_source", LA_EVENT_CAMPAIGN, TEXT("t.parts[1]")},
     {"event_utm_medium", LA_EVENT_CAMPAIGN, TEXT("t.parts[2]")},
     {"event_utm_campaign", LA_EVENT_CAMPAIGN, TEXT("t.parts[3]")},
-    {"event_place", LA_EVENT_PLACE, TEXT("t.id::text")},
     {"event_country", LA_EVENT_PLACE, TEXT("t.parts[1]")},
     {"event_region", LA_EVENT_PLACE, TEXT("t.parts[2]")},
     {"event_city", LA_EVENT_PLACE, TEXT("t.parts[3]")},
     {"tag", LA_TAG, TEXT("t.parts[1]")},
     {"tag_source", LA_TAG, TEXT("t.parts[1] || chr(1) || t.id")},
+    {"person", LA_PERSON},
     {"source", LA_ORIGIN, TEXT("t.parts[1]")},
     {"origin", LA_ORIGIN, TEXT("t.id::text")},
     {"session", LA_SESSION},
@@ -76,13 +84,16 @@ static LaAsked asked[] = {
     {"utm_source", LA_CAMPAIGN, TEXT("t.parts[1]")},
     {"utm_medium", LA_CAMPAIGN, TEXT("t.parts[2]")},
     {"utm_campaign", LA_CAMPAIGN, TEXT("t.parts[3]")},
+    {"touch", LA_CAMPAIGN, TEXT("leadanalytics.touch_of(t.parts)")},
     {"country", LA_PLACE, TEXT("t.parts[1]")},
     {"region", LA_PLACE, TEXT("t.parts[2]")},
     {"city", LA_PLACE, TEXT("t.parts[3]")},
+    {"country_region", LA_PLACE, TEXT(IN_COUNTRY("t.parts[2]"))},
+    {"country_city", LA_PLACE, TEXT(IN_COUNTRY("t.parts[3]"))},
     {"browser", LA_AGENT, TEXT("t.parts[2]")},
     {"os", LA_AGENT, TEXT("t.parts[4]")},
     {"device_type", LA_AGENT, TEXT("t.parts[7]")},
-    {"score", LA_SCORE},
+    {"score", LA_SCORE, .is_number = true},
     {"complete", LA_COMPLETE},
 };
 
@@ -148,7 +159,7 @@ add(LaTally *tally, int slot, int dimension, int value, int64 count, int64 membe
 {
 	LaEntry *entry;
 
-	if ((rollup_wanted(tally) & LA_BIT(dimension)) == 0)
+	if ((rollup_wanted(tally) & LA_BIT(dimension)) == 0 || !rollup_takes(tally, value))
 		return;
 	entry = rollup_entry(tally, slot, dimension, value);
 	entry->counts[0] += count;
@@ -177,6 +188,8 @@ rollup_count_event(LaTally *tally, int slot, const LaEventFact *event)
 		if (event->visitor != 0)
 			rollup_add_number(tally, total, event->visitor);
 	}
+	if (event->visitor == 0 && event->person != 0)
+		add(tally, slot, robots + LA_PERSON, 0, 1, event->person);
 	if (event->fingerprint != 0)
 		add(tally, slot, robots + LA_FINGERPRINT, 0, 0, event->fingerprint);
 	add(tally, slot, robots + LA_NAME, event->name, 1, event->visitor);

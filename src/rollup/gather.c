@@ -236,3 +236,14 @@ rollup_gather(LaGather *gather, LaTally *tally)
 	if (gather->with_tail)
 		gather_tail(&of);
 }
+
+void
+rollup_tell_moved(const LaGather *gather)
+{
+	if (!gather->moved)
+		return;
+	ereport(NOTICE, (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
+	                 errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather->bounds[0])),
+	                           pstrdup(timestamptz_to_str(gather->bounds[gather->nslots]))),
+	                 errhint("Events are kept for as long as leadanalytics.event_retention says.")));
+}

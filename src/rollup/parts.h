@@ -39,6 +39,7 @@ typedef enum LaDimension
 	LA_EVENT_CAMPAIGN,
 	LA_EVENT_PLACE,
 	LA_TAG,          /* events by each of their tags: how many */
+	LA_PERSON,       /* events that name a person and no visitor: how many; persons */
 	LA_ORIGIN,       /* events by source and name: how many */
 	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
@@ -66,6 +67,7 @@ typedef struct LaEventFact
 	int64 id;
 	int64 session; /* 0: none, as everywhere here */
 	int visitor;
+	int person; /* whom the event itself named */
 	int name;
 	int source;
 	int page;
@@ -129,6 +131,9 @@ extern void rollup_copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from);
 extern LaEntry **rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n); /* in any order */
 extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
 extern LaDimensions rollup_wanted(const LaTally *tally);
+/* Only these values, in any order, are put in from now on, whatever their dimension. */
+extern void rollup_take_only(LaTally *tally, const int *values, int n);
+extern bool rollup_takes(const LaTally *tally, int value);
 
 static inline int
 rollup_slot(const LaEntry *entry)
@@ -157,6 +162,7 @@ extern const char *rollup_count_name(int dimension, int count);
 extern bool rollup_has_set(int dimension);
 extern int rollup_ncounts(int dimension);
 extern LaDimensions rollup_all(void);
+#define LA_OF_EVENTS (LA_BIT(LA_SESSION) - LA_BIT(LA_TOTAL)) /* robots' apart */
 
 /* What can be asked for by name: a dimension, and its values grouped by a text. */
 typedef struct LaAsked
@@ -164,7 +170,8 @@ typedef struct LaAsked
 	const char *name;
 	LaDimension dimension;
 	LaQuery text; /* id, text of the terms $2 of workspace $1; none: there is one value, or it is a number */
-
+	bool texts_only; /* what has no text does not count */
+	bool is_number;  /* which is what is shown */
 } LaAsked;
 
 extern LaAsked *rollup_asked(const char *name);
@@ -301,6 +308,7 @@ typedef struct LaGather
 } LaGather;
 
 extern void rollup_gather(LaGather *gather, LaTally *tally);
+extern void rollup_tell_moved(const LaGather *gather); /* a notice, when the bounds were */
 
 /* state.c: the workspace's row, held by who writes its segments. With SPI connected and a snapshot pushed. */
 typedef struct LaRollupState

@@ -232,6 +232,7 @@ la_track_append(LaBatch *batch)
 	if (batch->n == 0)
 		return 0;
 	track_sessions_move(batch);
+	track_guests(batch);
 	track_persons_meet(batch);
 	track_visitors_write(batch);
 	track_persons_alias(batch);

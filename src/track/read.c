@@ -10,6 +10,7 @@
 
 #include "core/bytes.h"
 #include "core/json.h"
+#include "core/kind.h"
 #include "core/settings.h"
 #include "track/field.h"
 #include "track/track.h"
@@ -68,27 +69,8 @@ static const TextRule identifying_texts[] = {
     {PREVIOUS, 128, offsetof(LaEvent, previous_id)},
 };
 
-/* D-63; every other name with a $ is auto too. */
-static const struct
-{
-	const char *name;
-	char kind;
-} kinds[] = {
-    {"page_view", 'p'}, {"pageview", 'p'},  {"$pageview", 'p'},  {"page_visit", 'p'},        {"scroll", 'a'},
-    {"click", 'a'},     {"mousemove", 'a'}, {"navigation", 'a'}, {"visibility_change", 'a'},
-};
-
 /* Events that say who somebody is. */
 static const char *const identifying[] = {"$identify", "identify", "$auto_identify", "$alias", "alias"};
-
-static char
-kind_of(const char *name)
-{
-	for (int i = 0; i < lengthof(kinds); i++)
-		if (strcmp(name, kinds[i].name) == 0)
-			return kinds[i].kind;
-	return name[0] == '$' ? 'a' : 'c';
-}
 
 static bool
 is_identifying(const char *name)
@@ -435,7 +417,7 @@ track_read(const LaJson *object, TimestampTz now, TimestampTz oldest, LaShape sh
 	if (is_identifying(event->text[LA_TEXT_NAME]) &&
 	    !take_texts(&found, identifying_texts, lengthof(identifying_texts), event))
 		return;
-	event->kind = kind_of(event->text[LA_TEXT_NAME]);
+	event->kind = la_event_kind(event->text[LA_TEXT_NAME]);
 	take_pixels(&found, WIDTH, &event->screen_width);
 	take_pixels(&found, HEIGHT, &event->screen_height);
 	take_tags(found.node[TAG], event);

@@ -9,6 +9,7 @@
  *	sessions  loaded and locked, assigned in memory                  session.c
  *	sessions  what the events make of them                           settle.c
  *	events    one INSERT a leaf, and its row in the ledger           leaf.c
+ *	guests    who is in a session of another                         guest.c
  *	live      what the live counts in shared memory need to know     live.c
  *
  * One statement per table and batch, never one per event. Locks are taken in that order and sorted
@@ -264,6 +265,7 @@ extern void track_vpn(LaBatch *batch, LaSession **opened, int n); /* their vpn_s
 extern void track_leaves_make(LaBatch *batch);    /* every event's leaf, which is there then */
 extern void track_leaves_write(LaBatch *batch);   /* the events, and the ledger */
 extern void track_sessions_move(LaBatch *batch);  /* write the others */
+extern void track_guests(LaBatch *batch);         /* who is in a session of another */
 extern void track_persons_meet(LaBatch *batch);   /* visitors are known as persons from now on */
 extern void track_visitors_write(LaBatch *batch); /* write the others */
 extern void track_persons_alias(LaBatch *batch);  /* two ids are one */

@@ -41,7 +41,8 @@ CREATE TABLE leadanalytics.visitor (
     PRIMARY KEY (workspace, visitor_id)
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX visitor_by_number ON leadanalytics.visitor (workspace, number);
-CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) WHERE person IS NOT NULL;
+CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) INCLUDE (number) WHERE person IS NOT NULL;
+CREATE INDEX visitor_by_email ON leadanalytics.visitor USING gin (leadanalytics.grams(workspace, lower(email))) WITH (fastupdate = off) WHERE email IS NOT NULL;
 COMMENT ON TABLE leadanalytics.visitor IS 'a browser: the id its pages send, and the number its events carry';
 COMMENT ON COLUMN leadanalytics.visitor.sessions IS 'how many it has had: the "returns" of its next one';
 COMMENT ON COLUMN leadanalytics.visitor.person IS 'who it was last identified as';
@@ -58,6 +59,7 @@ CREATE TABLE leadanalytics.person (
 );
 CREATE UNIQUE INDEX person_by_number ON leadanalytics.person (workspace, number);
 CREATE INDEX person_by_alias ON leadanalytics.person (workspace, alias_of) WHERE alias_of IS NOT NULL;
+CREATE INDEX person_by_email ON leadanalytics.person USING gin (leadanalytics.grams(workspace, lower(email))) WITH (fastupdate = off) WHERE email IS NOT NULL;
 COMMENT ON TABLE leadanalytics.person IS 'a user id: it joins the visitors that were identified by it';
 COMMENT ON COLUMN leadanalytics.person.alias_of IS 'the person this one is: another name of it; never itself an alias';
 
@@ -102,7 +104,7 @@ CREATE TABLE leadanalytics.session (
     PRIMARY KEY (workspace, number)
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX session_by_id ON leadanalytics.session (workspace, session_id) WHERE session_id IS NOT NULL;
-CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at);
+CREATE INDEX session_by_visitor ON leadanalytics.session (workspace, visitor, started_at) INCLUDE (number, campaign); -- what a journey touched, without its rows
 CREATE INDEX session_by_fingerprint ON leadanalytics.session (workspace, fingerprint, started_at) WHERE fingerprint IS NOT NULL;
 CREATE INDEX session_by_ip ON leadanalytics.session (workspace, ip) WHERE ip IS NOT NULL; -- leads ask; without a time an address stands there once
 CREATE INDEX session_by_start ON leadanalytics.session (workspace, started_at);
@@ -113,6 +115,18 @@ COMMENT ON COLUMN leadanalytics.session.import IS 'the import that opened it or 
 COMMENT ON COLUMN leadanalytics.session.vpn_score IS '0 to 100, see leadanalytics.vpn_score(); null: nothing is known of its network';
 COMMENT ON COLUMN leadanalytics.session.ended_at IS 'set once, by the client''s end or by idleness; an idle one may be complete before this is written: see leadanalytics.session_end()';
 COMMENT ON COLUMN leadanalytics.session.is_ended IS 'its client said so';
+
+-- A session is its first event's visitor's. What somebody else does in it (a page that begins to send another
+-- visitor_id, a server that names a user and the session alone) is found by this: few rows, if any.
+CREATE TABLE leadanalytics.guest (
+    workspace int NOT NULL,
+    number int NOT NULL,
+    session bigint NOT NULL,
+    PRIMARY KEY (workspace, number, session)
+);
+CREATE INDEX guest_by_session ON leadanalytics.guest (workspace, session);
+COMMENT ON TABLE leadanalytics.guest IS 'sessions with events of somebody who is not their visitor';
+COMMENT ON COLUMN leadanalytics.guest.number IS 'a visitor, or the person of events that name no visitor';
 
 -- Wide columns first: no padding between them.
 CREATE TABLE leadanalytics.event (
@@ -160,6 +174,7 @@ SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor_number', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.visitor', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.person', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.identity', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.guest', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_number', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.event_block', '');

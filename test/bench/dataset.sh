@@ -6,6 +6,7 @@ days=${LA_BENCH_DAYS:-30}
 rounds=${LA_BENCH_ROUNDS:-11}
 seed=${LA_BENCH_SEED:-1}
 here=$LA_SOURCE/test/bench/engine
+ends=2026-06-01Z
 PGOPTIONS="-c bench.seed=$seed -c client_min_messages=warning"
 export PGOPTIONS LA_SOURCE
 sql() { psql -h "$LA_SOCKET" -U postgres -d leadanalytics -X -q -v ON_ERROR_STOP=1 "$@"; }
@@ -14,7 +15,7 @@ said() { printf '… %s (%d s)\n' "$*" "$SECONDS" >&2; }
 part_dataset() {
     local begun=$SECONDS half writers=()
     said "writing $events events of $visitors visitors (seed $seed)"
-    sql -At -o /dev/null <<SQL
+    sql -At -o /dev/null -v ends="$ends" <<SQL
 UPDATE leadanalytics.unit SET enabled = false;
 ALTER SYSTEM SET autovacuum = off;
 SELECT pg_reload_conf();

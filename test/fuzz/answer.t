@@ -130,7 +130,7 @@ sub ask_something
     my @asked = map { pick(@dimensions) } 1 .. 1 + number_to(3);
     my %seen;
     @asked = grep { !$seen{$_}++ } @asked;
-    my $question = sprintf q{SELECT compare(%d, '{%s}', %s, '%sZ', %s, %s, %d, %s, '%s', '%s')}, $w, join(',', @asked), $bounds, time_of($clock), pick('true', 'false'), pick('true', 'true', 'false'), pick(0, 0, 1, 3, 10), pick('true', 'false'), pick('{}', '{news.example,purchase}'), pick('{}', '{}', '{}', '{news.example,click,https://shop.example/a,/b}');
+    my $question = sprintf q{SELECT compare(%d, '{%s}', %s, '%sZ', %s, %s, %d, %s, '%s', '%s')}, $w, join(',', @asked), $bounds, time_of($clock), pick('true', 'false'), pick('true', 'true', 'false'), pick(0, 0, 1, 3, 10), pick('true', 'false'), pick('{}', '{news.example,purchase}'), pick('{}', '{}', '{}', '{1,3,9,10,17,21,-1,x, 2}', '{news.example,click,https://shop.example/a,/b}');
     my $said = say_sql($question);
     return 1 if $said =~ /^same (\d+)$/ && ++$counted{ $1 > 0 ? 'answers' : 'empty answers' };
     fail("seed $seed: $question");

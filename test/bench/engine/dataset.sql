@@ -7,7 +7,7 @@
 -- events, a day at a time, so that no step holds more than all sessions (40 bytes each) or a day's events.
 
 CREATE TABLE bench.fact (workspace int, starts timestamptz, now timestamptz, days int, robots_from int);
-INSERT INTO bench.fact VALUES (:workspace, '2026-03-03Z', '2026-06-01Z', 90);
+INSERT INTO bench.fact VALUES (:workspace, :'ends'::timestamptz - interval '90 days', :'ends', 90);
 
 -- The dictionary. An entry's number is that of its kind's first one and of its own place: nothing looks it up.
 CREATE TABLE bench.entry (kind text, what text, n int, parts text[] COLLATE "C", PRIMARY KEY (what, n));

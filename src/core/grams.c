@@ -1,5 +1,5 @@
 /*
- * What a search finds leads by: the sequences of one, two and three characters of a text, as 64-bit hashes
+ * What a search finds rows by: the sequences of one, two and three characters of a text, as 64-bit hashes
  * in a GIN index of bigint[], which PostgreSQL has built in (pg_trgm would be one more extension, and knows
  * nothing of two characters or of workspaces: the workspace is in the hash, so a search reads its own rows
  * alone). Whether a row really contains the text is asked of the row again.
@@ -15,7 +15,7 @@
 #include "utils/builtins.h"
 
 #include "core/export.h"
-#include "leads/leads.h"
+#include "core/grams.h"
 
 static int
 compare(const void *a, const void *b)
@@ -55,19 +55,19 @@ after(const char *c, const char *end, int count)
 	return c;
 }
 
-LA_FUNCTION(la_leads_grams)
+LA_FUNCTION(la_core_grams)
 {
 	text *haystack = PG_GETARG_TEXT_PP(1);
 	const char *c = VARDATA_ANY(haystack);
 	const char *end = c + VARSIZE_ANY_EXHDR(haystack);
-	int64 *hashes = palloc(sizeof(int64) * LA_LEADS_GRAM * (end - c + 1));
+	int64 *hashes = palloc(sizeof(int64) * LA_GRAM * (end - c + 1));
 	int count = 0;
 
 	for (; c < end; c = after(c, end, 1))
 		for (const char *to = after(c, end, 1); to <= end; to = after(to, end, 1))
 		{
 			hashes[count++] = hash(PG_GETARG_INT32(0), c, to);
-			if (to == end || to == after(c, end, LA_LEADS_GRAM))
+			if (to == end || to == after(c, end, LA_GRAM))
 				break;
 		}
 	PG_RETURN_DATUM(set_of(hashes, count));
@@ -77,7 +77,7 @@ LA_FUNCTION(la_leads_grams)
  * What every row containing the text has: its grams side by side and its last one. All that overlap would
  * find hardly fewer rows, and cost a list of the index each.
  */
-LA_FUNCTION(la_leads_needle_grams)
+LA_FUNCTION(la_core_needle_grams)
 {
 	text *needle = PG_GETARG_TEXT_PP(1);
 	const char *c = VARDATA_ANY(needle);
@@ -86,10 +86,10 @@ LA_FUNCTION(la_leads_needle_grams)
 	int64 *hashes = palloc(sizeof(int64) * (end - c + 2));
 	int count = 0;
 
-	while (after(last, end, LA_LEADS_GRAM) < end)
+	while (after(last, end, LA_GRAM) < end)
 		last = after(last, end, 1);
-	for (; c < last; c = after(c, end, LA_LEADS_GRAM))
-		hashes[count++] = hash(PG_GETARG_INT32(0), c, after(c, end, LA_LEADS_GRAM));
+	for (; c < last; c = after(c, end, LA_GRAM))
+		hashes[count++] = hash(PG_GETARG_INT32(0), c, after(c, end, LA_GRAM));
 	hashes[count++] = hash(PG_GETARG_INT32(0), last, end);
 	PG_RETURN_DATUM(set_of(hashes, count));
 }

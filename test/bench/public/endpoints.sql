@@ -1,0 +1,37 @@
+-- What is asked: by SQL and, the same, over HTTP.
+CREATE TABLE bench.endpoint (place int PRIMARY KEY, name text UNIQUE, call text, path text);
+INSERT INTO bench.endpoint
+SELECT q.place, q.name, format('SELECT leadanalytics.' || replace(replace(q.call, '$range', '%1$s, %2$L, %3$L'), '$workspace', '%1$s'), f.workspace, f.start_date, f.end_date, f.someone, left(f.someone, 8)),
+       '/api/v1/' || format(replace(q.path, '$range', 'start_date=%2$s&end_date=%3$s'), f.workspace, f.start_date, f.end_date, f.someone, left(f.someone, 8))
+FROM (SELECT workspace, leadanalytics.utc_seconds(now - interval '30 days') AS start_date, leadanalytics.utc_seconds(now - interval '1 second') AS end_date,
+             (SELECT v.visitor_id FROM leadanalytics.visitor v WHERE v.workspace = fact.workspace ORDER BY v.sessions DESC, v.number LIMIT 1) AS someone
+      FROM bench.fact) AS f,
+     (VALUES (101, 'overview', 'site_overview($range)', 'overview?$range'),
+             (102, 'overview, by hour', 'site_overview($range, ''hour'')', 'overview?$range&aggregation=hour'),
+             (201, 'traffic, referrer', 'traffic($range)', 'traffic?$range'),
+             (202, 'traffic, campaign', 'traffic($range, ''campaign'')', 'traffic?$range&type=campaign'),
+             (203, 'traffic, page', 'traffic($range, ''page'')', 'traffic?$range&type=page'),
+             (301, 'devices, browser', 'devices($range)', 'devices?$range'),
+             (302, 'devices, os', 'devices($range, ''os'')', 'devices?$range&type=os'),
+             (401, 'locations, country', 'locations($range)', 'locations?$range'),
+             (402, 'locations, city', 'locations($range, ''city'')', 'locations?$range&type=city'),
+             (501, 'events', 'list_events($range)', 'events?$range'),
+             (502, 'events, 1 000', 'list_events($range, "limit" => 1000)', 'events?$range&limit=1000'),
+             (503, 'events, offset 1 000 000', 'list_events($range, "offset" => 1000000)', 'events?$range&offset=1000000'),
+             (504, 'events, purchases', 'list_events($range, ''purchase'')', 'events?$range&event_name=purchase'),
+             (505, 'events, page views, offset 1 000 000', 'list_events($range, ''page_view'', "offset" => 1000000)', 'events?$range&event_name=page_view&offset=1000000'),
+             (506, 'events, a country, offset 100 000', 'list_events($range, country => ''US'', "offset" => 100000)', 'events?$range&country=US&offset=100000'),
+             (507, 'events, a page', 'list_events($range, page_path => ''/blog/article-1.html'')', 'events?$range&page_path=/blog/article-1.html'),
+             (508, 'events, a campaign of a country', 'list_events($range, utm_campaign => ''campaign-7'', country => ''DE'')', 'events?$range&utm_campaign=campaign-7&country=DE'),
+             (601, 'event-names', 'event_names($workspace)', 'event-names'),
+             (701, 'realtime', 'live($workspace, 60)', 'realtime?time_window=60'),
+             (801, 'attribution', 'attribution($range)', 'attribution?$range'),
+             (802, 'attribution, 90 days back', 'attribution($range, 90)', 'attribution?$range&window_days=90'),
+             (901, 'users', 'users($range)', 'users?$range'),
+             (902, 'users, an id''s beginning', 'users($range, %5$L)', 'users?$range&search=%5$s'),
+             (903, 'users, a part of an address', 'users($range, ''mer-123'')', 'users?$range&search=mer-123'),
+             (1001, 'users/:userId', 'user_profile($workspace, %4$L)', 'users/%4$s'),
+             (1101, 'ads', 'ads($range)', 'ads?$range'),
+             (1201, 'tags', 'tags($range)', 'tags?$range'),
+             (1301, 'workspace', 'workspace_profile($workspace)', 'workspace'),
+             (1401, 'usage', 'usage($workspace)', 'usage')) AS q (place, name, call, path);
