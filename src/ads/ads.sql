@@ -6,43 +6,20 @@
 -- one the sum of its ads. Hence a figure counts unless one above it, at the report's level or finer, stands for it
 -- that day. What was told at a coarser level only cannot be divided: it is not in a report of a finer one.
 
-CREATE FUNCTION leadanalytics.ad_sums(workspace int, first date, last date, level text)
-RETURNS TABLE (campaign int, adset int, ad int, currency text, spend numeric, impressions numeric, clicks numeric, conversions numeric, revenue numeric,
-               own_spend numeric, own_revenue numeric)
-LANGUAGE plpgsql STABLE AS $$
-#variable_conflict use_column
-DECLARE
-    own CONSTANT text := (SELECT w.currency FROM leadanalytics.workspace w WHERE w.id = ad_sums.workspace);
-    deep CONSTANT int := array_position(leadanalytics.ad_levels(), ad_sums.level);
-BEGIN
-    RETURN QUERY
-    -- Other currencies are summed by day, for the day's rate.
-    WITH sums AS MATERIALIZED (
-        SELECT f.campaign, CASE WHEN deep >= 2 THEN f.adset END AS adset, CASE WHEN deep = 3 THEN f.object END AS ad,
-               f.currency, CASE WHEN f.currency <> own THEN f.day END AS day,
-               sum(f.spend) AS spend, sum(f.impressions) AS impressions, sum(f.clicks) AS clicks, sum(f.conversions) AS conversions, sum(f.revenue) AS revenue
-        FROM leadanalytics.ad_figure f
-        LEFT JOIN leadanalytics.ad_figure c
-            ON deep = 1 AND f.depth > 1 AND c.workspace = ad_sums.workspace AND c.depth = 1 AND c.day BETWEEN ad_sums.first AND ad_sums.last
-               AND c.day = f.day AND c.object = f.campaign
-        LEFT JOIN leadanalytics.ad_figure s
-            ON deep <= 2 AND f.depth = 3 AND s.workspace = ad_sums.workspace AND s.depth = 2 AND s.day BETWEEN ad_sums.first AND ad_sums.last
-               AND s.day = f.day AND s.object = f.adset
-        WHERE f.workspace = ad_sums.workspace AND f.day BETWEEN ad_sums.first AND ad_sums.last AND f.depth >= deep
-              AND c.object IS NULL AND s.object IS NULL
-        GROUP BY 1, 2, 3, 4, 5
-    ), rates AS (
-        SELECT d.currency, d.day, coalesce(leadanalytics.conversion_rate(ad_sums.workspace, d.currency, d.day), 0) AS rate
-        FROM (SELECT DISTINCT s.currency, s.day FROM sums s WHERE s.day IS NOT NULL) AS d
-    )
-    SELECT s.campaign, s.adset, s.ad, s.currency, sum(s.spend), sum(s.impressions), sum(s.clicks), sum(s.conversions), sum(s.revenue),
-           sum(s.spend * coalesce(r.rate, 1)), sum(s.revenue * coalesce(r.rate, 1))
-    FROM sums s LEFT JOIN rates r ON r.currency = s.currency AND r.day = s.day
-    GROUP BY 1, 2, 3, 4;
-END
+CREATE FUNCTION leadanalytics.ad_counting(workspace int, first date, last date, deep int, mixed boolean)
+RETURNS SETOF leadanalytics.ad_figure LANGUAGE sql STABLE AS $$
+    SELECT f.*
+    FROM leadanalytics.ad_figure f
+    LEFT JOIN leadanalytics.ad_figure c
+        ON mixed AND deep = 1 AND f.depth > 1 AND c.workspace = ad_counting.workspace AND c.depth < 3 AND c.depth = 1 AND c.day BETWEEN first AND last
+           AND c.day = f.day AND c.object = f.campaign
+    LEFT JOIN leadanalytics.ad_figure s
+        ON mixed AND deep <= 2 AND f.depth = 3 AND s.workspace = ad_counting.workspace AND s.depth < 3 AND s.depth = 2 AND s.day BETWEEN first AND last
+           AND s.day = f.day AND s.object = f.adset
+    WHERE f.workspace = ad_counting.workspace AND f.day BETWEEN first AND last AND f.depth >= deep AND c.object IS NULL AND s.object IS NULL
 $$;
-COMMENT ON FUNCTION leadanalytics.ad_sums(int, date, date, text) IS
-    'figures from first to last by campaign, ad set (level adset, ad), ad (level ad) and currency; own_: in the workspace''s currency, 0 without a rate; for reports';
+COMMENT ON FUNCTION leadanalytics.ad_counting(int, date, date, int, boolean) IS
+    'the figures from first to last that count at a depth: of that depth, and finer ones that none above stands for that day; mixed: there are any above; for reports';
 
 CREATE FUNCTION leadanalytics.ad_days(workspace int, starts timestamptz, ends timestamptz, OUT first date, OUT last date)
 LANGUAGE sql STABLE AS $$
@@ -53,45 +30,70 @@ COMMENT ON FUNCTION leadanalytics.ad_days(int, timestamptz, timestamptz) IS
     'the dates that a range from starts until before ends touches in the workspace''s zone: those of the day buckets of its other reports';
 
 CREATE FUNCTION leadanalytics.ads_rows(
-    workspace int, starts timestamptz, ends timestamptz, platform text DEFAULT NULL, level text DEFAULT 'campaign', "limit" int DEFAULT NULL)
+    workspace int, starts timestamptz, ends timestamptz, of_platform text DEFAULT NULL, by_level text DEFAULT 'campaign', "limit" int DEFAULT NULL)
 RETURNS TABLE (
     platform text, account_id text, level text, campaign_id text, campaign_name text, adset_id text, adset_name text, ad_id text, ad_name text, status text,
     currency text, spend numeric, impressions numeric, clicks numeric, conversions numeric, revenue numeric, roas numeric, ctr numeric, cpc numeric, cpm numeric,
     total_spend numeric, total_revenue numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- How many have no figure above cannot be estimated, is read as none, and leads to sorting all the rest. Where
+-- there is nothing above at all nothing is looked for: only a plan of its own knows.
+SET enable_sort = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(ads_rows.workspace);
-    deep CONSTANT int := array_position(leadanalytics.ad_levels(), ads_rows.level);
-    named CONSTANT text := (leadanalytics.ad_levels())[deep];
+    own CONSTANT text := (SELECT w.currency FROM leadanalytics.workspace w WHERE w.id = allowed);
+    deep CONSTANT int := array_position(leadanalytics.ad_levels(), coalesce(by_level, 'campaign'));
     days record;
+    campaigns int[];
+    mixed boolean;
+    foreign_spend numeric;
+    foreign_revenue numeric;
 BEGIN
     IF deep IS NULL THEN
         RAISE EXCEPTION 'Invalid level' USING ERRCODE = 'LA400', HINT = 'campaign, adset or ad.';
     END IF;
     SELECT d.first, d.last INTO days FROM leadanalytics.ad_days(allowed, ads_rows.starts, ads_rows.ends) d;
+    mixed := deep < 3 AND EXISTS (SELECT FROM leadanalytics.ad_figure f WHERE f.workspace = allowed AND f.day BETWEEN days.first AND days.last AND f.depth < 3);
+    campaigns := CASE WHEN of_platform IS NOT NULL THEN
+        ARRAY(SELECT o.id FROM leadanalytics.ad_object o WHERE o.workspace = allowed AND o.platform = of_platform AND o.level = 'campaign') END;
+    -- What another currency is worth is asked for once a day, not once a row.
+    SELECT coalesce(sum(d.spend * d.rate), 0), coalesce(sum(d.revenue * d.rate), 0) INTO foreign_spend, foreign_revenue
+    FROM (
+        SELECT sum(f.spend) AS spend, sum(f.revenue) AS revenue, leadanalytics.conversion_rate(allowed, f.currency, f.day) AS rate
+        FROM leadanalytics.ad_counting(allowed, days.first, days.last, deep, mixed) f
+        WHERE f.currency <> own AND (campaigns IS NULL OR f.campaign = ANY (campaigns))
+        GROUP BY f.currency, f.day
+    ) AS d;
     RETURN QUERY
-    WITH sums AS (
-        SELECT s.*, c.platform, c.account_id, c.key AS campaign_key, c.name AS campaign_name, c.status AS campaign_status
-        FROM leadanalytics.ad_sums(allowed, days.first, days.last, named) s
-        JOIN leadanalytics.ad_object c ON c.workspace = allowed AND c.id = s.campaign
-        WHERE ads_rows.platform IS NULL OR c.platform = ads_rows.platform
+    WITH sums AS MATERIALIZED (
+        SELECT f.campaign, CASE WHEN deep >= 2 THEN f.adset END AS adset, CASE WHEN deep = 3 THEN f.object END AS ad, f.currency,
+               sum(f.spend) AS spend, sum(f.impressions) AS impressions, sum(f.clicks) AS clicks, sum(f.conversions) AS conversions, sum(f.revenue) AS revenue
+        FROM leadanalytics.ad_counting(allowed, days.first, days.last, deep, mixed) f
+        WHERE campaigns IS NULL OR f.campaign = ANY (campaigns)
+        GROUP BY 1, 2, 3, 4
+    ), total AS MATERIALIZED (
+        SELECT foreign_spend + coalesce(sum(s.spend) FILTER (WHERE s.currency = own), 0) AS spend,
+               foreign_revenue + coalesce(sum(s.revenue) FILTER (WHERE s.currency = own), 0) AS revenue
+        FROM sums s
+    ), top AS MATERIALIZED (
+        SELECT s.* FROM sums s ORDER BY s.spend DESC, s.campaign, s.adset, s.ad, s.currency LIMIT ads_rows."limit"
     )
-    SELECT s.platform, s.account_id, named, s.campaign_key, s.campaign_name, g.key, g.name, a.key, a.name,
-           CASE deep WHEN 1 THEN s.campaign_status WHEN 2 THEN g.status ELSE a.status END,
+    SELECT c.platform, c.account_id, (leadanalytics.ad_levels())[deep], c.key, c.name, g.key, g.name, a.key, a.name, CASE deep WHEN 1 THEN c.status WHEN 2 THEN g.status ELSE a.status END,
            s.currency, s.spend, s.impressions, s.clicks, s.conversions, s.revenue,
-           leadanalytics.ratio(s.revenue, s.spend), leadanalytics.ratio(s.clicks * 100, s.impressions), leadanalytics.ratio(s.spend, s.clicks), leadanalytics.ratio(s.spend * 1000, s.impressions),
-           sum(s.own_spend) OVER (), sum(s.own_revenue) OVER ()
-    FROM sums s
+           leadanalytics.ratio(s.revenue, s.spend), leadanalytics.ratio(s.clicks * 100, s.impressions),
+           leadanalytics.ratio(s.spend, s.clicks), leadanalytics.ratio(s.spend * 1000, s.impressions), t.spend, t.revenue
+    FROM top s
+    CROSS JOIN total t
+    JOIN leadanalytics.ad_object c ON c.workspace = allowed AND c.id = s.campaign
     LEFT JOIN leadanalytics.ad_object g ON g.workspace = allowed AND g.id = s.adset
     LEFT JOIN leadanalytics.ad_object a ON a.workspace = allowed AND a.id = s.ad
-    ORDER BY s.spend DESC, s.platform, s.account_id, s.campaign_key, g.key, a.key, s.currency
-    LIMIT ads_rows."limit";
+    ORDER BY s.spend DESC, s.campaign, s.adset, s.ad, s.currency;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.ads_rows(int, timestamptz, timestamptz, text, text, int) IS
     'figures of ads of the dates the range touches, by campaign, ad set or ad, largest spend first, each in its account''s currency (one of several currencies is several rows); '
-    'total_: of all of them, in the workspace''s currency; platform null: all; limit null: all';
+    'total_: of all of them, in the workspace''s currency; of_platform null: all; limit null: all';
 GRANT EXECUTE ON FUNCTION leadanalytics.ads_rows(int, timestamptz, timestamptz, text, text, int) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.ad_platforms(workspace int, since date DEFAULT '-infinity')
@@ -115,7 +117,7 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(ads.workspace);
     range record;
     -- A body has the members of its level and no more.
-    finer CONSTANT text[] := (ARRAY['adset_id', 'adset_name', 'ad_id', 'ad_name'])[CASE ads.level WHEN 'campaign' THEN 1 WHEN 'adset' THEN 3 ELSE 5 END:];
+    finer CONSTANT text[] := (ARRAY['adset_id', 'adset_name', 'ad_id', 'ad_name'])[CASE ads.level WHEN 'adset' THEN 3 WHEN 'ad' THEN 5 ELSE 1 END:];
     answer json;
 BEGIN
     SELECT p.starts, p.ends INTO range FROM leadanalytics.period(allowed, ads.start_date, ads.end_date) p;

@@ -39,14 +39,16 @@ CREATE TABLE leadanalytics.ad_figure (
     CONSTRAINT ad_figure_parents CHECK (CASE depth WHEN 1 THEN object = campaign AND adset IS NULL
                                                    WHEN 2 THEN object = adset ELSE adset IS NOT NULL END)
 );
+-- What may stand for finer ones: most figures are of ads.
+CREATE INDEX ad_figure_coarse ON leadanalytics.ad_figure (workspace, day, object) WHERE depth < 3;
 COMMENT ON TABLE leadanalytics.ad_figure IS 'figures of a day, of a campaign (depth 1), ad set (2) or ad (3); objects are numbers of leadanalytics.ad_object';
 COMMENT ON COLUMN leadanalytics.ad_figure.day IS 'as the platform dates it';
 
 CREATE TYPE leadanalytics.ad_item AS (
-    index int, error text, day date, platform text, account_id text, depth smallint, keys text[], names text[], status text,
+    index int, error text, day date, platform text, account_id text, depth smallint, keys text[], ids int[], names text[], status text,
     currency text, spend numeric, impressions bigint, clicks bigint, conversions numeric, revenue numeric
 );
-COMMENT ON TYPE leadanalytics.ad_item IS 'a figure as it was sent, and what is wrong with it; keys, names: of its campaign, ad set and ad, as deep as it is';
+COMMENT ON TYPE leadanalytics.ad_item IS 'a figure as it was sent, and what is wrong with it; keys, ids, names: of its campaign, ad set and ad, as deep as it is';
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.ad_object_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.ad_object', '');

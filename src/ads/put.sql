@@ -4,110 +4,162 @@ CREATE FUNCTION leadanalytics.ad_levels()
 RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '{campaign,adset,ad}'::text[] $$;
 COMMENT ON FUNCTION leadanalytics.ad_levels() IS 'the levels of ad figures, from coarse to fine: a figure''s depth is its level''s place';
 
--- A currency that is not said is the workspace's: a platform's account has one and many exports leave it out.
+-- What is wrong with a value, null when nothing is. Functions of values, not of the item and a name: an item has 17
+-- members, and would be read anew for each.
+CREATE FUNCTION leadanalytics.ad_text_fault(value json, name text, required boolean, longest int)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(json_typeof(value), 'null') = 'null' THEN CASE WHEN required THEN name || ' is required' END
+                WHEN json_typeof(value) <> 'string' OR char_length(value #>> '{}') > longest
+                     OR (required AND btrim(value #>> '{}') = '') THEN 'Invalid ' || name END
+$$;
+COMMENT ON FUNCTION leadanalytics.ad_text_fault(json, text, boolean, int) IS 'what is wrong with a text of an ad figure, null when nothing is';
+
+-- A number may come as a text: Meta's interface writes them so.
+CREATE FUNCTION leadanalytics.ad_number(value json)
+RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN btrim(value::text, '" ') ~ '^-?\d{1,18}(\.\d{1,30})?([eE][-+]?\d{1,2})?$' THEN btrim(value::text, '" ')::numeric END
+$$;
+COMMENT ON FUNCTION leadanalytics.ad_number(json) IS 'a number, or a text that is one; null: it is none';
+
+CREATE FUNCTION leadanalytics.ad_number_fault(value json, name text, smallest numeric, largest numeric, whole boolean DEFAULT false)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(json_typeof(value), 'null') = 'null' THEN NULL
+                WHEN leadanalytics.ad_number(value) BETWEEN smallest AND largest
+                     AND (NOT whole OR leadanalytics.ad_number(value) = trunc(leadanalytics.ad_number(value))) THEN NULL
+                ELSE 'Invalid ' || name END
+$$;
+COMMENT ON FUNCTION leadanalytics.ad_number_fault(json, text, numeric, numeric, boolean) IS 'what is wrong with a number of an ad figure, null when nothing is';
+
+CREATE FUNCTION leadanalytics.ad_day(value json)
+RETURNS date LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN value::text ~ '^"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"$'
+                     AND substr(value::text, 10, 2)::int <= extract(day FROM (substr(value::text, 2, 8) || '01')::date + interval '1 month - 1 day')
+                THEN btrim(value::text, '"')::date END
+$$;
+COMMENT ON FUNCTION leadanalytics.ad_day(json) IS 'a date, YYYY-MM-DD; null: it is none';
+
+-- A currency that is not said is the workspace's: an account has one, and many exports leave it out.
 CREATE FUNCTION leadanalytics.ad_items(body json, own_currency text)
 RETURNS SETOF leadanalytics.ad_item LANGUAGE sql STABLE AS $$
-    SELECT i.index, f.error, leadanalytics.day_member(i.item, 'date'), i.item ->> 'platform', i.item ->> 'account_id', d.depth,
-           (ARRAY[i.item ->> 'campaign_id', i.item ->> 'adset_id', i.item ->> 'ad_id'])[:d.depth],
-           (ARRAY[nullif(btrim(i.item ->> 'campaign_name'), ''), nullif(btrim(i.item ->> 'adset_name'), ''), nullif(btrim(i.item ->> 'ad_name'), '')])[:d.depth],
-           nullif(btrim(i.item ->> 'status'), ''), coalesce(nullif(upper(btrim(i.item ->> 'currency')), ''), own_currency),
-           n.spend, n.impressions, n.clicks, n.conversions, n.revenue
-    FROM leadanalytics.items(body) i
-    CROSS JOIN LATERAL (SELECT array_position(leadanalytics.ad_levels(), i.item ->> 'level')::smallint AS depth) AS d
-    CROSS JOIN LATERAL (SELECT coalesce(
-        leadanalytics.text_fault(i.item, 'date', true, 10),
-        CASE WHEN leadanalytics.day_member(i.item, 'date') IS NULL THEN 'Invalid date' END,
-        leadanalytics.text_fault(i.item, 'platform', true, 20),
-        CASE WHEN i.item ->> 'platform' NOT IN ('meta', 'google', 'tiktok') THEN 'Invalid platform' END,
-        leadanalytics.text_fault(i.item, 'account_id', true, 200),
-        leadanalytics.text_fault(i.item, 'level', true, 20),
-        CASE WHEN d.depth IS NULL THEN 'Invalid level' END,
-        leadanalytics.text_fault(i.item, 'campaign_id', true, 200),
-        leadanalytics.text_fault(i.item, 'adset_id', d.depth >= 2, 200),
-        leadanalytics.text_fault(i.item, 'ad_id', d.depth = 3, 200),
-        -- It would be counted as the coarser one that it is not.
-        CASE WHEN d.depth < 2 AND i.item ->> 'adset_id' <> '' THEN 'adset_id is finer than the level'
-             WHEN d.depth < 3 AND i.item ->> 'ad_id' <> '' THEN 'ad_id is finer than the level' END,
-        leadanalytics.text_fault(i.item, 'campaign_name', false, 500),
-        leadanalytics.text_fault(i.item, 'adset_name', false, 500),
-        leadanalytics.text_fault(i.item, 'ad_name', false, 500),
-        leadanalytics.text_fault(i.item, 'status', false, 100),
-        leadanalytics.text_fault(i.item, 'currency', false, 20),
-        CASE WHEN nullif(upper(btrim(i.item ->> 'currency')), '') !~ '^[A-Z]{3}$' THEN 'Invalid currency' END,
-        leadanalytics.number_fault(i.item, 'spend', 0, 1e11),
-        leadanalytics.number_fault(i.item, 'impressions', 0, 1e15, true),
-        leadanalytics.number_fault(i.item, 'clicks', 0, 1e15, true),
-        leadanalytics.number_fault(i.item, 'conversions', 0, 1e11),
-        leadanalytics.number_fault(i.item, 'revenue', -1e11, 1e11)) AS error) AS f
-    CROSS JOIN LATERAL (SELECT
-        CASE WHEN f.error IS NULL THEN coalesce(leadanalytics.number_member(i.item, 'spend'), 0) END AS spend,
-        CASE WHEN f.error IS NULL THEN coalesce(leadanalytics.number_member(i.item, 'impressions'), 0)::bigint END AS impressions,
-        CASE WHEN f.error IS NULL THEN coalesce(leadanalytics.number_member(i.item, 'clicks'), 0)::bigint END AS clicks,
-        CASE WHEN f.error IS NULL THEN coalesce(leadanalytics.number_member(i.item, 'conversions'), 0) END AS conversions,
-        CASE WHEN f.error IS NULL THEN coalesce(leadanalytics.number_member(i.item, 'revenue'), 0) END AS revenue) AS n
-    ORDER BY i.index
+    -- Each step once an item: in one expression it would be worked out wherever it is used.
+    WITH given AS MATERIALIZED (
+        SELECT i.index, json_typeof(i.item) AS kind, array_position(leadanalytics.ad_levels(), btrim(r.level::text, '"'))::smallint AS depth, r.*
+        FROM leadanalytics.items(body) i
+        CROSS JOIN LATERAL json_to_record(CASE json_typeof(i.item) WHEN 'object' THEN i.item ELSE '{}' END) AS r (
+            date json, platform json, account_id json, level json, campaign_id json, campaign_name json, adset_id json, adset_name json, ad_id json, ad_name json,
+            status json, currency json, spend json, impressions json, clicks json, conversions json, revenue json)
+    ), judged AS MATERIALIZED (
+        SELECT g.*, coalesce(
+            CASE WHEN g.kind <> 'object' THEN 'Not an object' END,
+            leadanalytics.ad_text_fault(g.date, 'date', true, 10),
+            CASE WHEN leadanalytics.ad_day(g.date) IS NULL THEN 'Invalid date' END,
+            leadanalytics.ad_text_fault(g.platform, 'platform', true, 20),
+            CASE WHEN g.platform #>> '{}' NOT IN ('meta', 'google', 'tiktok') THEN 'Invalid platform' END,
+            leadanalytics.ad_text_fault(g.account_id, 'account_id', true, 200),
+            leadanalytics.ad_text_fault(g.level, 'level', true, 20),
+            CASE WHEN g.depth IS NULL THEN 'Invalid level' END,
+            leadanalytics.ad_text_fault(g.campaign_id, 'campaign_id', true, 200),
+            leadanalytics.ad_text_fault(g.adset_id, 'adset_id', g.depth >= 2, 200),
+            leadanalytics.ad_text_fault(g.ad_id, 'ad_id', g.depth = 3, 200),
+            -- It would be counted as the coarser one that it is not.
+            CASE WHEN g.depth < 2 AND btrim(g.adset_id #>> '{}') <> '' THEN 'adset_id is finer than the level'
+                 WHEN g.depth < 3 AND btrim(g.ad_id #>> '{}') <> '' THEN 'ad_id is finer than the level' END,
+            leadanalytics.ad_text_fault(g.campaign_name, 'campaign_name', false, 500),
+            leadanalytics.ad_text_fault(g.adset_name, 'adset_name', false, 500),
+            leadanalytics.ad_text_fault(g.ad_name, 'ad_name', false, 500),
+            leadanalytics.ad_text_fault(g.status, 'status', false, 100),
+            leadanalytics.ad_text_fault(g.currency, 'currency', false, 20),
+            CASE WHEN nullif(upper(btrim(g.currency #>> '{}')), '') !~ '^[A-Z]{3}$' THEN 'Invalid currency' END,
+            leadanalytics.ad_number_fault(g.spend, 'spend', 0, 1e11),
+            leadanalytics.ad_number_fault(g.impressions, 'impressions', 0, 1e12, true),
+            leadanalytics.ad_number_fault(g.clicks, 'clicks', 0, 1e12, true),
+            leadanalytics.ad_number_fault(g.conversions, 'conversions', 0, 1e11),
+            -- Refunds.
+            leadanalytics.ad_number_fault(g.revenue, 'revenue', -1e11, 1e11)) AS error
+        FROM given g
+    )
+    SELECT j.index, NULL::text, leadanalytics.ad_day(j.date), j.platform #>> '{}', btrim(j.account_id #>> '{}'), j.depth,
+           (ARRAY[btrim(j.campaign_id #>> '{}'), btrim(j.adset_id #>> '{}'), btrim(j.ad_id #>> '{}')])[:j.depth], NULL::int[],
+           (ARRAY[nullif(btrim(j.campaign_name #>> '{}'), ''), nullif(btrim(j.adset_name #>> '{}'), ''), nullif(btrim(j.ad_name #>> '{}'), '')])[:j.depth],
+           nullif(btrim(j.status #>> '{}'), ''), coalesce(nullif(upper(btrim(j.currency #>> '{}')), ''), own_currency),
+           coalesce(leadanalytics.ad_number(j.spend), 0), coalesce(leadanalytics.ad_number(j.impressions), 0)::bigint, coalesce(leadanalytics.ad_number(j.clicks), 0)::bigint,
+           coalesce(leadanalytics.ad_number(j.conversions), 0), coalesce(leadanalytics.ad_number(j.revenue), 0)
+    FROM judged j WHERE j.error IS NULL
+    UNION ALL
+    SELECT j.index, j.error, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM judged j WHERE j.error IS NOT NULL
+    ORDER BY 1
 $$;
 COMMENT ON FUNCTION leadanalytics.ad_items(json, text) IS 'the figures of a body, each with what is wrong with it';
 
+CREATE FUNCTION leadanalytics.ad_object_number(workspace int, platform text, account_id text, level text, key text)
+RETURNS int LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT o.id FROM leadanalytics.ad_object o
+            WHERE o.workspace = ad_object_number.workspace AND o.platform = ad_object_number.platform AND o.account_id = ad_object_number.account_id
+                  AND o.level = ad_object_number.level AND o.key = ad_object_number.key);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.ad_object_number(int, text, text, text, text) IS 'the number of a campaign, ad set or ad; null: there is none';
+
 -- Two batches at once wait for each other and never in a circle: objects are made in the order of their keys, then
--- locked in the order of their numbers, and figures belong to locked objects.
+-- named in the order of their numbers, then figures are written in the order of theirs. Objects are looked up one by
+-- one: a join is planned once a session, and the plan of a day without objects is the wrong one for ever after.
 CREATE FUNCTION leadanalytics.put_ads(workspace int, figures json)
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(put_ads.workspace);
+    levels CONSTANT text[] := leadanalytics.ad_levels();
     items leadanalytics.ad_item[];
+    said record;
 BEGIN
     items := ARRAY(SELECT i FROM leadanalytics.ad_items(put_ads.figures, (SELECT w.currency FROM leadanalytics.workspace w WHERE w.id = allowed)) i);
 
     INSERT INTO leadanalytics.ad_object (workspace, platform, account_id, level, key)
-    SELECT DISTINCT allowed, i.platform COLLATE "C", i.account_id COLLATE "C", l.level COLLATE "C", l.key COLLATE "C"
-    FROM unnest(items) i, unnest((leadanalytics.ad_levels())[:i.depth], i.keys) AS l (level, key)
-    WHERE i.error IS NULL AND NOT EXISTS (
-        SELECT FROM leadanalytics.ad_object o
-        WHERE o.workspace = allowed AND o.platform = i.platform AND o.account_id = i.account_id AND o.level = l.level AND o.key = l.key)
+    SELECT allowed, d.platform, d.account_id, d.level, d.key
+    FROM (
+        SELECT DISTINCT i.platform COLLATE "C" AS platform, i.account_id COLLATE "C" AS account_id, l.level COLLATE "C" AS level, l.key COLLATE "C" AS key
+        FROM unnest(items) i, unnest(levels[:i.depth], i.keys) AS l (level, key)
+        WHERE i.error IS NULL
+    ) AS d
+    WHERE leadanalytics.ad_object_number(allowed, d.platform, d.account_id, d.level, d.key) IS NULL
     ORDER BY 2, 3, 4, 5
     ON CONFLICT DO NOTHING;
 
-    PERFORM FROM leadanalytics.ad_object o
-    WHERE o.workspace = allowed AND (o.platform, o.account_id, o.level, o.key) IN (
-        SELECT i.platform, i.account_id, l.level, l.key
-        FROM unnest(items) i, unnest((leadanalytics.ad_levels())[:i.depth], i.keys) AS l (level, key)
-        WHERE i.error IS NULL)
-    ORDER BY o.id FOR NO KEY UPDATE;
+    items := ARRAY(
+        SELECT ROW(i.index, i.error, i.day, i.platform, i.account_id, i.depth, i.keys,
+                   ARRAY(SELECT leadanalytics.ad_object_number(allowed, i.platform, i.account_id, levels[l.place], l.key)
+                         FROM unnest(i.keys) WITH ORDINALITY AS l (key, place) ORDER BY l.place),
+                   i.names, i.status, i.currency, i.spend, i.impressions, i.clicks, i.conversions, i.revenue)::leadanalytics.ad_item
+        FROM unnest(items) i ORDER BY i.index);
 
     -- A name is said of what a figure belongs to, too; a status is the figure's own.
-    UPDATE leadanalytics.ad_object o
-    SET name = CASE WHEN s.named_on >= coalesce(o.named_on, '-infinity') THEN s.name ELSE o.name END,
-        named_on = greatest(s.named_on, o.named_on),
-        status = CASE WHEN s.status_on >= coalesce(o.status_on, '-infinity') THEN s.status ELSE o.status END,
-        status_on = greatest(s.status_on, o.status_on)
-    FROM (
-        SELECT i.platform, i.account_id, l.level, l.key,
+    FOR said IN
+        SELECT l.id,
                max(i.day) FILTER (WHERE l.name IS NOT NULL) AS named_on,
                (array_agg(l.name ORDER BY i.day DESC, i.index DESC) FILTER (WHERE l.name IS NOT NULL))[1] AS name,
                max(i.day) FILTER (WHERE l.depth = i.depth AND i.status IS NOT NULL) AS status_on,
                (array_agg(i.status ORDER BY i.day DESC, i.index DESC) FILTER (WHERE l.depth = i.depth AND i.status IS NOT NULL))[1] AS status
-        FROM unnest(items) i, unnest((leadanalytics.ad_levels())[:i.depth], i.keys, i.names) WITH ORDINALITY AS l (level, key, name, depth)
+        FROM unnest(items) i, unnest(i.ids, i.names) WITH ORDINALITY AS l (id, name, depth)
         WHERE i.error IS NULL
-        GROUP BY 1, 2, 3, 4
-    ) AS s
-    WHERE o.workspace = allowed AND o.platform = s.platform AND o.account_id = s.account_id AND o.level = s.level AND o.key = s.key
-          AND (s.named_on > o.named_on OR s.status_on > o.status_on OR (o.named_on IS NULL AND s.named_on IS NOT NULL)
-               OR (o.status_on IS NULL AND s.status_on IS NOT NULL) OR (s.named_on = o.named_on AND s.name <> o.name)
-               OR (s.status_on = o.status_on AND s.status <> o.status));
+        GROUP BY l.id ORDER BY l.id
+    LOOP
+        UPDATE leadanalytics.ad_object o
+        SET name = CASE WHEN said.named_on >= coalesce(o.named_on, '-infinity') THEN said.name ELSE o.name END,
+            named_on = greatest(said.named_on, o.named_on),
+            status = CASE WHEN said.status_on >= coalesce(o.status_on, '-infinity') THEN said.status ELSE o.status END,
+            status_on = greatest(said.status_on, o.status_on)
+        WHERE o.workspace = allowed AND o.id = said.id
+              AND (said.named_on > coalesce(o.named_on, '-infinity') OR said.status_on > coalesce(o.status_on, '-infinity')
+                   OR (said.named_on = o.named_on AND said.name <> o.name) OR (said.status_on = o.status_on AND said.status <> o.status));
+    END LOOP;
 
     INSERT INTO leadanalytics.ad_figure AS f (workspace, day, object, depth, campaign, adset, currency, spend, impressions, clicks, conversions, revenue)
-    SELECT DISTINCT ON (i.day, o.id) allowed, i.day, o.id, i.depth, c.id, s.id, i.currency, i.spend, i.impressions, i.clicks, i.conversions, i.revenue
+    SELECT DISTINCT ON (i.day, i.ids[i.depth]) allowed, i.day, i.ids[i.depth], i.depth, i.ids[1], i.ids[2], i.currency,
+           i.spend, i.impressions, i.clicks, i.conversions, i.revenue
     FROM unnest(items) i
-    JOIN leadanalytics.ad_object o ON o.workspace = allowed AND o.platform = i.platform AND o.account_id = i.account_id
-                                      AND o.level = (leadanalytics.ad_levels())[i.depth] AND o.key = i.keys[i.depth]
-    JOIN leadanalytics.ad_object c ON c.workspace = allowed AND c.platform = i.platform AND c.account_id = i.account_id
-                                      AND c.level = 'campaign' AND c.key = i.keys[1]
-    LEFT JOIN leadanalytics.ad_object s ON s.workspace = allowed AND s.platform = i.platform AND s.account_id = i.account_id
-                                           AND s.level = 'adset' AND s.key = i.keys[2]
     WHERE i.error IS NULL
-    ORDER BY i.day, o.id, i.index DESC
+    ORDER BY i.day, i.ids[i.depth], i.index DESC
     ON CONFLICT (workspace, day, object) DO UPDATE
     SET campaign = excluded.campaign, adset = excluded.adset, currency = excluded.currency, spend = excluded.spend,
         impressions = excluded.impressions, clicks = excluded.clicks, conversions = excluded.conversions, revenue = excluded.revenue

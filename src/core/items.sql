@@ -44,27 +44,3 @@ RETURNS json LANGUAGE sql IMMUTABLE AS $$
     FROM unnest(errors) WITH ORDINALITY AS e (error, place)
 $$;
 COMMENT ON FUNCTION leadanalytics.accepted(text[]) IS 'the answer about items: what is wrong with each, in their order, null where nothing is';
-
-CREATE FUNCTION leadanalytics.number_member(item json, name text)
-RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN json_typeof(item -> name) IN ('number', 'string') AND item ->> name ~ '^\s*[-+]?\d{1,18}(\.\d{1,30})?([eE][-+]?\d{1,2})?\s*$'
-                THEN (item ->> name)::numeric END
-$$;
-COMMENT ON FUNCTION leadanalytics.number_member(json, text) IS 'a member that is a number, or a text that is one: interfaces that write large numbers as texts are many; null: it is none';
-
-CREATE FUNCTION leadanalytics.number_fault(item json, name text, smallest numeric, largest numeric, whole boolean DEFAULT false)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN coalesce(json_typeof(item -> name), 'null') = 'null' THEN NULL
-                WHEN n.value BETWEEN smallest AND largest AND (NOT whole OR n.value = trunc(n.value)) THEN NULL
-                ELSE 'Invalid ' || name END
-    FROM leadanalytics.number_member(item, name) AS n (value)
-$$;
-COMMENT ON FUNCTION leadanalytics.number_fault(json, text, numeric, numeric, boolean) IS 'what is wrong with a member that may be a number from smallest to largest, null when nothing is';
-
-CREATE FUNCTION leadanalytics.day_member(item json, name text)
-RETURNS date LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN json_typeof(item -> name) = 'string' AND item ->> name ~ '^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'
-                     AND right(item ->> name, 2)::int <= extract(day FROM (left(item ->> name, 8) || '01')::date + interval '1 month - 1 day')
-                THEN (item ->> name)::date END
-$$;
-COMMENT ON FUNCTION leadanalytics.day_member(json, text) IS 'a member that is a date, YYYY-MM-DD; null: it is none';
