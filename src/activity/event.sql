@@ -9,7 +9,7 @@ RETURNS SETOF leadanalytics.contact_event_item LANGUAGE sql STABLE AS $$
     SELECT i.index, leadanalytics.contact_email(i.item ->> 'contact'), i.item ->> 'event_type', i.item ->> 'room', i.item ->> 'booking_page',
            coalesce(to_timestamp(CASE WHEN f.error IS NULL THEN leadanalytics.whole_member(i.item, 'created_at') END), now), i.item ->> 'event_id',
            CASE json_typeof(i.item -> 'metadata') WHEN 'object' THEN i.item -> 'metadata' END, f.error
-    FROM leadanalytics.activity_items(body) i
+    FROM leadanalytics.items(body) i
     CROSS JOIN LATERAL (SELECT coalesce(
         leadanalytics.text_fault(i.item, 'contact', true, 1000),
         CASE WHEN leadanalytics.contact_email(i.item ->> 'contact') IS NULL THEN 'Invalid contact' END,

@@ -5,56 +5,11 @@
 -- but for created_at, which stays as it was. Rows are locked in the order of their keys: two batches at once
 -- wait for each other, and never in a circle.
 
-CREATE FUNCTION leadanalytics.activity_items(body json)
-RETURNS TABLE (index int, item json) LANGUAGE plpgsql IMMUTABLE AS $$
-BEGIN
-    IF json_typeof(body) = 'object' THEN
-        RETURN QUERY SELECT 0, body;
-    ELSIF json_typeof(body) = 'array' AND json_array_length(body) <= 1000 THEN
-        RETURN QUERY SELECT (e.place - 1)::int, e.value FROM json_array_elements(body) WITH ORDINALITY AS e (value, place);
-    ELSE
-        RAISE EXCEPTION 'Invalid request body' USING ERRCODE = 'LA400', HINT = 'The body is an object, or an array of at most 1 000.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.activity_items(json) IS 'the items of a body: it is one, or an array of at most 1 000';
-
-CREATE FUNCTION leadanalytics.text_fault(item json, name text, required boolean, longest int)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN json_typeof(item) <> 'object' THEN 'Not an object'
-                WHEN coalesce(json_typeof(item -> name), 'null') = 'null' THEN CASE WHEN required THEN name || ' is required' END
-                WHEN json_typeof(item -> name) <> 'string' OR char_length(item ->> name) > longest OR (required AND item ->> name = '')
-                    THEN 'Invalid ' || name END
-$$;
-COMMENT ON FUNCTION leadanalytics.text_fault(json, text, boolean, int) IS 'what is wrong with a text member of an item, null when nothing is';
-
-CREATE FUNCTION leadanalytics.whole_fault(item json, name text, required boolean, largest bigint)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN coalesce(json_typeof(item -> name), 'null') = 'null' THEN CASE WHEN required THEN name || ' is required' END
-                WHEN json_typeof(item -> name) <> 'number' OR item ->> name !~ '^[0-9]{1,12}(\.0+)?$'
-                     OR split_part(item ->> name, '.', 1)::bigint > largest THEN 'Invalid ' || name END
-$$;
-COMMENT ON FUNCTION leadanalytics.whole_fault(json, text, boolean, bigint) IS 'what is wrong with a member that is a whole number from 0 to largest, null when nothing is';
-
-CREATE FUNCTION leadanalytics.whole_member(item json, name text)
-RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-    SELECT split_part(item ->> name, '.', 1)::bigint
-$$;
-COMMENT ON FUNCTION leadanalytics.whole_member(json, text) IS 'a whole number that leadanalytics.whole_fault() found good';
-
 CREATE FUNCTION leadanalytics.contact_email(email text)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN char_length(btrim(email)) <= 254 AND btrim(email) ~ '^[^@[:space:]]+@[^@[:space:]]+$' THEN lower(btrim(email) COLLATE "C") END
 $$;
 COMMENT ON FUNCTION leadanalytics.contact_email(text) IS 'an e-mail address in the one way that contacts are called by, null for what is none';
-
-CREATE FUNCTION leadanalytics.accepted(errors text[])
-RETURNS json LANGUAGE sql IMMUTABLE AS $$
-    SELECT json_build_object('accepted', count(*) FILTER (WHERE e.error IS NULL),
-        'rejected', coalesce(json_agg(json_build_object('index', e.place - 1, 'error', e.error) ORDER BY e.place) FILTER (WHERE e.error IS NOT NULL), '[]'))
-    FROM unnest(errors) WITH ORDINALITY AS e (error, place)
-$$;
-COMMENT ON FUNCTION leadanalytics.accepted(text[]) IS 'the answer about items: what is wrong with each, in their order, null where nothing is';
 
 CREATE FUNCTION leadanalytics.accepted_one(answer json)
 RETURNS json LANGUAGE plpgsql IMMUTABLE AS $$
@@ -80,7 +35,7 @@ BEGIN
     WITH given AS MATERIALIZED (
         SELECT i.index, i.item ->> 'name' AS name, nullif(i.item ->> 'display_name', '') AS display_name,
                coalesce(leadanalytics.text_fault(i.item, 'name', true, 200), leadanalytics.text_fault(i.item, 'display_name', false, 300)) AS error
-        FROM leadanalytics.activity_items(put_rooms.rooms) i
+        FROM leadanalytics.items(put_rooms.rooms) i
     ), written AS (
         INSERT INTO leadanalytics.room AS r (workspace, name, display_name, created_at)
         SELECT DISTINCT ON (g.name COLLATE "C") allowed, g.name, g.display_name, put_rooms.now
@@ -127,13 +82,13 @@ DECLARE
 BEGIN
     -- Held until the end, so that a room found is one to be written into.
     rooms := ARRAY(SELECT r.id FROM leadanalytics.room r
-                   WHERE r.workspace = allowed AND r.name IN (SELECT i.item ->> 'room' FROM leadanalytics.activity_items(put_recordings.recordings) i)
+                   WHERE r.workspace = allowed AND r.name IN (SELECT i.item ->> 'room' FROM leadanalytics.items(put_recordings.recordings) i)
                    ORDER BY r.id FOR KEY SHARE OF r);
     WITH given AS MATERIALIZED (
         SELECT i.index, i.item ->> 'key' AS key, r.id AS room, to_timestamp(CASE WHEN f.error IS NULL THEN leadanalytics.whole_member(i.item, 'created_at') END) AS created_at,
                CASE WHEN f.error IS NULL THEN leadanalytics.whole_member(i.item, 'duration_seconds') END AS duration_seconds,
                coalesce(f.error, CASE WHEN r.id IS NULL THEN 'Room not found' END) AS error
-        FROM leadanalytics.activity_items(put_recordings.recordings) i
+        FROM leadanalytics.items(put_recordings.recordings) i
         CROSS JOIN LATERAL (SELECT coalesce(leadanalytics.text_fault(i.item, 'key', true, 200), leadanalytics.text_fault(i.item, 'room', true, 200),
             leadanalytics.whole_fault(i.item, 'duration_seconds', true, 2147483647), leadanalytics.whole_fault(i.item, 'created_at', false, 253402300799)) AS error) AS f
         LEFT JOIN leadanalytics.room r ON r.workspace = allowed AND r.id = ANY (rooms) AND r.name = i.item ->> 'room'
@@ -177,7 +132,7 @@ BEGIN
     WITH given AS MATERIALIZED (
         SELECT i.index, i.item ->> 'slug' AS slug, i.item ->> 'title' AS title,
                coalesce(leadanalytics.text_fault(i.item, 'slug', true, 200), leadanalytics.text_fault(i.item, 'title', true, 300)) AS error
-        FROM leadanalytics.activity_items(put_booking_pages.booking_pages) i
+        FROM leadanalytics.items(put_booking_pages.booking_pages) i
     ), written AS (
         INSERT INTO leadanalytics.booking_page AS p (workspace, slug, title, created_at)
         SELECT DISTINCT ON (g.slug COLLATE "C") allowed, g.slug, g.title, put_booking_pages.now
@@ -224,7 +179,7 @@ BEGIN
     WITH given AS MATERIALIZED (
         SELECT i.index, leadanalytics.contact_email(i.item ->> 'email') AS email, nullif(i.item ->> 'name', '') AS name,
                to_timestamp(CASE WHEN f.error IS NULL THEN leadanalytics.whole_member(i.item, 'created_at') END) AS created_at, f.error
-        FROM leadanalytics.activity_items(put_contacts.contacts) i
+        FROM leadanalytics.items(put_contacts.contacts) i
         CROSS JOIN LATERAL (SELECT coalesce(leadanalytics.text_fault(i.item, 'email', true, 1000),
             CASE WHEN leadanalytics.contact_email(i.item ->> 'email') IS NULL THEN 'Invalid email' END, leadanalytics.text_fault(i.item, 'name', false, 300),
             leadanalytics.whole_fault(i.item, 'created_at', false, 253402300799)) AS error) AS f

@@ -87,32 +87,100 @@ RETURNS json LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_body(leadanalytics.route) IS 'the request body of a route; null without one';
 
+-- What JSON is like that these are examples of. Any scalar may be null: an example cannot say of what there is none.
+CREATE FUNCTION leadanalytics.openapi_shape(examples json[], path text, open_members text[])
+RETURNS json LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    types CONSTANT text[] := ARRAY(SELECT DISTINCT json_typeof(e) COLLATE "C" FROM unnest(examples) e ORDER BY 1);
+    objects CONSTANT json[] := ARRAY(SELECT e FROM unnest(examples) e WHERE json_typeof(e) = 'object');
+    elements CONSTANT json[] := ARRAY(SELECT v FROM unnest(examples) e, json_array_elements(CASE json_typeof(e) WHEN 'array' THEN e END) v);
+BEGIN
+    RETURN leadanalytics.openapi_object(json_build_object(
+        'type', CASE WHEN types <@ '{null}' THEN NULL
+                     WHEN types <@ '{array,object}' THEN CASE cardinality(types) WHEN 1 THEN to_json(types[1]) ELSE to_json(types) END
+                     ELSE to_json(array_remove(types, 'null') || 'null'::text) END,
+        'items', CASE WHEN cardinality(elements) > 0 THEN leadanalytics.openapi_shape(elements, path || '[]', open_members) END,
+        'required', (
+            SELECT json_agg(k.key ORDER BY k.place)
+            FROM (SELECT m.key, min(m.place) AS place FROM unnest(objects) o, json_object_keys(o) WITH ORDINALITY AS m (key, place)
+                  WHERE ltrim(path || '.' || m.key, '.') <> ALL (open_members)
+                  GROUP BY m.key HAVING count(*) = cardinality(objects)) AS k),
+        'additionalProperties', (
+            SELECT leadanalytics.openapi_shape(array_agg(m.value), path || '.', open_members)
+            FROM unnest(objects) o, json_each(o) m
+            WHERE ltrim(path || '.' || m.key, '.') = ANY (open_members) HAVING count(*) > 0),
+        'properties', (
+            SELECT json_object_agg(k.key, leadanalytics.openapi_shape(k.members, ltrim(path || '.' || k.key, '.'), open_members) ORDER BY k.place, k.key)
+            FROM (SELECT m.key, min(m.place) AS place, array_agg(m.value) AS members FROM unnest(objects) o, json_each(o) WITH ORDINALITY AS m (key, value, place)
+                  GROUP BY m.key) AS k)));
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.openapi_shape(json[], text, text[]) IS 'the JSON schema of what examples are of; path: where they stand, open_members: as leadanalytics.route has them';
+
+CREATE FUNCTION leadanalytics.openapi_envelope(route leadanalytics.route, data json)
+RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT CASE (route).family
+        WHEN 'engagement' THEN json_build_object('success', true, 'status', (route).success, 'message', coalesce((route).message, 'OK'), 'data', data,
+                                                 'meta', json_build_object('timestamp', '2026-03-16T14:32:45.123Z', 'version', 'v1'))
+        WHEN 'campaigns' THEN json_build_object('success', true, 'data', data)
+        ELSE data END
+$$;
+COMMENT ON FUNCTION leadanalytics.openapi_envelope(leadanalytics.route, json) IS 'an answer as the route''s family wears it';
+
+CREATE FUNCTION leadanalytics.openapi_success(route leadanalytics.route)
+RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('application/json', CASE WHEN (route).example IS NULL THEN '{}'::json ELSE json_build_object(
+        'schema', leadanalytics.openapi_shape(ARRAY[e.example],
+                                              '', ARRAY(SELECT CASE WHEN (route).family IN ('engagement', 'campaigns') THEN 'data.' ELSE '' END || o FROM unnest((route).open_members) o)),
+        'example', e.example) END)
+    FROM leadanalytics.openapi_envelope(route, (route).example) AS e (example)
+$$;
+COMMENT ON FUNCTION leadanalytics.openapi_success(leadanalytics.route) IS 'what a route answers when all is well, by content type';
+
 CREATE FUNCTION leadanalytics.openapi_responses(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_object_agg(status, leadanalytics.openapi_object(json_build_object('description', description, 'content', content))
-                           ORDER BY status)
+    SELECT json_object_agg(status, leadanalytics.openapi_object(json_build_object(
+               'description', description,
+               'headers', (SELECT json_object_agg(h.name, json_build_object('$ref', '#/components/headers/' || h.name) ORDER BY h.n)
+                           FROM (VALUES (1, 'X-Request-Id', true), (2, 'X-RateLimit-Limit', limited), (3, 'X-RateLimit-Remaining', limited), (4, 'X-RateLimit-Reset', limited),
+                                        (5, 'Retry-After', status = '429'), (6, 'X-Data-As-Of', (route).from_fold AND status < '300')) AS h (n, name, applies)
+                           WHERE h.applies),
+               'content', content)) ORDER BY status)
     FROM (
-        SELECT (route).success::text, (route).summary,
-               json_build_object('application/json', leadanalytics.openapi_object(json_build_object('example', (route).example)))
+        SELECT EXISTS (SELECT FROM leadanalytics.rate_limits l WHERE l.class = leadanalytics.route_rate_class(route) AND l.requests > 0) AS limited
+    ) AS r CROSS JOIN LATERAL (
+        SELECT (route).success::text, (route).summary, leadanalytics.openapi_success(route)
         UNION ALL
         SELECT e.status, e.description,
                json_build_object('application/json', json_build_object('schema',
                    json_build_object('$ref', '#/components/schemas/error_' || (route).family)))
         FROM (VALUES ('400', 'a parameter or the body is not as described', (route).family <> 'engagement'),
                      ('401', 'no key, or an invalid one', NOT 'public' = ANY ((route).roles)),
-                     ('403', 'the key''s role does not open this', true),
+                     ('403', CASE WHEN (route).feature IS NULL THEN 'the key''s role does not open this'
+                             ELSE 'the key''s role does not open this, or the workspace''s plan does not have the feature ' || (route).feature END, true),
                      ('404', 'no such object', true),
                      ('413', 'the body is too large', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('415', 'the body''s Content-Encoding is not gzip, deflate or identity', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('422', 'a parameter or the body is not as described', (route).family = 'engagement'),
-                     ('429', 'too many requests in this window; Retry-After says when the next begins, X-RateLimit-Limit, -Remaining and -Reset on every answer how it is',
-                      EXISTS (SELECT FROM leadanalytics.rate_limits l WHERE l.class = leadanalytics.route_rate_class(route) AND l.requests > 0)),
+                     ('429', 'too many requests in this window', limited),
                      ('500', 'a fault of the server, named in its log by X-Request-Id', true),
                      ('503', 'try again later', true)) AS e (status, description, applies)
         WHERE e.applies
-    ) AS r (status, description, content)
+    ) AS s (status, description, content)
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_responses(leadanalytics.route) IS 'the answers of a route by status';
+
+CREATE FUNCTION leadanalytics.openapi_headers()
+RETURNS json LANGUAGE sql IMMUTABLE AS $$
+    SELECT json_object_agg(name, json_build_object('description', description, 'schema', schema) ORDER BY n)
+    FROM (VALUES (1, 'X-Request-Id', 'names the request in the logs', '{"type":"string"}'::json),
+                 (2, 'X-RateLimit-Limit', 'requests in a window', '{"type":"integer"}'),
+                 (3, 'X-RateLimit-Remaining', 'requests that are left of them', '{"type":"integer"}'),
+                 (4, 'X-RateLimit-Reset', 'when the next window begins, Unix seconds', '{"type":"integer"}'),
+                 (5, 'Retry-After', 'seconds until then', '{"type":"integer"}'),
+                 (6, 'X-Data-As-Of', 'until when all is folded; the answer is current regardless', '{"type":"string","format":"date-time"}')) AS h (n, name, description, schema)
+$$;
+COMMENT ON FUNCTION leadanalytics.openapi_headers() IS 'the headers that answers of many routes have';
 
 CREATE FUNCTION leadanalytics.openapi_error_schema()
 RETURNS json LANGUAGE sql IMMUTABLE AS $$
@@ -134,15 +202,19 @@ RETURNS json LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, 
                 'operationId', lower(r.method) || regexp_replace(r.path, '[^A-Za-z0-9]+', '_', 'g'),
                 'tags', json_build_array(r.family),
                 'security', CASE WHEN 'public' = ANY (r.roles) THEN '[]'::json
-                                 ELSE '[{"bearer":[]},{"apiKey":[]}]'::json END,
+                                 ELSE json_build_array(json_build_object('bearer', q.roles), json_build_object('apiKey', q.roles)) END,
                 'parameters', leadanalytics.openapi_parameters(r),
                 'requestBody', leadanalytics.openapi_body(r),
                 'responses', leadanalytics.openapi_responses(r))) ORDER BY r.method) AS operations
-            FROM leadanalytics.route r GROUP BY r.path) AS p),
+            FROM leadanalytics.route r
+            -- Admin's keys open all.
+            CROSS JOIN LATERAL (SELECT to_json(array_remove(r.roles, 'admin') || 'admin'::text) AS roles) AS q
+            GROUP BY r.path) AS p),
         'components', json_build_object(
             'securitySchemes', json_build_object(
-                'bearer', json_build_object('type', 'http', 'scheme', 'bearer'),
+                'bearer', json_build_object('type', 'http', 'scheme', 'bearer', 'description', 'an API key; an operation''s security names the roles of keys that open it'),
                 'apiKey', json_build_object('type', 'apiKey', 'in', 'header', 'name', 'X-API-Key')),
+            'headers', leadanalytics.openapi_headers(),
             'schemas', (SELECT json_object_agg('error_' || family, schema ORDER BY family) FROM (VALUES
                 ('dashboard', leadanalytics.openapi_error_schema()),
                 ('activity', leadanalytics.openapi_error_schema()),

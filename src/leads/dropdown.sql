@@ -124,6 +124,9 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, cors, su
      '{"id": 1, "kind": "source", "value": "Website", "label": "Web site", "sort_order": 0}', true),
     ('DELETE', '/analytics/dropdown-options/:id', 'leadanalytics.delete_dropdown_option', 'dashboard', '{admin}', true, 200, 'Delete an option',
      '{"deleted": true}', true);
+-- With kind there is only that one.
+UPDATE leadanalytics.route SET open_members = '{source,country,project,city}' WHERE function = 'leadanalytics.dropdown_options';
+
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, min, max, choices, lenient, error, position, example, summary) VALUES
     ('GET', '/analytics/dropdown-options', 'kind', 'query', 'kind', 'text', false, NULL, NULL, NULL, true, NULL, 1, 'source', 'source, country, project or city'),
     ('POST', '/analytics/dropdown-options', 'kind', 'body', 'kind', 'text', true, NULL, NULL, '{source,country,project,city}', false, NULL, 1, 'source', 'source, country, project or city'),

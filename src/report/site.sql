@@ -154,6 +154,10 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fol
     ('GET', '/api/v1/overview', 'leadanalytics.site_overview', 'public', '{sdk,agent}', true,
      'Visitors, pageviews, sessions and custom events of a range, and over time',
      '{"visitors_total": 12450, "pageviews_total": 34200, "sessions_total": 18300, "custom_events_total": 890, "custom_event_counts": {"signup": 120, "purchase": 45, "add_to_cart": 310}, "time_series": [{"timestamp": "2026-03-16T00:00:00Z", "visitors": 450, "pageviews": 1200, "sessions": 680, "custom_events": 35, "signup": 5, "purchase": 2}], "aggregation_level": "hour", "timezone": "America/Chicago"}', true);
+UPDATE leadanalytics.route
+SET open_members = '{custom_event_counts.signup,custom_event_counts.purchase,custom_event_counts.add_to_cart,time_series[].signup,time_series[].purchase}'
+WHERE function = 'leadanalytics.site_overview';
+
 INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, choices, lenient, fallback, error, position, example, summary) VALUES
     ('GET', '/api/v1/overview', 'start_date', 'start_date', 'text', true, NULL, false, NULL, 'start_date and end_date are required', 1, '2026-03-10T00:00:00Z', 'ISO 8601; without an offset, of the workspace''s zone'),
     ('GET', '/api/v1/overview', 'end_date', 'end_date', 'text', true, NULL, false, NULL, 'start_date and end_date are required', 2, '2026-03-16T23:59:59Z', 'ISO 8601, inclusive'),

@@ -64,6 +64,12 @@ BEGIN
         CROSS JOIN LATERAL (SELECT CASE WHEN dimension IN ('event_path', 'event_page') THEN e.page WHEN dimension IN ('event_country', 'event_region', 'event_city', 'event_place') THEN e.place ELSE e.campaign END AS id) AS v
         LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = v.id
         WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot) AND v.id IS NOT NULL;
+    WHEN dimension IN ('source', 'origin') THEN
+        RETURN QUERY
+        SELECT e.at, CASE dimension WHEN 'source' THEN t.parts[1] ELSE t.id::text END, 1::bigint, 0::bigint, 0::bigint, NULL::bigint
+        FROM leadanalytics.event e
+        LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = e.source
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot) AND e.source IS NOT NULL;
     WHEN dimension IN ('tag', 'tag_source') THEN
         RETURN QUERY
         SELECT e.at, CASE dimension WHEN 'tag' THEN t.parts[1] ELSE t.parts[1] || chr(1) || t.id END, 1::bigint, 0::bigint, 0::bigint, NULL::bigint

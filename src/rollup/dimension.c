@@ -25,6 +25,7 @@ static const struct
     [LA_EVENT_PLACE] = {{"events"}, NULL},
     [LA_TAG] = {{"events"}, NULL},
     [LA_PERSON] = {{"events"}, "persons"},
+    [LA_ORIGIN] = {{"events"}, NULL},
     [LA_SESSION] = {{"sessions"}, NULL},
     [LA_SUSPECTED] = {{"sessions"}, "fingerprints"},
     [LA_ENTRY] = {{"sessions"}, "visitors"},
@@ -73,6 +74,8 @@ static LaAsked asked[] = {
     {"tag", LA_TAG, TEXT("t.parts[1]")},
     {"tag_source", LA_TAG, TEXT("t.parts[1] || chr(1) || t.id")},
     {"person", LA_PERSON},
+    {"source", LA_ORIGIN, TEXT("t.parts[1]")},
+    {"origin", LA_ORIGIN, TEXT("t.id::text")},
     {"session", LA_SESSION},
     {"suspected", LA_SUSPECTED},
     {"entry_page", LA_ENTRY, TEXT(ADDRESS)},
@@ -190,6 +193,8 @@ rollup_count_event(LaTally *tally, int slot, const LaEventFact *event)
 	if (event->fingerprint != 0)
 		add(tally, slot, robots + LA_FINGERPRINT, 0, 0, event->fingerprint);
 	add(tally, slot, robots + LA_NAME, event->name, 1, event->visitor);
+	if (event->source != 0)
+		add(tally, slot, robots + LA_ORIGIN, event->source, 1, 0);
 	if (event->campaign != 0)
 		add(tally, slot, robots + LA_EVENT_CAMPAIGN, event->campaign, 1, 0);
 	if (event->place != 0)

@@ -28,7 +28,7 @@ static LaQuery numbers_between = {"SELECT min(s.number + 0), max(s.number + 0) F
 
 #define EVENT_COLUMNS                                                                                        \
 	"e.at, e.id, e.session, e.visitor, e.person, e.name, e.page, e.campaign, e.place, e.fingerprint, "       \
-	"e.kind, e.is_bot, e.tags"
+	"e.kind, e.is_bot, e.tags, e.source"
 
 /* By id alone: the ids of a ledger's row are one workspace's, and its times tell the leaf. */
 static LaQuery events_of_ledger = {
@@ -272,6 +272,7 @@ take_event(TupleTableSlot *row, void *arg)
 	    .fingerprint = DatumGetInt32(NUMBER(row, 9)),
 	    .kind = DatumGetChar(row->tts_values[10]),
 	    .is_bot = DatumGetBool(row->tts_values[11]),
+	    .source = DatumGetInt32(NUMBER(row, 13)),
 	};
 
 	if (tags != NULL && !ARR_HASNULL(tags))

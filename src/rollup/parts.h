@@ -39,7 +39,8 @@ typedef enum LaDimension
 	LA_EVENT_CAMPAIGN,
 	LA_EVENT_PLACE,
 	LA_TAG,          /* events by each of their tags: how many */
-	LA_PERSON = 10,  /* events that name a person and no visitor: how many; persons */
+	LA_PERSON,       /* events that name a person and no visitor: how many; persons */
+	LA_ORIGIN,       /* events by source and name: how many */
 	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
@@ -68,6 +69,7 @@ typedef struct LaEventFact
 	int visitor;
 	int person; /* whom the event itself named */
 	int name;
+	int source;
 	int page;
 	int campaign;
 	int place;

@@ -40,10 +40,10 @@ static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('event', $1)", 1, {D
 static LaQuery draw_block = {"SELECT nextval('leadanalytics.event_block') << 10"};
 
 static LaQuery add_ledger = {
-    "INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    7,
-    {INT4OID, DATEOID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+    "INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max, used_in, used) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    9,
+    {INT4OID, DATEOID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, DATEOID, INT4OID}};
 
 static const LaColumn event_columns[] = {
     {"at", TIMESTAMPTZOID},
@@ -281,6 +281,14 @@ add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 	la_rows_add(rows, values, nulls);
 }
 
+/* D-74, D-76; and what was imported is history. */
+bool
+track_is_use(const LaBatch *batch, const LaEvent *event)
+{
+	return batch->import == 0 && !event->is_start && !event->client->is_bot &&
+	       (event->kind == 'p' || event->kind == 'c');
+}
+
 /* The events of a month, and their row in the ledger. */
 static void
 write_leaf(LaBatch *batch, DateADT month)
@@ -290,6 +298,7 @@ write_leaf(LaBatch *batch, DateADT month)
 	int64 id_to = 0;
 	TimestampTz at_min = DT_NOEND;
 	TimestampTz at_max = DT_NOBEGIN;
+	int used = 0;
 
 	for (int i = 0; i < batch->n; i++)
 	{
@@ -302,13 +311,15 @@ write_leaf(LaBatch *batch, DateADT month)
 		id_to = Max(id_to, event->id);
 		at_min = Min(at_min, event->at);
 		at_max = Max(at_max, event->at);
+		used += track_is_use(batch, event);
 	}
 	if (rows->n == 0)
 		return;
 	la_query_run(&add_ledger,
 	             (Datum[]){Int32GetDatum(batch->workspace), DateADTGetDatum(month), Int64GetDatum(id_from),
 	                       Int64GetDatum(id_to), Int32GetDatum(rows->n), TimestampTzGetDatum(at_min),
-	                       TimestampTzGetDatum(at_max)},
+	                       TimestampTzGetDatum(at_max), DateADTGetDatum(track_month(batch->now)),
+	                       Int32GetDatum(used)},
 	             NULL, false, 0);
 	la_rows_run(rows, add_to(month));
 }

@@ -72,7 +72,9 @@ spell(LaEvent *event)
 	{
 		event->term[LA_SLOT_NAME] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_NAME]);
 		event->term[LA_SLOT_TITLE] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_TITLE]);
-		event->term[LA_SLOT_SOURCE] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_SOURCE]);
+		/* with the name: which names come from where is told without the events */
+		event->term[LA_SLOT_SOURCE] = track_term(
+		    LA_TERM_SOURCE, (const char *[]){event->text[LA_TEXT_SOURCE], event->text[LA_TEXT_NAME]}, 2);
 	}
 	event->term[LA_SLOT_REFERRER] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_REFERRER]);
 	event->term[LA_SLOT_PAGE] = track_term(

@@ -42,6 +42,7 @@ typedef enum LaTermKind
 	LA_TERM_FINGERPRINT,
 	LA_TERM_DEVICE,
 	LA_TERM_TAG,
+	LA_TERM_SOURCE,
 } LaTermKind;
 
 typedef struct LaTerm
@@ -228,6 +229,20 @@ typedef struct LaBatch
 	LaEvent **walk; /* the events that may belong to one, in the order they were assigned */
 	int nwalk;
 } LaBatch;
+
+/* Whether the event is use of the workspace's plan. */
+extern bool track_is_use(const LaBatch *batch, const LaEvent *event);
+
+/*
+ * allowance.c: with leadanalytics.enforce_limits, raise 429 when the plan's events of the month of now are
+ * used up; and note what the batch used of them.
+ */
+extern void track_allowance_require(int workspace, TimestampTz now);
+extern void track_allowance_spend(const LaBatch *batch);
+
+/* Who is to hear of events that were added, in their transaction; of imports nobody is. One room may. */
+typedef void (*LaHear)(const LaBatch *batch);
+extern void la_track_tell(LaHear hear);
 
 /* Take the events; returns how many were added. The rest are duplicates, and no longer among the batch's. */
 extern int la_track_append(LaBatch *batch);

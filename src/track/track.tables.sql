@@ -12,7 +12,7 @@ CREATE TABLE leadanalytics.term (
     workspace int NOT NULL,
     id int NOT NULL,
     digest uuid NOT NULL,
-    kind text COLLATE "C" NOT NULL CHECK (kind IN ('text', 'page', 'campaign', 'place', 'network', 'agent', 'fingerprint', 'device', 'tag')),
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('text', 'page', 'campaign', 'place', 'network', 'agent', 'fingerprint', 'device', 'tag', 'source')),
     parts text[] COLLATE "C" NOT NULL,
     PRIMARY KEY (workspace, id)
 );
@@ -159,6 +159,7 @@ COMMENT ON TABLE leadanalytics.event IS 'web events, one row each, never changed
 COMMENT ON COLUMN leadanalytics.event.at IS 'the client''s time when believable, else received_at: partition key, bucket, and what ranges mean';
 COMMENT ON COLUMN leadanalytics.event.person IS 'who the event itself named; the visitor may be known as somebody without it';
 COMMENT ON COLUMN leadanalytics.event.kind IS 'p pageview, a auto (scroll, click, …), c custom';
+COMMENT ON COLUMN leadanalytics.event.source IS 'its source and its name, as one number of leadanalytics.term_source';
 COMMENT ON COLUMN leadanalytics.event.tags IS 'numbers of leadanalytics.term_tag, each once; null: none';
 COMMENT ON COLUMN leadanalytics.event.is_bot IS 'a robot''s by its agent, as it was told when the event came: such an event has no session';
 

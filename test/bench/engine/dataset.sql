@@ -23,7 +23,8 @@ SELECT 'text', 'name', n, ARRAY[name] FROM unnest('{page_view,scroll,click,visib
     WITH ORDINALITY AS t (name, n)
 UNION ALL SELECT 'text', 'title', n, ARRAY['Article ' || n || ' and what goes with it | The Shop'] FROM generate_series(1, 2000) AS n
 UNION ALL SELECT 'text', 'referrer', n, ARRAY[CASE n WHEN 1 THEN 'https://www.google.com/' ELSE 'https://www.site-' || n || '.example/articles/' END] FROM generate_series(1, 200) AS n
-UNION ALL SELECT 'text', 'source', 1, ARRAY['web']
+UNION ALL SELECT 'source', 'source', n, ARRAY['web', name] FROM unnest('{page_view,scroll,click,visibility_change,view_item,add_to_cart,search,share,begin_checkout,sign_up,purchase,download}'::text[])
+    WITH ORDINALITY AS t (name, n)
 UNION ALL SELECT 'page', 'page', n, ARRAY['https://www.shop.example' || path, path] FROM generate_series(1, 2000) AS n,
     LATERAL (SELECT format('/%s/article-%s.html', (ARRAY['shop', 'blog', 'help', 'catalogue'])[1 + n % 4], n) AS path) AS p
 UNION ALL SELECT 'campaign', 'campaign', n, ARRAY[(ARRAY['google', 'facebook', 'newsletter', 'linkedin', 'bing', 'partner'])[1 + n % 6],
@@ -131,7 +132,7 @@ DECLARE
     networks int := bench.term('network', 0);
     agents int := bench.term('agent', 0);
     tags int := bench.term('tag', 0);
-    source int := bench.term('source', 1);
+    sources int := bench.term('source', 0);
     fingerprints int := bench.term('fingerprint', 1);
     devices int := bench.term('device', 1);
     written bigint;
@@ -181,7 +182,7 @@ BEGIN
     INSERT INTO leadanalytics.event (at, received_at, id, session, workspace, visitor, person, name, title, referrer, source, page, campaign, place, agent,
         fingerprint, device, screen_width, screen_height, kind, is_bot, event_id, tags, data)
     SELECT at, at + interval '2 s', (block + place_in_day / 1000) << 10 | place_in_day % 1000, number, fact.workspace, visitor, person,
-           names + name, titles + page, referrer, source, pages + page, campaign, place, agent, fingerprint, device,
+           names + name, titles + page, referrer, sources + name, pages + page, campaign, place, agent, fingerprint, device,
            (ARRAY[1920, 390, 1366, 1536, 412, 360, 2560, 1440, 768, 3840])[screen], (ARRAY[1080, 844, 768, 864, 915, 800, 1440, 900, 1024, 2160])[screen],
            (CASE WHEN name = 1 THEN 'p' WHEN name <= 4 THEN 'a' ELSE 'c' END)::"char", number IS NULL, md5(s || '-' || e || '-' || seed)::uuid,
            CASE WHEN name > 4 AND h % 4 = 0 THEN ARRAY[tags + 1 + (h / 4 % 40)::int] END,
