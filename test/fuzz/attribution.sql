@@ -1,5 +1,6 @@
 -- A world of journeys, written straight into the tables, and a second reckoning of what its conversions are attributed to.
--- Variables: seed, journeys, step (seconds: the coarser, the more happens at once), from and to (a range to ask about).
+-- Variables: seed, journeys, step (seconds: the coarser, the more happens at once), from and to (a range to ask about),
+-- windows (of which rows are compared, too).
 --
 -- Everything is told by hashes of the seed. Here every conversion is joined with every touch of its journey, and the
 -- extreme one is taken; amounts come from what was drawn, not from the events' data.
@@ -150,7 +151,7 @@ FROM unnest('{7,30,90}'::int[]) AS days, unnest('{hybrid,first_touch,last_touch,
 SELECT format('rows before the fold|%s', pg_temp.rows(:w, :'from', :'to', 30, 'hybrid', false));
 SELECT count(leadanalytics.fold(:w));
 SELECT format('rows|%s days|%s|%s', days, model, pg_temp.rows(:w, :'from', :'to', days, model, days = 7))
-FROM unnest('{7,30,90}'::int[]) AS days, unnest('{hybrid,first_touch,last_touch,session}'::text[]) AS model;
+FROM unnest(:'windows'::int[]) AS days, unnest('{hybrid,first_touch,last_touch,session}'::text[]) AS model;
 SELECT format('rows of all time|%s', pg_temp.rows(:w, '-infinity', 'infinity', 90, 'last_touch', false));
 DROP TABLE campaign, visitor, person, visit, happened, block, known, triple, touch, paid, candidate, expected;
 DROP FUNCTION pg_temp.conversions, pg_temp.rows, pg_temp.u;
