@@ -47,15 +47,13 @@ DECLARE
     allowed int := leadanalytics.permitted(put_fx_rates.workspace);
 BEGIN
     WITH given AS MATERIALIZED (
-        SELECT i.index, upper(i.item ->> 'currency') AS currency, said.day, said.rate,
+        SELECT i.index, upper(i.item ->> 'currency') AS currency, leadanalytics.day_value(i.item -> 'day') AS day,
+               leadanalytics.number_value(i.item -> 'rate') AS rate,
                coalesce(leadanalytics.text_fault(i.item, 'currency', true, 3), leadanalytics.text_fault(i.item, 'day', true, 10),
                         CASE WHEN upper(i.item ->> 'currency') !~ '^[A-Z]{3}$' THEN 'Invalid currency'
-                             WHEN said.day IS NULL THEN 'Invalid day'
-                             WHEN i.item ->> 'rate' IS NOT NULL AND (said.rate BETWEEN 1e-12 AND 999999999) IS NOT TRUE THEN 'Invalid rate' END) AS error
+                             WHEN leadanalytics.day_value(i.item -> 'day') IS NULL THEN 'Invalid day' END,
+                        leadanalytics.number_fault(i.item -> 'rate', 'rate', 1e-12, 999999999)) AS error
         FROM leadanalytics.items(put_fx_rates.rates) i
-        CROSS JOIN LATERAL (SELECT
-            CASE WHEN i.item ->> 'day' ~ '^\d{4}-\d\d-\d\d$' THEN ((leadanalytics.instant(i.item ->> 'day', 'UTC')).at AT TIME ZONE 'UTC')::date END AS day,
-            leadanalytics.money((i.item -> 'rate')::jsonb) AS rate) AS said
     ), last AS MATERIALIZED (
         SELECT DISTINCT ON (g.currency COLLATE "C", g.day) g.* FROM given g WHERE g.error IS NULL ORDER BY g.currency COLLATE "C", g.day, g.index DESC
     ), taken_back AS (
