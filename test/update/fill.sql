@@ -54,6 +54,7 @@ SELECT leadanalytics.delete_room(:acme, 'standup');
 SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}'), leadanalytics.set_plan(:acme, 'growth', 7), leadanalytics.count_postbacks(:acme, 2, '2026-02-01Z');
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
+SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "1", "level": "campaign", "campaign_id": "c", "campaign_name": "Spring", "spend": 1}]');
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.
