@@ -3,7 +3,7 @@
 -- What a campaign does not say is told by the click id that its page's address had (D-55), under the names that
 -- ingestion knows them by: see src/track/field.c.
 CREATE FUNCTION leadanalytics.touch_of(parts text[])
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN parts IS NOT NULL THEN ARRAY[
         coalesce(nullif(parts[1], ''), CASE parts[6]
             WHEN 'gclid' THEN 'google' WHEN 'gbraid' THEN 'google' WHEN 'wbraid' THEN 'google' WHEN 'dclid' THEN 'google'

@@ -31,7 +31,7 @@ BEGIN
     FROM leadanalytics.attribution_events(allowed, starts, ends, attribution_conversions.window_days, attribution_conversions.model, attribution_conversions.include_bots) e
     JOIN leadanalytics.term n ON n.workspace = allowed AND n.id = e.name
     LEFT JOIN leadanalytics.term c ON c.workspace = allowed AND c.id = e.campaign
-    CROSS JOIN LATERAL (SELECT leadanalytics.touch_of(c.parts)::text[] AS touch) AS d
+    CROSS JOIN LATERAL (SELECT leadanalytics.touch_of(c.parts)::text[] AS touch OFFSET 0) AS d
     ORDER BY 1, 2;
 END
 $$;
