@@ -17,6 +17,8 @@ SELECT leadanalytics.period(:w, '2026-03-08', ' ');
 SELECT leadanalytics.period(:w, 'yesterday', '2026-03-08');
 SELECT leadanalytics.period(:w, '2026-03-08', '2026-02-30');
 SELECT leadanalytics.period(:w, '2026-03-08T00:00:01Z', '2026-03-08T00:00:00Z');
+-- a time of the end's own day is not after it
+SELECT * FROM leadanalytics.period(:w, '2026-03-08T19:00:00', '2026-03-08');
 SELECT leadanalytics.period(0, '2026-03-08', '2026-03-08');
 SELECT leadanalytics.ratio(1, 3), leadanalytics.ratio(1, 0), leadanalytics.ratio(NULL, 5), leadanalytics.ratio(100 * 2100, 12450, 1), leadanalytics.ratio(-1, 8), leadanalytics.ratio(0.125, 1);
 SELECT leadanalytics.utc_seconds('2026-03-16 14:30:45.999+02'), leadanalytics.utc_milliseconds('2026-03-16 14:30:45.1239+02');

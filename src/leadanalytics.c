@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 
+#include "conversion/conversion.h"
 #include "core/core.h"
 #include "http/http.h"
 #include "realtime/limit.h"
@@ -26,5 +27,6 @@ _PG_init(void)
 	la_worker_init();
 	la_limit_init();
 	la_live_init();
+	la_conversion_init();
 	la_http_init();
 }

@@ -350,6 +350,71 @@ la_bitmap_stored_count(const void *bytes, Size length)
 	return stored_claims(&reader);
 }
 
+static bool
+part_has(const StoredReader *reader, PartKind kind, const StoredPart *part, uint32 number)
+{
+	const uint16 low = number;
+	uint32 from = 0;
+	uint32 to = kind == PART_RUNS ? part->runs : part->count;
+	const int width = kind == PART_RUNS ? 4 : 2;
+
+	if (kind == PART_LIST)
+	{
+		for (uint32 i = 0; i < part->count; i++)
+			if (reader->numbers[i] == number)
+				return true;
+		return false;
+	}
+	if (kind == PART_BITS)
+		return part->data[low / 8] >> (low % 8) & 1;
+	/* the last one that begins at the number or before it */
+	while (from < to)
+	{
+		uint32 middle = (from + to) / 2;
+		uint16 first;
+
+		memcpy(&first, part->data + width * (Size) middle, sizeof first);
+		if (first <= low)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from == 0)
+		return false;
+	{
+		uint16 first;
+		uint16 more = 0;
+
+		memcpy(&first, part->data + width * (Size) (from - 1), sizeof first);
+		if (kind == PART_RUNS)
+			memcpy(&more, part->data + width * (Size) (from - 1) + 2, sizeof more);
+		return low - first <= more;
+	}
+}
+
+bool
+la_bitmap_stored_has(const void *bytes, Size length, uint32 number)
+{
+	StoredReader reader;
+	StoredPart part;
+	PartKind kind;
+
+	open_stored(&reader, bytes, length);
+	if (!stored_seek(&reader, number >> 16))
+		return false;
+	while ((kind = next_part(&reader, &part)) != PART_END)
+	{
+		if (kind == PART_LIST)
+		{
+			if (part_has(&reader, kind, &part, number))
+				return true;
+		}
+		else if (part.key >= number >> 16)
+			return part.key == number >> 16 && part_has(&reader, kind, &part, number);
+	}
+	return false;
+}
+
 /* Where numbers are written out. */
 typedef struct Written
 {

@@ -41,6 +41,12 @@ extern Size la_bitmap_stored_numbers(const void *bytes, Size length, uint32 *num
  */
 extern uint64 la_bitmap_stored_count(const void *bytes, Size length);
 
+/*
+ * Whether a stored set has a number: a look at the one container that would have it, whose damage alone is
+ * seen. For asking about a few thousand numbers; for more, open the set.
+ */
+extern bool la_bitmap_stored_has(const void *bytes, Size length, uint32 number);
+
 /* Open sets. */
 
 /* An empty set in CurrentMemoryContext, where all its memory will be taken; deleted with it, or freed. */

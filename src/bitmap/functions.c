@@ -80,9 +80,11 @@ LA_FUNCTION(la_bitmap_cardinality)
 
 LA_FUNCTION(la_bitmap_contains)
 {
+	const bytea *stored = PG_GETARG_BYTEA_PP(0);
 	int32 number = PG_GETARG_INT32(1);
 
-	PG_RETURN_BOOL(la_bitmap_has(open_bytea(PG_GETARG_BYTEA_PP(0)), number) && number >= 0);
+	PG_RETURN_BOOL(number >= 0 &&
+	               la_bitmap_stored_has(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored), number));
 }
 
 LA_FUNCTION(la_bitmap_or_two)

@@ -305,6 +305,31 @@ stored_next(StoredReader *reader, StoredPart *part)
 	return kind;
 }
 
+bool
+stored_seek(StoredReader *reader, uint16_t key)
+{
+	uint32_t from = 0;
+	uint32_t to = reader->containers;
+
+	if (reader->is_list || reader->offsets == NULL)
+		return true;
+	while (from < to)
+	{
+		uint32_t middle = (from + to) / 2;
+
+		if (get16(reader->keys + 4 * (size_t) middle) < key)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from == reader->containers || get16(reader->keys + 4 * (size_t) from) != key)
+		return false;
+	reader->container = from;
+	if (get32(reader->offsets + 4 * (size_t) from) <= (size_t) (reader->end - reader->begin))
+		reader->at = reader->begin + get32(reader->offsets + 4 * (size_t) from);
+	return true; /* a wrong offset is seen by stored_next() */
+}
+
 /* Writing. */
 
 /* A container to be: numbers[0 … count) share their upper half. */

@@ -63,6 +63,12 @@ extern bool stored_open(StoredReader *reader, const void *bytes, size_t length);
 /* What comes next. */
 extern PartKind stored_next(StoredReader *reader, StoredPart *part);
 
+/*
+ * Go to the container with that key, where the header says where it is: others are then not looked at. False:
+ * there is none. Without such a header, and in a list, nothing is skipped.
+ */
+extern bool stored_seek(StoredReader *reader, uint16_t key);
+
 /* The count that the header of an opened reader claims. */
 extern uint64_t stored_claims(const StoredReader *reader);
 

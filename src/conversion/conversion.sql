@@ -1,9 +1,30 @@
 -- Conversions (D-53): events whose category is conversion, and what they are worth in the workspace's currency.
 
+CREATE FUNCTION leadanalytics.default_conversions()
+RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT '{purchase,signup,subscribe,lead,conversion}'::text[]
+$$;
+COMMENT ON FUNCTION leadanalytics.default_conversions() IS 'the names of events that are conversions unless a workspace says otherwise';
+
+CREATE FUNCTION leadanalytics.default_category(event_name text, source text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN event_name IN ('page_view', 'pageview', '$pageview', 'page_visit') THEN 'web'
+        WHEN event_name = ANY (leadanalytics.default_conversions()) THEN 'conversion'
+        WHEN event_name IN ('view_item', 'view_item_list', 'select_item', 'product_viewed', 'add_to_cart', 'remove_from_cart', 'view_cart', 'cart_viewed',
+                            'add_to_wishlist', 'begin_checkout', 'initiate_checkout', 'checkout', 'checkout_started', 'checkout_completed',
+                            'add_shipping_info', 'add_payment_info', 'refund') THEN 'ecommerce'
+        WHEN source LIKE '%-webhooks' THEN 'payment'
+        ELSE 'custom'
+    END
+$$;
+COMMENT ON FUNCTION leadanalytics.default_category(text, text) IS
+    'what an event is by its name and source, where leadanalytics.event_category says nothing: web (pageviews), conversion, ecommerce, payment (told by a payment service''s webhooks), custom';
+
 CREATE FUNCTION leadanalytics.conversion_names(workspace int)
 RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT d.name
-    FROM unnest('{purchase,signup,subscribe,lead,conversion}'::text[]) AS d (name)
+    FROM unnest(leadanalytics.default_conversions()) AS d (name)
     WHERE NOT EXISTS (SELECT FROM leadanalytics.event_category c
                       WHERE c.workspace = conversion_names.workspace AND c.event_name = d.name AND c.category <> 'conversion')
     UNION

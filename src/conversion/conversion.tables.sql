@@ -17,5 +17,21 @@ CREATE TABLE leadanalytics.fx_rate (
 );
 COMMENT ON TABLE leadanalytics.fx_rate IS 'rates of exchange: one unit of the currency in the workspace''s own, on a day of its zone and the six after it without a rate of their own';
 
+CREATE TABLE leadanalytics.conversion_rule (
+    workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
+    name text COLLATE "C" NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
+    trigger_event text COLLATE "C" NOT NULL CHECK (char_length(trigger_event) BETWEEN 1 AND 200),
+    platform text COLLATE "C" NOT NULL CHECK (platform ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+    platform_event text NOT NULL CHECK (char_length(platform_event) BETWEEN 1 AND 200),
+    value_path text CHECK (value_path ~ '^[^.]+(\.[^.]+)*$' AND char_length(value_path) <= 200),
+    active boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (workspace, name)
+);
+COMMENT ON TABLE leadanalytics.conversion_rule IS 'which events an ad platform is told of: each that is taken writes a row of leadanalytics.outbox';
+COMMENT ON COLUMN leadanalytics.conversion_rule.trigger_event IS 'the event''s name';
+COMMENT ON COLUMN leadanalytics.conversion_rule.platform_event IS 'what the platform calls it';
+COMMENT ON COLUMN leadanalytics.conversion_rule.value_path IS 'where event_data says what it is worth: order.total; null: leadanalytics.conversion_value()';
+
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.conversion_rule', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.event_category', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.fx_rate', '');

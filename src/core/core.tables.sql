@@ -100,6 +100,7 @@ CREATE TABLE leadanalytics.route (
     builtin boolean NOT NULL DEFAULT false,
     from_fold boolean NOT NULL DEFAULT false,
     rate_class text COLLATE "C", -- of leadanalytics.rate_class, which room realtime makes
+    feature text COLLATE "C" CHECK (feature ~ '^[a-z][a-z0-9_]{0,62}$'),
     open_members text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (path, method)
 );
@@ -116,6 +117,7 @@ COMMENT ON COLUMN leadanalytics.route.idempotent IS 'it heeds the header Idempot
 COMMENT ON COLUMN leadanalytics.route.timeout_ms IS 'after this the request is given up with 503, ms';
 COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement envelope';
 COMMENT ON COLUMN leadanalytics.route.rate_class IS 'whose limit its requests have (leadanalytics.rate_limits); null: the class of its family, when there is one';
+COMMENT ON COLUMN leadanalytics.route.feature IS 'what a workspace''s plan must have to open it; null: every plan does';
 COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI, which takes its schema from it: members that not all elements of an array have are optional';
 COMMENT ON COLUMN leadanalytics.route.open_members IS 'members of the example that are data, and may be others or none: paths such as counts.signup or series[].signup';
 

@@ -6,7 +6,8 @@
  *
  * From SQL: RAISE EXCEPTION 'Lead not found' USING ERRCODE = 'LA404', or leadanalytics.fail(…).
  * The detail, when it is a JSON object, carries what some families add to the text:
- * {"code": "CAMPAIGN_NOT_FOUND"} (campaigns), {"errors": [{"field": …, "message": …}]} (engagement).
+ * {"code": "CAMPAIGN_NOT_FOUND"} (campaigns), {"errors": [{"field": …, "message": …}]} (engagement);
+ * {"retry_after": "60"} becomes the header.
  */
 #ifndef LA_ERROR_H
 #define LA_ERROR_H

@@ -42,20 +42,18 @@ COMMENT ON FUNCTION leadanalytics.instant(text, text) IS
 CREATE FUNCTION leadanalytics.period(
     workspace int, start_date text, end_date text, OUT starts timestamptz, OUT ends timestamptz, OUT zone text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    last timestamptz;
 BEGIN
     SELECT w.timezone INTO zone FROM leadanalytics.workspace w WHERE w.id = leadanalytics.permitted(period.workspace);
     IF coalesce(btrim(start_date), '') = '' OR coalesce(btrim(end_date), '') = '' THEN
         RAISE EXCEPTION 'start_date and end_date are required' USING ERRCODE = 'LA400', HINT = 'ISO 8601: 2026-03-16, 2026-03-16T14:30:00Z, 2026-03-16T08:30:00-06:00.';
     END IF;
     SELECT i.at INTO starts FROM leadanalytics.instant(start_date, zone) i;
-    SELECT i.at, i.after INTO last, ends FROM leadanalytics.instant(end_date, zone) i;
+    SELECT i.after INTO ends FROM leadanalytics.instant(end_date, zone) i;
     IF starts IS NULL OR ends IS NULL THEN
         RAISE EXCEPTION '%', CASE WHEN starts IS NULL THEN 'Invalid start_date' ELSE 'Invalid end_date' END
             USING ERRCODE = 'LA400', HINT = 'ISO 8601: 2026-03-16, 2026-03-16T14:30:00Z, 2026-03-16T08:30:00-06:00.';
     END IF;
-    IF starts > last THEN
+    IF starts >= ends THEN
         RAISE EXCEPTION 'start_date must not be after end_date' USING ERRCODE = 'LA400', HINT = 'Both are inclusive; they may be equal.';
     END IF;
 END

@@ -16,6 +16,7 @@ char *la_geo_city = NULL;
 char *la_geo_asn = NULL;
 char *la_geo_anonymous = NULL;
 bool la_policy_cidr = false;
+bool la_enforce_limits = false;
 int la_track_past_s = 7 * 24 * 3600;
 int la_track_future_s = 5 * 60;
 int la_track_dictionary = 1000000;
@@ -83,6 +84,9 @@ check_path(char **value, void **extra, GucSource source)
 static const BoolSetting bools[] = {
     {"leadanalytics.policy_cidr", "Networks may be blocked and whitelisted, not only addresses.",
      &la_policy_cidr, false, PGC_SUSET},
+    {"leadanalytics.enforce_limits",
+     "POST /api/v1/track is refused once the plan's events of the month are used up.", &la_enforce_limits,
+     false, PGC_SUSET},
     {"leadanalytics.bot_lead_detection",
      "Enquiries with a filled honeypot are kept apart, and their address is blocked.", &bot_lead_detection,
      true, PGC_SUSET},

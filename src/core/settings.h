@@ -8,6 +8,7 @@ extern char *la_geo_city; /* leadanalytics.geo_city: an absolute path, or "" */
 extern char *la_geo_asn;
 extern char *la_geo_anonymous;
 extern bool la_policy_cidr;       /* leadanalytics.policy_cidr: networks may be listed */
+extern bool la_enforce_limits;    /* events beyond the plan's are refused */
 extern int la_track_past_s;       /* how old a client's timestamp may be, s */
 extern int la_track_future_s;     /* how far ahead it may be, s */
 extern int la_track_dictionary;   /* how many entries a workspace's dictionary takes */

@@ -3,8 +3,9 @@
  *
  * One request is one call. Everything that may fail runs in a subtransaction, so that an error of a
  * route's function undoes its work and still leaves as a well-formed answer; status and headers are set
- * after it ended. The order of the checks is the contract's: OPTIONS, 401, 404 path, 405, 403, 429, 400/422,
- * 404 object. Without a valid key a spent window is told before the 401, or it would stop nobody.
+ * after it ended. The order of the checks is the contract's: OPTIONS, 401, 404 path, 405, 403 (role, plan),
+ * 429, 400/422, 404 object. Without a valid key a spent window is told before the 401, or it would stop
+ * nobody.
  *
  * - A deadlock or serialization failure is tried again here, three times in all. It must not get out:
  *   PostgREST would repeat a 40001 for ever.
@@ -67,8 +68,8 @@ problem_answer(const Visit *visit, const LaProblem *problem)
 	LaAnswer *answer = la_answer_make(problem->status);
 
 	la_family_error(visit->family, &answer->body, problem);
-	if (problem->status == 503)
-		la_answer_header(answer, "Retry-After", "1");
+	if (problem->status == 503 || problem->wait > 0)
+		la_answer_header(answer, "Retry-After", psprintf("%d", Max(problem->wait, 1)));
 	if (problem->status == 415)
 		la_answer_header(answer, "Accept-Encoding", "gzip, deflate");
 	if (problem->status == 401)
@@ -390,6 +391,8 @@ pass(Visit *visit)
 	}
 	if (!may_call(visit))
 		return refuse(visit, 403, NULL);
+	if (visit->has_key && !la_key_has_feature(&visit->key, visit->route->feature))
+		return refuse(visit, 403, "Feature not available on your plan");
 	if (visit->rate.refused && !la_meter_spares(visit->route, request, key_of(visit)))
 		return refuse_rate(visit);
 
@@ -436,6 +439,8 @@ error_answer(const Visit *visit, const ErrorData *error)
 	problem.message = error->message;
 	detail = error->detail ? la_json_parse(error->detail, strlen(error->detail), &why) : NULL;
 	problem.code = la_json_string(detail, "code");
+	if (la_json_string(detail, "retry_after") != NULL)
+		problem.wait = atoi(la_json_string(detail, "retry_after"));
 	if (la_json_get(detail, "errors") != NULL)
 	{
 		Jsonb *errors = la_json_to_jsonb(la_json_get(detail, "errors"), &why);

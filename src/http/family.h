@@ -14,6 +14,7 @@ typedef struct LaProblem
 	const char *message; /* NULL: the family's text for the status */
 	const char *code;    /* campaigns: instead of the code of the status; else NULL */
 	const char *errors;  /* engagement: [{"field","message"}] as JSON; else NULL */
+	int wait;            /* seconds until another try may succeed, for Retry-After; 0: not known */
 } LaProblem;
 
 typedef struct LaFamily LaFamily;

@@ -156,7 +156,8 @@ RETURNS json LANGUAGE sql STABLE AS $$
                    json_build_object('$ref', '#/components/schemas/error_' || (route).family)))
         FROM (VALUES ('400', 'a parameter or the body is not as described', (route).family <> 'engagement'),
                      ('401', 'no key, or an invalid one', NOT 'public' = ANY ((route).roles)),
-                     ('403', CASE (route).family WHEN 'public' THEN 'the key''s role does not open this, or the workspace''s plan does not have it' ELSE 'the key''s role does not open this' END, true),
+                     ('403', CASE WHEN (route).feature IS NULL THEN 'the key''s role does not open this'
+                             ELSE 'the key''s role does not open this, or the workspace''s plan does not have the feature ' || (route).feature END, true),
                      ('404', 'no such object', true),
                      ('413', 'the body is too large', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('415', 'the body''s Content-Encoding is not gzip, deflate or identity', leadanalytics.openapi_body(route) IS NOT NULL),

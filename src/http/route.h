@@ -69,6 +69,7 @@ typedef struct LaRoute
 	bool cors;
 	bool idempotent;
 	bool from_fold;
+	const char *feature; /* what the plan of the key's workspace must have; NULL: nothing */
 	int timeout_ms;
 	const LaRateClass *rate; /* its own, else its family's; NULL: none */
 	const char *message;

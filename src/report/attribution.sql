@@ -4,81 +4,11 @@
 -- visits are none, so none overwrites one. Touches and conversions meet in a journey: that of a person, with all visitors
 -- and other names of it, or of a visitor that nobody knows.
 
--- Touches of a journey and its questions (a conversion asks for its touch) stand in one line, by time; a question is told
--- the last touch that stands before it. Where the first one of a window is asked for, the line is walked backwards and the
--- question stands where its window begins. So it takes a sort, however many of both one journey has.
---
--- Nobody knows beforehand how many conversions there are, so the plan is told and not guessed: rows of tables are looked
--- up (LATERAL), in the order of visitors, and all that is at hand is joined by hashing.
 CREATE FUNCTION leadanalytics.attribution_events(
     workspace int, starts timestamptz, ends timestamptz, window_days int, model text, include_bots boolean)
 RETURNS TABLE (at timestamptz, id bigint, name int, amount numeric, session bigint, touched_at timestamptz, campaign int)
-LANGUAGE plpgsql STABLE SET enable_nestloop = off SET plan_cache_mode = force_custom_plan SET jit = off SET work_mem = '64MB' AS $$
-#variable_conflict use_column
-DECLARE
-    space CONSTANT int := attribution_events.workspace;
-    length CONSTANT interval := window_days * interval '24 hours';
-    direction CONSTANT int := CASE model WHEN 'last_touch' THEN 1 ELSE -1 END;
-BEGIN
-    IF window_days IS NULL OR window_days < 1 THEN
-        RAISE EXCEPTION 'Invalid window_days' USING ERRCODE = 'LA400', HINT = 'How many days before a conversion a touch counts.';
-    ELSIF model IS NULL OR model NOT IN ('hybrid', 'first_touch', 'last_touch', 'session') THEN
-        RAISE EXCEPTION 'Invalid model' USING ERRCODE = 'LA400', HINT = 'hybrid, first_touch, last_touch or session.';
-    END IF;
-    RETURN QUERY
-    WITH conversion AS MATERIALIZED (
-        -- own: the click of the session it happened in, even when that opened with a later event of it
-        SELECT c.at, c.id, c.name, c.amount, coalesce(c.visitor, s.visitor, c.person) AS asker, coalesce(c.visitor, s.visitor) IS NULL AS is_person, s.campaign,
-               CASE WHEN s.campaign IS NOT NULL AND s.started_at >= c.at - length THEN s.number END AS own, least(s.started_at, c.at) AS own_at
-        FROM leadanalytics.conversion_events(space, attribution_events.starts, attribution_events.ends, attribution_events.include_bots) c
-        LEFT JOIN LATERAL (SELECT s.number, s.visitor, s.started_at, s.campaign FROM leadanalytics.session s WHERE s.workspace = space AND s.number = c.session OFFSET 0) AS s ON true
-    ), question AS MATERIALIZED (
-        SELECT c.id, c.at, c.asker FROM conversion c
-        WHERE c.asker IS NOT NULL AND (model IN ('first_touch', 'last_touch') OR model = 'hybrid' AND c.own IS NULL)
-    ), asker AS MATERIALIZED (
-        SELECT a.asker, coalesce(p.alias_of, v.person, a.asker) AS journey, a.is_person OR v.person IS NOT NULL AS is_person
-        FROM (SELECT DISTINCT c.asker, c.is_person FROM conversion c JOIN question q ON q.id = c.id ORDER BY 1) AS a
-        LEFT JOIN LATERAL (SELECT v.person FROM leadanalytics.visitor v WHERE v.workspace = space AND v.number = a.asker OFFSET 0) AS v ON NOT a.is_person
-        LEFT JOIN LATERAL (SELECT p.alias_of FROM leadanalytics.person p WHERE p.workspace = space AND p.number = coalesce(v.person, a.asker) OFFSET 0) AS p
-            ON a.is_person OR v.person IS NOT NULL
-    ), person AS MATERIALIZED (
-        SELECT DISTINCT a.journey AS number FROM asker a WHERE a.is_person
-    ), member AS MATERIALIZED (
-        SELECT a.journey, a.asker AS visitor FROM asker a WHERE NOT a.is_person
-        UNION ALL
-        SELECT n.journey, v.number
-        FROM (SELECT p.number AS journey, p.number AS person FROM person p
-              UNION ALL
-              SELECT p.number, o.number FROM person p
-              CROSS JOIN LATERAL (SELECT o.number FROM leadanalytics.person o WHERE o.workspace = space AND o.alias_of = p.number OFFSET 0) AS o) AS n
-        CROSS JOIN LATERAL (SELECT v.number FROM leadanalytics.visitor v WHERE v.workspace = space AND v.person = n.person OFFSET 0) AS v
-        ORDER BY 2
-    ), touch AS MATERIALIZED (
-        SELECT m.journey, s.started_at, s.number, s.campaign, direction * row_number() OVER (ORDER BY m.journey, s.started_at, s.number) AS place
-        FROM member m
-        CROSS JOIN LATERAL (SELECT s.started_at, s.number, s.campaign FROM leadanalytics.session s
-                            WHERE s.workspace = space AND s.visitor = m.visitor AND s.campaign IS NOT NULL
-                              AND s.started_at >= attribution_events.starts - length AND s.started_at < attribution_events.ends OFFSET 0) AS s
-    ), line AS (
-        SELECT t.journey, t.started_at AS at, t.place, NULL AS id FROM touch t
-        UNION ALL
-        SELECT a.journey, CASE direction WHEN 1 THEN q.at ELSE q.at - length END, NULL, q.id FROM question q JOIN asker a ON a.asker = q.asker
-    ), told AS (
-        -- of one time, touches stand before questions: a touch exactly at either end of the window is in it
-        SELECT l.id, max(l.place) OVER (PARTITION BY l.journey ORDER BY direction * date_part('epoch', l.at), l.place IS NULL) AS place
-        FROM line l
-    ), found AS (
-        SELECT o.id, t.started_at, t.number, t.campaign FROM told o JOIN touch t ON t.place = o.place WHERE o.id IS NOT NULL
-    )
-    SELECT c.at, c.id, c.name, c.amount, CASE WHEN u.own THEN c.own ELSE f.number END,
-           CASE WHEN u.own THEN c.own_at ELSE f.started_at END, CASE WHEN u.own THEN c.campaign ELSE f.campaign END
-    FROM conversion c
-    LEFT JOIN found f ON f.id = c.id AND f.started_at >= c.at - length AND f.started_at <= c.at
-    CROSS JOIN LATERAL (
-        SELECT c.own IS NOT NULL AND (f.id IS NULL OR CASE model WHEN 'first_touch' THEN (c.own_at, c.own) <= (f.started_at, f.number)
-                                                                 WHEN 'last_touch' THEN (c.own_at, c.own) >= (f.started_at, f.number) ELSE true END) AS own) AS u;
-END
-$$;
+LANGUAGE c STABLE SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan -- look up, in the order told
+AS 'MODULE_PATHNAME', 'la_report_attribution';
 COMMENT ON FUNCTION leadanalytics.attribution_events(int, timestamptz, timestamptz, int, text, boolean) IS
     'leadanalytics.attribution_conversions() by numbers: event, name, session of the touch, and its campaign; for reports';
 

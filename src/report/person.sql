@@ -2,19 +2,10 @@
 -- one of them, and is told by its number (the owner); a visitor that never was is his own owner. Visitors and persons
 -- share no number. An event is its visitor's; one that names a user and no visitor is the person's.
 
-CREATE FUNCTION leadanalytics.person_numbers(workspace int, numbers int[] DEFAULT NULL)
+CREATE FUNCTION leadanalytics.person_numbers(workspace int, numbers int[])
 RETURNS TABLE (owner int, number int)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF numbers IS NULL THEN
-        RETURN QUERY
-        SELECT coalesce(p.alias_of, p.number), v.number
-        FROM leadanalytics.visitor v JOIN leadanalytics.person p ON p.workspace = v.workspace AND p.number = v.person
-        WHERE v.workspace = person_numbers.workspace AND v.person IS NOT NULL
-        UNION ALL
-        SELECT coalesce(p.alias_of, p.number), p.number FROM leadanalytics.person p WHERE p.workspace = person_numbers.workspace;
-        RETURN;
-    END IF;
     RETURN QUERY
     WITH root AS MATERIALIZED (
         SELECT coalesce(p.alias_of, p.number) AS number
@@ -38,7 +29,25 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.person_numbers(int, int[]) IS
-    'the numbers of persons (of their names and visitors) with whose they are: of all persons, or of those that any of the given numbers belongs to; for reports';
+    'the numbers of the persons (of their names and visitors) that any of the given numbers belongs to, with whose they are; for reports';
+
+CREATE FUNCTION leadanalytics.known_numbers(workspace int, concerned int[], persons bytea)
+RETURNS TABLE (owner int, number int)
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(a.alias_of, v.person), v.number
+    FROM leadanalytics.visitor v
+    LEFT JOIN leadanalytics.person a ON a.workspace = v.workspace AND a.number = v.person AND a.alias_of IS NOT NULL
+    WHERE v.workspace = known_numbers.workspace AND v.person IS NOT NULL AND known_numbers.concerned IS NULL
+    UNION ALL
+    SELECT coalesce(p.alias_of, p.number), p.number
+    FROM leadanalytics.bitmap_numbers(known_numbers.persons) AS n (number)
+    CROSS JOIN LATERAL (SELECT q.* FROM leadanalytics.person q WHERE q.workspace = known_numbers.workspace AND q.number = n.number OFFSET 0) AS p
+    WHERE known_numbers.concerned IS NULL
+    UNION ALL
+    SELECT p.owner, p.number FROM leadanalytics.person_numbers(known_numbers.workspace, known_numbers.concerned) p WHERE known_numbers.concerned IS NOT NULL
+$$;
+COMMENT ON FUNCTION leadanalytics.known_numbers(int, int[], bytea) IS
+    'leadanalytics.person_numbers() of those concerned, or (null) of all persons: their visitors, and which of the given persons they are; for reports';
 
 -- A session was mostly seen last by an event of its visitor: then its row tells when.
 CREATE FUNCTION leadanalytics.last_events(workspace int, numbers int[], include_bots boolean DEFAULT false)
@@ -143,20 +152,31 @@ BEGIN
         SELECT b.*, row_number() OVER (PARTITION BY b.owner ORDER BY l.at DESC NULLS LAST, b.number DESC) AS place
         FROM browser b
         LEFT JOIN leadanalytics.last_events(person_facts.workspace, ARRAY(SELECT c.number FROM browser c WHERE c.is_one_of_several), include_bots) l ON l.number = b.number
+    ), address AS ( -- the user id's own, else another name's, else a visitor's
+        SELECT DISTINCT ON (a.owner) a.owner, a.email
+        FROM (SELECT o.owner, p.email, CASE WHEN o.number = o.owner THEN 1 ELSE 2 END AS kind, -o.number AS place
+              FROM owned o
+              CROSS JOIN LATERAL (SELECT q.email FROM leadanalytics.person q WHERE q.workspace = person_facts.workspace AND q.number = o.number OFFSET 0) AS p
+              UNION ALL
+              SELECT r.owner, r.email, 3, r.place FROM ranked r) AS a
+        WHERE a.email IS NOT NULL
+        ORDER BY a.owner, a.kind, a.place
+    ), one AS ( -- of each there is one value an owner
+        SELECT f.owner, max(f.visitor_id) AS visitor_id, max(f.email) AS email, min(f.first) AS first, max(f.events) AS events, max(f.sessions) AS sessions,
+               max(f.place) AS place, max(f.agent) AS agent
+        FROM (SELECT o.owner, NULL::text AS visitor_id, NULL::text AS email, NULL::timestamptz AS first, 0::bigint AS events, 0::bigint AS sessions, NULL::int AS place, NULL::int AS agent
+              FROM unnest(owners) AS o (owner)
+              UNION ALL SELECT r.owner, r.visitor_id, NULL, NULL, NULL, NULL, NULL, NULL FROM ranked r WHERE r.place = 1
+              UNION ALL SELECT a.owner, NULL, a.email, NULL, NULL, NULL, NULL, NULL FROM address a
+              UNION ALL SELECT s.owner, NULL, NULL, s.first, s.events, s.sessions, NULL, NULL FROM sum s
+              UNION ALL SELECT l.owner, NULL, NULL, NULL, NULL, NULL, l.place, l.agent FROM latest l) AS f
+        GROUP BY f.owner
     )
-    SELECT o.owner, r.visitor_id, root.user_id,
-           coalesce(root.email,
-                    (SELECT a.email FROM owned n JOIN leadanalytics.person a ON a.workspace = person_facts.workspace AND a.number = n.number
-                     WHERE n.owner = o.owner AND a.email IS NOT NULL ORDER BY a.number DESC LIMIT 1),
-                    (SELECT b.email FROM ranked b WHERE b.owner = o.owner AND b.email IS NOT NULL ORDER BY b.place LIMIT 1)),
-           s.first, coalesce(s.events, 0), coalesce(s.sessions, 0), place.parts[1], place.parts[3], agent.parts[7], agent.parts[2]
-    FROM unnest(owners) AS o (owner)
-    LEFT JOIN ranked r ON r.owner = o.owner AND r.place = 1
+    SELECT o.owner, o.visitor_id, root.user_id, o.email, o.first, o.events, o.sessions, place.parts[1], place.parts[3], agent.parts[7], agent.parts[2]
+    FROM one o
     LEFT JOIN leadanalytics.person root ON root.workspace = person_facts.workspace AND root.number = o.owner
-    LEFT JOIN sum s ON s.owner = o.owner
-    LEFT JOIN latest l ON l.owner = o.owner
-    LEFT JOIN leadanalytics.term place ON place.workspace = person_facts.workspace AND place.id = l.place
-    LEFT JOIN leadanalytics.term agent ON agent.workspace = person_facts.workspace AND agent.id = l.agent;
+    LEFT JOIN leadanalytics.term place ON place.workspace = person_facts.workspace AND place.id = o.place
+    LEFT JOIN leadanalytics.term agent ON agent.workspace = person_facts.workspace AND agent.id = o.agent;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.person_facts(int, int[], boolean) IS

@@ -27,7 +27,7 @@ CREATE FUNCTION leadanalytics.user_rows(workspace int, id text, include_bots boo
 RETURNS TABLE (
     visitor_id text, user_id text, email text, first_seen timestamptz, last_seen timestamptz, total_events bigint, total_sessions bigint,
     country text, city text, device text, browser text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
@@ -52,7 +52,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.user_rows(int, text, boolean) TO leadana
 CREATE FUNCTION leadanalytics.user_sessions_rows(workspace int, id text, "limit" int DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS TABLE (
     number bigint, session_id text, started_at timestamptz, ended_at timestamptz, duration interval, events_count bigint, pageviews_count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
@@ -91,7 +91,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.user_sessions_rows(int, text, int, times
 
 CREATE FUNCTION leadanalytics.user_conversions_rows(workspace int, id text, include_bots boolean DEFAULT false)
 RETURNS TABLE (event_name text, value numeric, at timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
@@ -118,7 +118,7 @@ COMMENT ON FUNCTION leadanalytics.user_conversions_rows(int, text, boolean) IS
 GRANT EXECUTE ON FUNCTION leadanalytics.user_conversions_rows(int, text, boolean) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.user_profile(workspace int, id text, include_bots boolean DEFAULT false, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     numbers CONSTANT int[] := leadanalytics.numbers_of(allowed, leadanalytics.find_user(allowed, user_profile.id));

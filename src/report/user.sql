@@ -2,43 +2,47 @@
 
 -- Ids that begin like the search, e-mail addresses that have it in them.
 CREATE FUNCTION leadanalytics.users_like(workspace int, search text)
-RETURNS TABLE (number int) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (owner int, is_person boolean) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     -- the least text behind all that begin like it, but for those that go on with the last character there is
     behind CONSTANT text := search || U&'\+10FFFF';
     needle CONSTANT text := lower(search);
 BEGIN
     RETURN QUERY
-    SELECT v.number FROM leadanalytics.visitor v
-    WHERE v.workspace = users_like.workspace AND v.visitor_id >= search AND v.visitor_id < behind
-    UNION ALL
-    SELECT p.number FROM leadanalytics.person p
-    WHERE p.workspace = users_like.workspace AND p.user_id >= search AND p.user_id < behind
-    UNION ALL
-    SELECT v.number FROM leadanalytics.visitor v
-    WHERE v.workspace = users_like.workspace AND v.email IS NOT NULL AND strpos(lower(v.email), needle) > 0
-      AND leadanalytics.grams(v.workspace, lower(v.email)) @> leadanalytics.needle_grams(users_like.workspace, needle)
-    UNION ALL
-    SELECT p.number FROM leadanalytics.person p
-    WHERE p.workspace = users_like.workspace AND p.email IS NOT NULL AND strpos(lower(p.email), needle) > 0
-      AND leadanalytics.grams(p.workspace, lower(p.email)) @> leadanalytics.needle_grams(users_like.workspace, needle);
+    SELECT coalesce(a.alias_of, found.person, found.number), found.person IS NOT NULL
+    FROM (
+        SELECT v.number, v.person FROM leadanalytics.visitor v
+        WHERE v.workspace = users_like.workspace AND v.visitor_id >= search AND v.visitor_id < behind
+        UNION ALL
+        SELECT p.number, p.number FROM leadanalytics.person p
+        WHERE p.workspace = users_like.workspace AND p.user_id >= search AND p.user_id < behind
+        UNION ALL
+        SELECT v.number, v.person FROM leadanalytics.visitor v
+        WHERE v.workspace = users_like.workspace AND v.email IS NOT NULL AND strpos(lower(v.email), needle) > 0
+          AND leadanalytics.grams(v.workspace, lower(v.email)) @> leadanalytics.needle_grams(users_like.workspace, needle)
+        UNION ALL
+        SELECT p.number, p.number FROM leadanalytics.person p
+        WHERE p.workspace = users_like.workspace AND p.email IS NOT NULL AND strpos(lower(p.email), needle) > 0
+          AND leadanalytics.grams(p.workspace, lower(p.email)) @> leadanalytics.needle_grams(users_like.workspace, needle)) AS found
+    LEFT JOIN leadanalytics.person a ON a.workspace = users_like.workspace AND a.number = found.person AND a.alias_of IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.users_like(int, text) IS
-    'visitors and persons whose id begins with a text, or whose e-mail address contains it whatever its case; repeats are possible; for reports';
+    'persons, and visitors that are nobody''s, an id of whom begins with a text, or whose e-mail address contains it whatever its case; repeats are possible; for reports';
 
--- Who did something since: by numbers. What lies inside a quarter of an hour, or before yesterday inside a day, is
--- answered from rows: so since is not inside one.
-CREATE FUNCTION leadanalytics.active_numbers(workspace int, starts timestamptz, ends timestamptz, now timestamptz, include_bots boolean)
+CREATE FUNCTION leadanalytics.active_numbers(workspace int, starts timestamptz, ends timestamptz, now timestamptz, include_bots boolean, with_persons boolean DEFAULT true)
 RETURNS bytea LANGUAGE plpgsql STABLE AS $$
 BEGIN
+    IF NOT with_persons THEN
+        RETURN leadanalytics.members(workspace, 'total', starts, ends, now, include_bots);
+    END IF;
     RETURN leadanalytics.bitmap_or(
         leadanalytics.members(workspace, 'total', starts, ends, now, include_bots),
         leadanalytics.members(workspace, 'person', starts, ends, now, include_bots));
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.active_numbers(int, timestamptz, timestamptz, timestamptz, boolean) IS
-    'visitors with events in a range, and persons named by events of it that have no visitor, as one set; for reports';
+COMMENT ON FUNCTION leadanalytics.active_numbers(int, timestamptz, timestamptz, timestamptz, boolean, boolean) IS
+    'visitors with events in a range, and (with_persons) persons named by events of it that have no visitor, as one set; for reports';
 
 CREATE FUNCTION leadanalytics.users_from_rows(
     workspace int, starts timestamptz, ends timestamptz, search text, include_bots boolean)
@@ -71,9 +75,14 @@ CREATE FUNCTION leadanalytics.users_page(
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     needed CONSTANT bigint := coalesce("limit", 2147483647)::bigint + "offset";
-    active bytea;   -- numbers with events in the range
-    asked bytea;    -- numbers of the users that are asked for
-    concerned int[]; -- numbers whose persons matter; null: all
+    persons bytea;   -- of whom there are events without a visitor, ever
+    alone boolean;   -- whether there are any
+    active bytea;    -- numbers with events in the range
+    lone bytea;      -- visitors that are nobody's among those found
+    found_persons bytea;
+    concerned int[]; -- the persons, if they are few
+    there bytea;     -- persons that are asked for
+    asked bytea;     -- numbers of the users that are asked for
     newest timestamptz;
     width interval := '1 minute';
     since timestamptz;
@@ -91,33 +100,32 @@ BEGIN
         RETURN;
     END IF;
 
-    -- Of each person's numbers one may be in the range, and another one match: persons are put together first.
-    active := leadanalytics.active_numbers(workspace, starts, ends, users_page.now, include_bots);
+    persons := leadanalytics.members(workspace, 'person', '-infinity', 'infinity', users_page.now, include_bots);
+    alone := leadanalytics.bitmap_cardinality(persons) > 0;
+    active := leadanalytics.active_numbers(workspace, starts, ends, users_page.now, include_bots, alone);
     IF search IS NOT NULL THEN
-        asked := leadanalytics.bitmap(ARRAY(SELECT l.number FROM leadanalytics.users_like(users_page.workspace, search) l));
-        IF leadanalytics.bitmap_cardinality(asked) <= few THEN
-            concerned := ARRAY(SELECT leadanalytics.bitmap_numbers(asked));
+        SELECT leadanalytics.bitmap(coalesce(array_agg(l.owner) FILTER (WHERE NOT l.is_person), '{}')), leadanalytics.bitmap(coalesce(array_agg(l.owner) FILTER (WHERE l.is_person), '{}'))
+        INTO lone, found_persons FROM leadanalytics.users_like(users_page.workspace, search) l;
+        IF leadanalytics.bitmap_cardinality(found_persons) <= few THEN
+            concerned := ARRAY(SELECT leadanalytics.bitmap_numbers(found_persons));
         END IF;
     END IF;
-    WITH known AS MATERIALIZED (
-        SELECT p.owner, p.number FROM leadanalytics.person_numbers(users_page.workspace, concerned) p
-    ), person AS MATERIALIZED (
-        SELECT k.owner FROM known k JOIN leadanalytics.bitmap_numbers(active) AS a (number) ON a.number = k.number
-        INTERSECT
-        SELECT k.owner FROM known k WHERE search IS NULL OR k.number IN (SELECT leadanalytics.bitmap_numbers(asked))
-    ), alone AS (
-        SELECT leadanalytics.bitmap_andnot(CASE WHEN search IS NULL THEN active ELSE leadanalytics.bitmap_and(active, asked) END,
-                                           leadanalytics.bitmap(ARRAY(SELECT k.number FROM known k))) AS numbers
-    )
-    SELECT leadanalytics.bitmap_or(a.numbers, leadanalytics.bitmap(ARRAY(SELECT k.number FROM known k JOIN person p ON p.owner = k.owner))),
-           leadanalytics.bitmap_cardinality(a.numbers) + (SELECT count(*) FROM person)
-    INTO asked, total
-    FROM alone a;
+    -- A person was there when any of its numbers was; then all of them tell when it was seen last.
+    SELECT leadanalytics.bitmap(coalesce(array_agg(p.owner), '{}')), count(*), coalesce(sum(p.active), 0)
+    INTO there, total, n
+    FROM (SELECT k.owner, count(*) AS active
+          FROM leadanalytics.known_numbers(users_page.workspace, concerned, persons) k
+          WHERE leadanalytics.bitmap_contains(active, k.number) AND (search IS NULL OR leadanalytics.bitmap_contains(found_persons, k.owner))
+          GROUP BY k.owner) AS p;
+    asked := CASE WHEN search IS NULL THEN active ELSE leadanalytics.bitmap_and(active, lone) END;
+    total := total + leadanalytics.bitmap_cardinality(asked) - CASE WHEN search IS NULL THEN n ELSE 0 END;
+    asked := leadanalytics.bitmap_or(asked, leadanalytics.bitmap(ARRAY(
+        SELECT k.number FROM leadanalytics.known_numbers(users_page.workspace, concerned, persons) k WHERE leadanalytics.bitmap_contains(there, k.owner))));
     IF total <= "offset" OR "limit" = 0 THEN
         RETURN;
     END IF;
 
-    SELECT max(e.at) INTO newest FROM leadanalytics.event e WHERE e.workspace = users_page.workspace;
+    SELECT coalesce(max(e.at), starts) INTO newest FROM leadanalytics.event e WHERE e.workspace = users_page.workspace;
     LOOP
         since := newest - width;
         since := CASE WHEN width >= interval '1 day' THEN date_trunc('day', since, 'UTC')
@@ -127,7 +135,7 @@ BEGIN
             since := starts;
             recent := asked;
         ELSE
-            recent := leadanalytics.bitmap_and(asked, leadanalytics.active_numbers(workspace, since, 'infinity', users_page.now, include_bots));
+            recent := leadanalytics.bitmap_and(asked, leadanalytics.active_numbers(workspace, since, 'infinity', users_page.now, include_bots, alone));
         END IF;
         n := leadanalytics.bitmap_cardinality(recent);
         width := width * 4;
@@ -138,7 +146,7 @@ BEGIN
             SELECT s.owner, s.at, row_number() OVER (ORDER BY s.at DESC NULLS LAST, s.owner) AS place
             FROM (SELECT coalesce(p.owner, l.number) AS owner, max(l.at) AS at
                   FROM leadanalytics.last_of(users_page.workspace, recent, since, include_bots) l
-                  LEFT JOIN leadanalytics.person_numbers(users_page.workspace, CASE WHEN n <= 10 * few THEN ARRAY(SELECT leadanalytics.bitmap_numbers(recent)) END) p
+                  LEFT JOIN leadanalytics.known_numbers(users_page.workspace, CASE WHEN n <= 10 * few THEN ARRAY(SELECT leadanalytics.bitmap_numbers(recent)) END, persons) p
                       ON p.number = l.number
                   GROUP BY 1) AS s
             ORDER BY 3 LIMIT needed) AS p;
@@ -161,7 +169,7 @@ CREATE FUNCTION leadanalytics.users_rows(
 RETURNS TABLE (
     visitor_id text, user_id text, email text, first_seen timestamptz, last_seen timestamptz, total_events bigint, total_sessions bigint,
     country text, city text, device text, browser text, total_count bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
 BEGIN

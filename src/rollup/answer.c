@@ -27,6 +27,7 @@ typedef struct Question
 	int nnone;
 	char **only; /* texts that are asked for; nonly 0: all */
 	int nonly;
+	bool taken; /* there is nothing else */
 	ReturnSetInfo *result;
 } Question;
 
@@ -83,7 +84,7 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 		rollup_texts(asked, question->workspace, values, n, texts);
 	else
 		for (int i = 0; i < n; i++)
-			texts[i] = asked->dimension == LA_SCORE ? psprintf("%d", values[i]) : NULL;
+			texts[i] = asked->is_number ? psprintf("%d", values[i]) : NULL;
 	grouping->groups = palloc0(Max(n, 1) * sizeof(LaShown));
 	for (int i = 0; i < n; i++)
 	{
@@ -96,7 +97,8 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 			texts[i] = NULL;
 		if (texts[i] == NULL && asked->texts_only)
 			continue;
-		if (question->nonly > 0 && !among(question->only, question->nonly, texts[i]))
+		if (question->nonly > 0 &&
+		    (texts[i] == NULL || (!question->taken && !among(question->only, question->nonly, texts[i]))))
 			continue;
 		if (texts[i] == NULL)
 		{
@@ -248,6 +250,24 @@ bounds_of(ArrayType *array, int *nslots)
 	return bounds;
 }
 
+/* What is asked for by number is found by number: the rest is not even counted. */
+static void
+take_numbers(Question *question, LaTally *tally)
+{
+	int *values = palloc(question->nonly * sizeof(int));
+	int n = 0;
+
+	for (int i = 0; i < question->nonly; i++)
+	{
+		int value = strtol(question->only[i], NULL, 10);
+
+		if (strcmp(psprintf("%d", value), question->only[i]) == 0) /* as it would be shown */
+			values[n++] = value;
+	}
+	rollup_take_only(tally, values, n);
+	question->taken = true;
+}
+
 LA_FUNCTION(la_rollup_answer)
 {
 	Question question = {.workspace = PG_GETARG_INT32(0)};
@@ -283,6 +303,8 @@ LA_FUNCTION(la_rollup_answer)
 	                    .coarsest = 'm'};
 	SPI_connect();
 	tally = rollup_tally(wanted);
+	if (nasked == 1 && rollup_asked(names[0])->is_number && question.nonly > 0)
+		take_numbers(&question, tally);
 	rollup_gather(&gather, tally);
 	rollup_tell_moved(&gather);
 	if (question.robots)

@@ -51,6 +51,32 @@ BEGIN
         LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = e.page
         WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot)
           AND e.kind = 'p' AND e.page IS NOT NULL AND (dimension <> 'page_session' OR e.session IS NOT NULL);
+    WHEN dimension LIKE 'event\_%' THEN
+        RETURN QUERY
+        SELECT e.at,
+               CASE dimension
+                   WHEN 'event_path' THEN t.parts[2] WHEN 'event_page' THEN v.id::text WHEN 'event_campaign' THEN v.id::text WHEN 'event_place' THEN v.id::text
+                   WHEN 'event_utm_source' THEN t.parts[1] WHEN 'event_utm_medium' THEN t.parts[2] WHEN 'event_utm_campaign' THEN t.parts[3]
+                   WHEN 'event_country' THEN t.parts[1] WHEN 'event_region' THEN t.parts[2] WHEN 'event_city' THEN t.parts[3]
+               END,
+               1::bigint, 0::bigint, 0::bigint, NULL::bigint
+        FROM leadanalytics.event e
+        CROSS JOIN LATERAL (SELECT CASE WHEN dimension IN ('event_path', 'event_page') THEN e.page WHEN dimension IN ('event_country', 'event_region', 'event_city', 'event_place') THEN e.place ELSE e.campaign END AS id) AS v
+        LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = v.id
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot) AND v.id IS NOT NULL;
+    WHEN dimension IN ('source', 'origin') THEN
+        RETURN QUERY
+        SELECT e.at, CASE dimension WHEN 'source' THEN t.parts[1] ELSE t.id::text END, 1::bigint, 0::bigint, 0::bigint, NULL::bigint
+        FROM leadanalytics.event e
+        LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = e.source
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot) AND e.source IS NOT NULL;
+    WHEN dimension IN ('tag', 'tag_source') THEN
+        RETURN QUERY
+        SELECT e.at, CASE dimension WHEN 'tag' THEN t.parts[1] ELSE t.parts[1] || chr(1) || t.id END, 1::bigint, 0::bigint, 0::bigint, NULL::bigint
+        FROM leadanalytics.event e
+        CROSS JOIN LATERAL unnest(e.tags) AS tag (id)
+        LEFT JOIN leadanalytics.term t ON t.workspace = e.workspace AND t.id = tag.id
+        WHERE e.workspace = facts.workspace AND e.at >= starts AND e.at < ends AND (include_bots OR NOT e.is_bot) AND array_position(e.tags, NULL) IS NULL;
     WHEN dimension = 'session' THEN
         RETURN QUERY
         SELECT s.started_at, NULL, 1::bigint, 0::bigint, 0::bigint, NULL::bigint

@@ -20,7 +20,12 @@ static const struct
     [LA_NAME] = {{"events"}, "visitors"},
     [LA_PAGE] = {{"pageviews"}, "visitors"},
     [LA_PAGE_SESSION] = {{NULL}, "sessions"},
+    [LA_EVENT_PAGE] = {{"events"}, NULL},
+    [LA_EVENT_CAMPAIGN] = {{"events"}, NULL},
+    [LA_EVENT_PLACE] = {{"events"}, NULL},
+    [LA_TAG] = {{"events"}, NULL},
     [LA_PERSON] = {{"events"}, "persons"},
+    [LA_ORIGIN] = {{"events"}, NULL},
     [LA_SESSION] = {{"sessions"}, NULL},
     [LA_SUSPECTED] = {{"sessions"}, "fingerprints"},
     [LA_ENTRY] = {{"sessions"}, "visitors"},
@@ -56,7 +61,21 @@ static LaAsked asked[] = {
     {"page", LA_PAGE, TEXT(ADDRESS)},
     {"path", LA_PAGE, TEXT("t.parts[2]")},
     {"page_session", LA_PAGE_SESSION, TEXT(ADDRESS)},
+    {"event_path", LA_EVENT_PAGE, TEXT("t.parts[2]")},
+    {"event_page", LA_EVENT_PAGE, .is_number = true},
+    {"event_campaign", LA_EVENT_CAMPAIGN, .is_number = true},
+    {"event_place", LA_EVENT_PLACE, .is_number = true},
+    {"event_utm_source", LA_EVENT_CAMPAIGN, TEXT("t.parts[1]")},
+    {"event_utm_medium", LA_EVENT_CAMPAIGN, TEXT("t.parts[2]")},
+    {"event_utm_campaign", LA_EVENT_CAMPAIGN, TEXT("t.parts[3]")},
+    {"event_country", LA_EVENT_PLACE, TEXT("t.parts[1]")},
+    {"event_region", LA_EVENT_PLACE, TEXT("t.parts[2]")},
+    {"event_city", LA_EVENT_PLACE, TEXT("t.parts[3]")},
+    {"tag", LA_TAG, TEXT("t.parts[1]")},
+    {"tag_source", LA_TAG, TEXT("t.parts[1] || chr(1) || t.id")},
     {"person", LA_PERSON},
+    {"source", LA_ORIGIN, TEXT("t.parts[1]")},
+    {"origin", LA_ORIGIN, TEXT("t.id::text")},
     {"session", LA_SESSION},
     {"suspected", LA_SUSPECTED},
     {"entry_page", LA_ENTRY, TEXT(ADDRESS)},
@@ -74,7 +93,7 @@ static LaAsked asked[] = {
     {"browser", LA_AGENT, TEXT("t.parts[2]")},
     {"os", LA_AGENT, TEXT("t.parts[4]")},
     {"device_type", LA_AGENT, TEXT("t.parts[7]")},
-    {"score", LA_SCORE},
+    {"score", LA_SCORE, .is_number = true},
     {"complete", LA_COMPLETE},
 };
 
@@ -140,7 +159,7 @@ add(LaTally *tally, int slot, int dimension, int value, int64 count, int64 membe
 {
 	LaEntry *entry;
 
-	if ((rollup_wanted(tally) & LA_BIT(dimension)) == 0)
+	if ((rollup_wanted(tally) & LA_BIT(dimension)) == 0 || !rollup_takes(tally, value))
 		return;
 	entry = rollup_entry(tally, slot, dimension, value);
 	entry->counts[0] += count;
@@ -174,7 +193,18 @@ rollup_count_event(LaTally *tally, int slot, const LaEventFact *event)
 	if (event->fingerprint != 0)
 		add(tally, slot, robots + LA_FINGERPRINT, 0, 0, event->fingerprint);
 	add(tally, slot, robots + LA_NAME, event->name, 1, event->visitor);
-	if (event->kind != 'p' || event->page == 0)
+	if (event->source != 0)
+		add(tally, slot, robots + LA_ORIGIN, event->source, 1, 0);
+	if (event->campaign != 0)
+		add(tally, slot, robots + LA_EVENT_CAMPAIGN, event->campaign, 1, 0);
+	if (event->place != 0)
+		add(tally, slot, robots + LA_EVENT_PLACE, event->place, 1, 0);
+	for (int i = 0; i < event->ntags; i++)
+		add(tally, slot, robots + LA_TAG, event->tags[i], 1, 0);
+	if (event->page == 0)
+		return;
+	add(tally, slot, robots + LA_EVENT_PAGE, event->page, 1, 0);
+	if (event->kind != 'p')
 		return;
 	add(tally, slot, robots + LA_PAGE, event->page, 1, event->visitor);
 	if (event->session != 0)

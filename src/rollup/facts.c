@@ -27,7 +27,8 @@ static LaQuery numbers_between = {"SELECT min(s.number + 0), max(s.number + 0) F
                                   {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 #define EVENT_COLUMNS                                                                                        \
-	"e.at, e.id, e.session, e.visitor, e.person, e.name, e.page, e.fingerprint, e.kind, e.is_bot"
+	"e.at, e.id, e.session, e.visitor, e.person, e.name, e.page, e.campaign, e.place, e.fingerprint, "       \
+	"e.kind, e.is_bot, e.tags, e.source"
 
 /* By id alone: the ids of a ledger's row are one workspace's, and its times tell the leaf. */
 static LaQuery events_of_ledger = {
@@ -257,6 +258,7 @@ static void
 take_event(TupleTableSlot *row, void *arg)
 {
 	EventTaker *taker = arg;
+	ArrayType *tags = row->tts_isnull[12] ? NULL : DatumGetArrayTypeP(row->tts_values[12]);
 	LaEventFact event = {
 	    .at = DatumGetTimestampTz(row->tts_values[0]),
 	    .id = DatumGetInt64(row->tts_values[1]),
@@ -265,12 +267,23 @@ take_event(TupleTableSlot *row, void *arg)
 	    .person = DatumGetInt32(NUMBER(row, 4)),
 	    .name = DatumGetInt32(row->tts_values[5]),
 	    .page = DatumGetInt32(NUMBER(row, 6)),
-	    .fingerprint = DatumGetInt32(NUMBER(row, 7)),
-	    .kind = DatumGetChar(row->tts_values[8]),
-	    .is_bot = DatumGetBool(row->tts_values[9]),
+	    .campaign = DatumGetInt32(NUMBER(row, 7)),
+	    .place = DatumGetInt32(NUMBER(row, 8)),
+	    .fingerprint = DatumGetInt32(NUMBER(row, 9)),
+	    .kind = DatumGetChar(row->tts_values[10]),
+	    .is_bot = DatumGetBool(row->tts_values[11]),
+	    .source = DatumGetInt32(NUMBER(row, 13)),
 	};
 
+	if (tags != NULL && !ARR_HASNULL(tags))
+	{
+		event.tags = (int *) ARR_DATA_PTR(tags);
+		event.ntags = ArrayGetNItems(ARR_NDIM(tags), ARR_DIMS(tags));
+	}
+
 	taker->take(&event, taker->arg);
+	if (tags != NULL && tags != (ArrayType *) DatumGetPointer(row->tts_values[12]))
+		pfree(tags);
 }
 
 void

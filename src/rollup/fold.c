@@ -19,7 +19,10 @@
 #define QUARTERS_FACTOR 25
 
 static LaQuery delete_ledger = {
-    "DELETE FROM leadanalytics.ledger WHERE workspace = $1 AND id_from = ANY ($2)",
+    "WITH gone AS (DELETE FROM leadanalytics.ledger WHERE workspace = $1 AND id_from = ANY ($2) RETURNING "
+    "used_in, used) INSERT INTO leadanalytics.usage_month AS u (workspace, month, events) "
+    "SELECT $1, g.used_in, sum(g.used) FROM gone g WHERE g.used > 0 GROUP BY g.used_in ORDER BY g.used_in "
+    "ON CONFLICT (workspace, month) DO UPDATE SET events = u.events + excluded.events",
     2,
     {INT4OID, INT8ARRAYOID}};
 

@@ -35,7 +35,12 @@ typedef enum LaDimension
 	LA_NAME,         /* events by name: how many; visitors */
 	LA_PAGE,         /* pageviews by page: how many; visitors */
 	LA_PAGE_SESSION, /* pageviews by page: none; sessions */
-	LA_PERSON = 10,  /* events that name a person and no visitor: how many; persons */
+	LA_EVENT_PAGE,   /* events, of any kind, by their own page: how many; and so on */
+	LA_EVENT_CAMPAIGN,
+	LA_EVENT_PLACE,
+	LA_TAG,          /* events by each of their tags: how many */
+	LA_PERSON,       /* events that name a person and no visitor: how many; persons */
+	LA_ORIGIN,       /* events by source and name: how many */
 	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */
 	LA_ENTRY,        /* sessions by entry page: how many; visitors; and so on */
@@ -54,6 +59,7 @@ typedef enum LaDimension
 /* A set of dimensions, as bits. */
 typedef uint64 LaDimensions;
 #define LA_BIT(dimension) (UINT64CONST(1) << (dimension))
+#define LA_OF_EVENTS (LA_BIT(LA_SESSION) - LA_BIT(LA_TOTAL)) /* robots' apart */
 
 typedef struct LaEventFact
 {
@@ -63,8 +69,13 @@ typedef struct LaEventFact
 	int visitor;
 	int person; /* whom the event itself named */
 	int name;
+	int source;
 	int page;
+	int campaign;
+	int place;
 	int fingerprint;
+	const int *tags; /* each once */
+	int ntags;
 	char kind;
 	bool is_bot;
 } LaEventFact;
@@ -120,6 +131,9 @@ extern void rollup_copy_entry(LaTally *tally, LaEntry *to, const LaEntry *from);
 extern LaEntry **rollup_entries_of(const LaTally *tally, LaDimensions dimensions, int *n); /* in any order */
 extern LaEntry **rollup_entries(const LaTally *tally, int *n); /* in the order of slot, dimension, value */
 extern LaDimensions rollup_wanted(const LaTally *tally);
+/* Only these values, in any order, are put in from now on, whatever their dimension. */
+extern void rollup_take_only(LaTally *tally, const int *values, int n);
+extern bool rollup_takes(const LaTally *tally, int value);
 
 static inline int
 rollup_slot(const LaEntry *entry)
@@ -157,6 +171,7 @@ typedef struct LaAsked
 	LaDimension dimension;
 	LaQuery text; /* id, text of the terms $2 of workspace $1; none: there is one value, or it is a number */
 	bool texts_only; /* what has no text does not count */
+	bool is_number;  /* which is what is shown */
 } LaAsked;
 
 extern LaAsked *rollup_asked(const char *name);

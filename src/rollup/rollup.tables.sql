@@ -15,6 +15,8 @@ CREATE TABLE leadanalytics.ledger (
     n int NOT NULL CHECK (n > 0),
     at_min timestamptz NOT NULL,
     at_max timestamptz NOT NULL,
+    used_in date NOT NULL DEFAULT date_trunc('month', now() AT TIME ZONE 'UTC'),
+    used int NOT NULL DEFAULT 0,
     CHECK (id_from >> 10 = id_to >> 10)
 ) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.0);
 CREATE INDEX ledger_by_workspace ON leadanalytics.ledger (workspace, id_from);
@@ -24,6 +26,9 @@ COMMENT ON TABLE leadanalytics.ledger IS
     'and no other row, earlier or later, names any of them (ids between may be missing: duplicates draw an id too)';
 COMMENT ON COLUMN leadanalytics.ledger.since IS 'when the transaction began that added them';
 COMMENT ON COLUMN leadanalytics.ledger.leaf IS 'the first day of the leaf''s month (UTC)';
+
+COMMENT ON COLUMN leadanalytics.ledger.used_in IS 'the month (UTC) they were received in';
+COMMENT ON COLUMN leadanalytics.ledger.used IS 'how many of them are use of the workspace''s plan: they move to leadanalytics.usage_month when the row goes';
 
 CREATE SEQUENCE leadanalytics.session_ledger_id;
 CREATE TABLE leadanalytics.session_ledger (

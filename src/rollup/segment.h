@@ -3,14 +3,10 @@
  *
  * A row of leadanalytics.segment is a part of a dimension of a bucket. Its directory:
  *
- *	byte	version (1)
- *	byte	dimension
- *	n	how many values
- *	then, of each value in ascending order:
- *	4 bytes	the value, the low one first
- *	n, …	its counts, as many as the dimension has
- *	n, n	members and bytes of its set, when the dimension has sets
- *	4 bytes	CRC-32C of the row's key, the column's letter and all before
+ *	byte	version (2): other dimensions are another version, for a bucket without rows of one has none of
+ *its values byte	dimension n	how many values then, of each value in ascending order: 4 bytes	the value, the
+ *low one first n, …	its counts, as many as the dimension has n, n	members and bytes of its set, when the
+ *dimension has sets 4 bytes	CRC-32C of the row's key, the column's letter and all before
  *
  * n is a number of 7 bits a byte, the low ones first, the top bit set on all but the last. The column
  * sets has those of the values one behind the other (src/bitmap/bitmap.h says how a set is written), and
@@ -26,7 +22,7 @@
 
 #include "rollup/parts.h"
 
-#define LA_SEGMENT_VERSION 1
+#define LA_SEGMENT_VERSION 2
 
 /*
  * A stretch of the primary key for each dimension. Written as dimension = ANY (…), it would be looked for

@@ -151,7 +151,10 @@ take_segment(TupleTableSlot *row, void *arg)
 	n = read_number(&directory);
 	for (uint64 i = 0; i < n; i++)
 	{
-		LaEntry *entry = rollup_entry(reading->tally, slot, dimension, read_value(&directory));
+		int value = read_value(&directory);
+		bool taken = rollup_takes(reading->tally, value);
+		LaEntry other = {0};
+		LaEntry *entry = taken ? rollup_entry(reading->tally, slot, dimension, value) : &other;
 		uint64 count;
 		uint64 length;
 
@@ -165,7 +168,8 @@ take_segment(TupleTableSlot *row, void *arg)
 			continue;
 		if (length > sets.end - sets.at || count > PG_UINT32_MAX)
 			raise_damage("its sets are cut off");
-		rollup_add_set(reading->tally, entry, (const char *) sets.at, length, count);
+		if (taken)
+			rollup_add_set(reading->tally, entry, (const char *) sets.at, length, count);
 		sets.at += length;
 	}
 }

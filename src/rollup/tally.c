@@ -21,6 +21,8 @@ struct LaTally
 	entry_hash *entries;
 	MemoryContext context;
 	LaDimensions wanted;
+	int *only; /* ascending; NULL: all values */
+	int nonly;
 };
 
 LaTally *
@@ -31,6 +33,7 @@ rollup_tally(LaDimensions wanted)
 	tally->context = CurrentMemoryContext;
 	tally->entries = entry_create(tally->context, wanted == 0 ? FEW_ENTRIES / 16 : FEW_ENTRIES, NULL);
 	tally->wanted = wanted;
+	tally->only = NULL;
 	return tally;
 }
 
@@ -38,6 +41,30 @@ LaDimensions
 rollup_wanted(const LaTally *tally)
 {
 	return tally->wanted;
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	const int left = *(const int *) a;
+	const int right = *(const int *) b;
+
+	return (left > right) - (left < right);
+}
+
+void
+rollup_take_only(LaTally *tally, const int *values, int n)
+{
+	tally->only = MemoryContextAlloc(tally->context, Max(n, 1) * sizeof(int));
+	memcpy(tally->only, values, n * sizeof(int));
+	tally->nonly = n;
+	qsort(tally->only, n, sizeof(int), by_value);
+}
+
+bool
+rollup_takes(const LaTally *tally, int value)
+{
+	return tally->only == NULL || bsearch(&value, tally->only, tally->nonly, sizeof(int), by_value) != NULL;
 }
 
 /* Stays where it is until the next one is asked for. */

@@ -24,7 +24,9 @@
 
 static LaQuery by_prefix = {"SELECT k.workspace, k.id, k.role, k.member, k.per_minute, k.digest, "
                             "(SELECT m.role IN ('owner', 'admin') FROM leadanalytics.member m "
-                            "WHERE m.workspace = k.workspace AND m.id = k.member) "
+                            "WHERE m.workspace = k.workspace AND m.id = k.member), "
+                            "(SELECT p.features FROM leadanalytics.plan p WHERE p.name = "
+                            "(SELECT w.plan FROM leadanalytics.workspace w WHERE w.id = k.workspace)) "
                             "FROM leadanalytics.key k WHERE k.prefix = $1 AND k.revoked_at IS NULL",
                             1,
                             {TEXTOID}};
@@ -57,6 +59,7 @@ la_key_find(const char *text, LaKey *key)
 	bool plausible;
 	int length = measure(text, &plausible);
 	Datum prefix;
+	Datum features;
 	bool found;
 	bool isnull;
 
@@ -86,7 +89,25 @@ la_key_find(const char *text, LaKey *key)
 	if (isnull)
 		key->per_minute = -1;
 	key->manages = DatumGetBool(la_query_value(0, 7, &isnull)) && !isnull;
+	features = la_query_value(0, 8, &isnull);
+	key->features = isnull ? NULL : DatumGetArrayTypePCopy(features);
 	return true;
+}
+
+bool
+la_key_has_feature(const LaKey *key, const char *feature)
+{
+	Datum *features;
+	bool *nulls;
+	int n;
+
+	if (feature == NULL || key->features == NULL)
+		return true;
+	deconstruct_array(key->features, TEXTOID, -1, false, TYPALIGN_INT, &features, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i] && strcmp(TextDatumGetCString(features[i]), feature) == 0)
+			return true;
+	return false;
 }
 
 /* 64 hexadecimal digits from the operating system's generator. */

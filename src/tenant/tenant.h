@@ -10,6 +10,8 @@
 #ifndef LA_TENANT_H
 #define LA_TENANT_H
 
+#include "utils/array.h"
+
 #define LA_TENANT_NOBODY 0
 #define LA_TENANT_PUBLIC (-1)
 
@@ -17,10 +19,11 @@ typedef struct LaKey
 {
 	int workspace;
 	int64 id;
-	const char *role; /* palloc'd in the memory context SPI was connected in */
-	int64 member;     /* 0: none */
-	int per_minute;   /* -1: the route's limit; 0: none */
-	bool manages;     /* its member is an owner or admin of the workspace */
+	const char *role;    /* palloc'd in the memory context SPI was connected in */
+	int64 member;        /* 0: none */
+	int per_minute;      /* -1: the route's limit; 0: none */
+	bool manages;        /* its member is an owner or admin of the workspace */
+	ArrayType *features; /* of the workspace's plan, palloc'd as role is; NULL: all */
 } LaKey;
 
 /*
@@ -28,6 +31,9 @@ typedef struct LaKey
  * nothing is written. Every text costs the same: one SHA-256, one index probe, one comparison.
  */
 extern bool la_key_find(const char *text, LaKey *key);
+
+/* Whether the plan of the key's workspace has the feature; NULL: every plan has it. */
+extern bool la_key_has_feature(const LaKey *key, const char *feature);
 
 /*
  * While the door runs a route's function: which workspace the request speaks for. LA_TENANT_PUBLIC on

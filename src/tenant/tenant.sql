@@ -49,7 +49,7 @@ COMMENT ON FUNCTION leadanalytics.origin_allowed(text, int) IS
     'whether pages of the origin may talk to the workspace (null: to any at all, for a preflight, which carries no key)';
 
 CREATE VIEW leadanalytics.workspaces WITH (security_barrier) AS
-    SELECT id, slug, name, domain, timezone, currency, is_default, sandbox_of, created_at
+    SELECT id, slug, name, domain, timezone, currency, is_default, sandbox_of, created_at, plan
     FROM leadanalytics.workspace
     WHERE leadanalytics.may(id);
 COMMENT ON VIEW leadanalytics.workspaces IS 'the workspaces the caller may ask about';

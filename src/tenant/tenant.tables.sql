@@ -1,5 +1,19 @@
 -- Workspaces and who may speak for them. Sequences stand alone (no serial, no identity) so that a dump
 -- carries them: see pg_extension_config_dump below.
+
+-- Plans are shared: changing one changes what all its workspaces may do. The built-in one is nobody's to change.
+CREATE TABLE leadanalytics.plan (
+    name text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$'),
+    events_limit bigint CHECK (events_limit BETWEEN 0 AND 9007199254740991),
+    postbacks_limit bigint CHECK (postbacks_limit BETWEEN 0 AND 9007199254740991),
+    features text[] COLLATE "C",
+    builtin boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE leadanalytics.plan IS 'what workspaces may use in a month, and which routes their keys open';
+COMMENT ON COLUMN leadanalytics.plan.events_limit IS 'pageviews and custom events of a month (UTC); null: any number';
+COMMENT ON COLUMN leadanalytics.plan.postbacks_limit IS 'postbacks of a month (UTC) that an ad platform took; null: any number';
+COMMENT ON COLUMN leadanalytics.plan.features IS 'those of leadanalytics.route.feature that it has; null: all, and those to come';
+
 CREATE SEQUENCE leadanalytics.workspace_id AS int;
 CREATE TABLE leadanalytics.workspace (
     id int NOT NULL DEFAULT pg_catalog.nextval('leadanalytics.workspace_id') PRIMARY KEY,
@@ -11,7 +25,10 @@ CREATE TABLE leadanalytics.workspace (
     is_default boolean NOT NULL DEFAULT false,
     allowed_origins text[] NOT NULL DEFAULT '{}',
     sandbox_of int UNIQUE,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    plan text COLLATE "C" NOT NULL DEFAULT 'default' REFERENCES leadanalytics.plan (name),
+    events_limit bigint CHECK (events_limit BETWEEN 0 AND 9007199254740991),
+    postbacks_limit bigint CHECK (postbacks_limit BETWEEN 0 AND 9007199254740991)
 );
 CREATE UNIQUE INDEX workspace_default ON leadanalytics.workspace (is_default) WHERE is_default;
 COMMENT ON TABLE leadanalytics.workspace IS 'one row a tenant: every other row of data belongs to one';
@@ -19,6 +36,29 @@ COMMENT ON COLUMN leadanalytics.workspace.slug IS 'its name in URLs and answers 
 COMMENT ON COLUMN leadanalytics.workspace.is_default IS 'takes public posts that nothing else assigns; at most one';
 COMMENT ON COLUMN leadanalytics.workspace.allowed_origins IS 'origins whose pages may post to it, beside its sites'' domains; empty: any';
 COMMENT ON COLUMN leadanalytics.workspace.sandbox_of IS 'the workspace whose sandbox keys see this one''s data; no foreign key, pg_dump warns of a table that refers to itself; see leadanalytics.drop_sandbox()';
+COMMENT ON COLUMN leadanalytics.workspace.events_limit IS 'its own, instead of its plan''s; null: its plan''s';
+COMMENT ON COLUMN leadanalytics.workspace.postbacks_limit IS 'its own, instead of its plan''s; null: its plan''s';
+
+CREATE TABLE leadanalytics.platform (
+    workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
+    provider text COLLATE "C" NOT NULL CHECK (provider ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+    status text COLLATE "C" NOT NULL DEFAULT 'active' CHECK (status ~ '^[a-z][a-z0-9_]{0,62}$'),
+    connected_at timestamptz NOT NULL,
+    PRIMARY KEY (workspace, provider)
+);
+COMMENT ON TABLE leadanalytics.platform IS 'where a workspace''s figures and events come from, and its postbacks go: meta, google-ads, tiktok, shopify, stripe, …';
+
+-- Months are counted apart from the facts: erasing somebody, or dropping old months, gives nothing back.
+CREATE TABLE leadanalytics.usage_month (
+    workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
+    month date NOT NULL,
+    events bigint NOT NULL DEFAULT 0,
+    postbacks bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace, month)
+);
+COMMENT ON TABLE leadanalytics.usage_month IS 'what a workspace used of its plan in a month (UTC): see leadanalytics.usage()';
+COMMENT ON COLUMN leadanalytics.usage_month.events IS 'pageviews and custom events that were received then and are folded; those not yet folded stand in leadanalytics.ledger';
+COMMENT ON COLUMN leadanalytics.usage_month.postbacks IS 'deliveries an ad platform took under a conversion rule: counted by whoever delivers, leadanalytics.count_postbacks()';
 
 CREATE TABLE leadanalytics.site (
     workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
@@ -97,8 +137,11 @@ CREATE TABLE leadanalytics.workspace_role (
 );
 COMMENT ON TABLE leadanalytics.workspace_role IS 'database roles that may ask about a workspace, and whether they see contacts masked (marketing)';
 
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.plan', 'WHERE NOT builtin');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.workspace_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.workspace', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.platform', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.usage_month', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.site', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.form', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.member_id', '');

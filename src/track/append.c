@@ -26,6 +26,8 @@
 #define REMEMBERED (6 * USECS_PER_HOUR) /* how long an event_id is remembered at the least (D-70) */
 #define TRIES 20                        /* of a batch, while others write what it writes */
 
+static LaHear teller = NULL;
+
 /*
  * The range picks the leaves; the event_id must pick the row. Written as two plain comparisons the range
  * looks so narrow to a plan made on an empty table that it reads all of it, once for every event.
@@ -196,6 +198,12 @@ write_batch(LaBatch *batch, ErrorData **error)
 	return *error == NULL;
 }
 
+void
+la_track_tell(LaHear hear)
+{
+	teller = hear;
+}
+
 int
 la_track_append(LaBatch *batch)
 {
@@ -228,6 +236,8 @@ la_track_append(LaBatch *batch)
 	track_persons_meet(batch);
 	track_visitors_write(batch);
 	track_persons_alias(batch);
+	if (teller != NULL && batch->import == 0)
+		teller(batch);
 	track_live(batch);
 	la_rollup_help(batch->workspace, batch->events[0]->id);
 	la_worker_poke();

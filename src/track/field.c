@@ -94,6 +94,8 @@ static const Field fields[] = {
     CLICK_ID("tblci"),
     CLICK_ID("qclid"),
     {"source", EVENT, SOURCE},
+    {"tag", DATA, TAG},
+    {"tags", DATA, TAGS},
     {"scroll_percent", DATA, SCROLL},
     {"scroll_percent", EVENT, SCROLL},
     {"screen_width", DATA, WIDTH},

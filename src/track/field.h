@@ -47,6 +47,8 @@ typedef enum Member
 	CLICK, /* the id that an ad platform hung on the page's address */
 	SOURCE,
 	SCROLL,
+	TAG,
+	TAGS,
 	WIDTH,
 	HEIGHT,
 	CLIENT_IP,

@@ -13,6 +13,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
@@ -25,7 +26,8 @@
 
 #define COLUMNS                                                                                              \
 	"at, received_at, id, session, workspace, visitor, person, name, title, referrer, source, page, "        \
-	"campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, is_bot, event_id, data"
+	"campaign, place, agent, fingerprint, device, screen_width, screen_height, kind, is_bot, event_id, "     \
+	"tags, data"
 
 typedef struct Leaf
 {
@@ -38,10 +40,10 @@ static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('event', $1)", 1, {D
 static LaQuery draw_block = {"SELECT nextval('leadanalytics.event_block') << 10"};
 
 static LaQuery add_ledger = {
-    "INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    7,
-    {INT4OID, DATEOID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+    "INSERT INTO leadanalytics.ledger (workspace, leaf, id_from, id_to, n, at_min, at_max, used_in, used) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    9,
+    {INT4OID, DATEOID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, DATEOID, INT4OID}};
 
 static const LaColumn event_columns[] = {
     {"at", TIMESTAMPTZOID},
@@ -66,6 +68,7 @@ static const LaColumn event_columns[] = {
     {"kind", CHAROID},
     {"is_bot", BOOLOID},
     {"event_id", UUIDOID},
+    {"tags", INT4ARRAYOID},
     {"data", JSONBOID},
 };
 
@@ -214,6 +217,28 @@ add_to(DateADT month)
 	return &leaf->add;
 }
 
+/* Ascending, each once: several are one where the dictionary is full. */
+static Datum
+tags_array(const LaEvent *event)
+{
+	Datum tags[LA_TRACK_MAX_TAGS];
+	int n = 0;
+
+	for (int i = 0; i < event->ntags; i++)
+	{
+		int id = event->tag_terms[i].id;
+		int at = n;
+
+		while (at > 0 && DatumGetInt32(tags[at - 1]) > id)
+			at--;
+		if (at > 0 && DatumGetInt32(tags[at - 1]) == id)
+			continue;
+		memmove(&tags[at + 1], &tags[at], (n++ - at) * sizeof(Datum));
+		tags[at] = Int32GetDatum(id);
+	}
+	return n == 0 ? 0 : PointerGetDatum(construct_array(tags, n, INT4OID, 4, true, TYPALIGN_INT));
+}
+
 static void
 add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 {
@@ -241,6 +266,7 @@ add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 	    CharGetDatum(event->kind),
 	    BoolGetDatum(event->client->is_bot),
 	    UUIDPGetDatum(&event->event_id),
+	    tags_array(event),
 	    PointerGetDatum(event->data),
 	};
 	bool nulls[lengthof(event_columns)] = {false};
@@ -250,8 +276,17 @@ add_row(LaRows *rows, const LaBatch *batch, const LaEvent *event)
 	for (int column = 5; column <= 18; column++) /* the numbers, where 0 is none */
 		nulls[column] = values[column] == 0;
 	nulls[21] = !event->has_event_id;
-	nulls[22] = event->data == NULL;
+	nulls[22] = event->ntags == 0;
+	nulls[23] = event->data == NULL;
 	la_rows_add(rows, values, nulls);
+}
+
+/* D-74, D-76; and what was imported is history. */
+bool
+track_is_use(const LaBatch *batch, const LaEvent *event)
+{
+	return batch->import == 0 && !event->is_start && !event->client->is_bot &&
+	       (event->kind == 'p' || event->kind == 'c');
 }
 
 /* The events of a month, and their row in the ledger. */
@@ -263,6 +298,7 @@ write_leaf(LaBatch *batch, DateADT month)
 	int64 id_to = 0;
 	TimestampTz at_min = DT_NOEND;
 	TimestampTz at_max = DT_NOBEGIN;
+	int used = 0;
 
 	for (int i = 0; i < batch->n; i++)
 	{
@@ -275,13 +311,15 @@ write_leaf(LaBatch *batch, DateADT month)
 		id_to = Max(id_to, event->id);
 		at_min = Min(at_min, event->at);
 		at_max = Max(at_max, event->at);
+		used += track_is_use(batch, event);
 	}
 	if (rows->n == 0)
 		return;
 	la_query_run(&add_ledger,
 	             (Datum[]){Int32GetDatum(batch->workspace), DateADTGetDatum(month), Int64GetDatum(id_from),
 	                       Int64GetDatum(id_to), Int32GetDatum(rows->n), TimestampTzGetDatum(at_min),
-	                       TimestampTzGetDatum(at_max)},
+	                       TimestampTzGetDatum(at_max), DateADTGetDatum(track_month(batch->now)),
+	                       Int32GetDatum(used)},
 	             NULL, false, 0);
 	la_rows_run(rows, add_to(month));
 }

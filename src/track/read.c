@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "parser/scansup.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -16,6 +17,7 @@
 
 #define MAX_DATA (64 * 1024) /* bytes of event_data as stored */
 #define MAX_SCREEN 32767     /* pixels */
+#define MAX_TAG 100          /* characters */
 
 /* How a member that is a text is taken: its length in characters, and where it goes. */
 typedef struct TextRule
@@ -87,7 +89,8 @@ track_member(const char *name)
 
 	if (member == MEMBERS)
 		member = track_field(DATA, name);
-	result.is_text = member == EVENT_ID || member == TIMESTAMP || member == CLICK;
+	result.is_text =
+	    member == EVENT_ID || member == TIMESTAMP || member == CLICK || member == TAG || member == TAGS;
 	for (int i = 0; i < lengthof(texts); i++)
 		result.is_text |= texts[i].member == member;
 	for (int i = 0; i < lengthof(identifying_texts); i++)
@@ -255,6 +258,43 @@ take_pixels(Found *found, Member member, int *pixels)
 		found->node[member] = NULL;
 }
 
+/* A text without the white space around it, when it can be a tag and is a new one; what cannot stays in
+ * event_data alone. */
+static void
+take_tag(const LaJson *node, LaEvent *event)
+{
+	const char *text = node->text;
+	int length = node->length;
+
+	if (node->type != LA_JSON_STRING || event->ntags == LA_TRACK_MAX_TAGS)
+		return;
+	for (; length > 0 && scanner_isspace(*text); text++)
+		length--;
+	while (length > 0 && scanner_isspace(text[length - 1]))
+		length--;
+	if (length == 0 || (length > MAX_TAG && pg_mbstrlen_with_len(text, length) > MAX_TAG))
+		return;
+	for (int i = 0; i < event->ntags; i++)
+		if (strncmp(event->tags[i], text, length) == 0 && event->tags[i][length] == '\0')
+			return;
+	if (event->tags == NULL)
+		event->tags = palloc(LA_TRACK_MAX_TAGS * sizeof(char *));
+	event->tags[event->ntags++] = pnstrdup(text, length);
+}
+
+/* D-72: one, or an array of them. */
+static void
+take_tags(const LaJson *node, LaEvent *event)
+{
+	if (node == NULL)
+		return;
+	if (node->type != LA_JSON_ARRAY)
+		take_tag(node, event);
+	else
+		la_json_foreach (child, node)
+			take_tag(child, event);
+}
+
 static void
 keep(LaJson *list, const LaJson *node, const char *key)
 {
@@ -380,6 +420,8 @@ track_read(const LaJson *object, TimestampTz now, TimestampTz oldest, LaShape sh
 	event->kind = la_event_kind(event->text[LA_TEXT_NAME]);
 	take_pixels(&found, WIDTH, &event->screen_width);
 	take_pixels(&found, HEIGHT, &event->screen_height);
+	take_tags(found.node[TAG], event);
+	take_tags(found.node[TAGS], event);
 	complete(&found, event);
 	if (take_event_id(found.node[EVENT_ID], event) &&
 	    take_timestamp(found.node[TIMESTAMP], now, oldest, event) && take_scroll(found.node[SCROLL], event))

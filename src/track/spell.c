@@ -72,7 +72,9 @@ spell(LaEvent *event)
 	{
 		event->term[LA_SLOT_NAME] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_NAME]);
 		event->term[LA_SLOT_TITLE] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_TITLE]);
-		event->term[LA_SLOT_SOURCE] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_SOURCE]);
+		/* with the name: which names come from where is told without the events */
+		event->term[LA_SLOT_SOURCE] = track_term(
+		    LA_TERM_SOURCE, (const char *[]){event->text[LA_TEXT_SOURCE], event->text[LA_TEXT_NAME]}, 2);
 	}
 	event->term[LA_SLOT_REFERRER] = text_term(LA_TERM_TEXT, event->text[LA_TEXT_REFERRER]);
 	event->term[LA_SLOT_PAGE] = track_term(
@@ -85,6 +87,11 @@ spell(LaEvent *event)
 	               6);
 	if (event->fingerprint != NULL)
 		spell_device(event);
+	if (event->ntags > 0)
+		event->tag_terms = palloc(event->ntags * sizeof(LaTerm));
+	for (int i = 0; i < event->ntags; i++)
+		event->tag_terms[i] =
+		    track_term(LA_TERM_TAG, (const char *[]){event->tags[i], event->text[LA_TEXT_SOURCE]}, 2);
 }
 
 /* The parts of an entry as a JSON array, to keep with the event. */
@@ -131,8 +138,13 @@ track_spell(LaBatch *batch)
 {
 	int nclients;
 	LaClient **clients = track_clients(batch, &nclients);
-	LaTerm **terms = palloc((batch->n * LA_SLOTS + nclients * 3) * sizeof(LaTerm *));
+	LaTerm **terms;
+	int most = batch->n * LA_SLOTS + nclients * 3;
 	int n = 0;
+
+	for (int i = 0; i < batch->n; i++)
+		most += batch->events[i]->ntags;
+	terms = palloc(most * sizeof(LaTerm *));
 
 	for (int i = 0; i < nclients; i++)
 	{
@@ -148,6 +160,8 @@ track_spell(LaBatch *batch)
 		for (int slot = 0; slot < LA_SLOTS; slot++)
 			if (batch->events[i]->term[slot].parts != NULL)
 				terms[n++] = &batch->events[i]->term[slot];
+		for (int tag = 0; tag < batch->events[i]->ntags; tag++)
+			terms[n++] = &batch->events[i]->tag_terms[tag];
 	}
 	track_terms(batch->workspace, terms, n);
 	for (int i = 0; i < batch->n; i++)

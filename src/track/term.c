@@ -45,6 +45,8 @@ static const char *const kind_names[] = {
     [LA_TERM_AGENT] = "agent",
     [LA_TERM_FINGERPRINT] = "fingerprint",
     [LA_TERM_DEVICE] = "device",
+    [LA_TERM_TAG] = "tag",
+    [LA_TERM_SOURCE] = "source",
 };
 
 static LaQuery find_terms = {"SELECT u.n::int, t.id FROM unnest($2) WITH ORDINALITY AS u (digest, n) "

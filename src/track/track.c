@@ -54,6 +54,7 @@ LA_FUNCTION(la_track_track)
 
 	SPI_connect();
 	track_post_read(fcinfo, &post);
+	track_allowance_require(batch->workspace, batch->now);
 	list = la_json_get(post.body, "events");
 	n = list == NULL || list->type != LA_JSON_ARRAY ? 1 : list->count;
 	if (n > MOST_ANSWERED)
@@ -95,6 +96,7 @@ LA_FUNCTION(la_track_track)
 	}
 	wanted = batch->n;
 	accepted = la_track_append(batch);
+	track_allowance_spend(batch);
 
 	MemoryContextSwitchTo(caller);
 	result = cstring_to_text(answer(events, n, accepted, wanted - accepted));

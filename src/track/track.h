@@ -28,6 +28,7 @@
 #include "utils/uuid.h"
 
 #define LA_TRACK_MAX_EVENTS 1000 /* of a batch; an id block has room for 1 024 */
+#define LA_TRACK_MAX_TAGS 20     /* of an event */
 
 /* An entry of the dictionary. Its kind says what its parts are: see the views in track.sql. */
 typedef enum LaTermKind
@@ -40,6 +41,8 @@ typedef enum LaTermKind
 	LA_TERM_AGENT,
 	LA_TERM_FINGERPRINT,
 	LA_TERM_DEVICE,
+	LA_TERM_TAG,
+	LA_TERM_SOURCE,
 } LaTermKind;
 
 typedef struct LaTerm
@@ -191,9 +194,12 @@ typedef struct LaEvent
 	int screen_height;
 	double scroll_percent; /* below 0: none */
 	Jsonb *data;           /* NULL: none */
+	const char **tags;     /* ntags of them, each once */
+	int ntags;
 
 	/* filled by la_track_append */
 	LaTerm term[LA_SLOTS];
+	LaTerm *tag_terms;
 	LaClient *client;
 	LaVisitor *visitor;
 	LaPerson *person;
@@ -223,6 +229,20 @@ typedef struct LaBatch
 	LaEvent **walk; /* the events that may belong to one, in the order they were assigned */
 	int nwalk;
 } LaBatch;
+
+/* Whether the event is use of the workspace's plan. */
+extern bool track_is_use(const LaBatch *batch, const LaEvent *event);
+
+/*
+ * allowance.c: with leadanalytics.enforce_limits, raise 429 when the plan's events of the month of now are
+ * used up; and note what the batch used of them.
+ */
+extern void track_allowance_require(int workspace, TimestampTz now);
+extern void track_allowance_spend(const LaBatch *batch);
+
+/* Who is to hear of events that were added, in their transaction; of imports nobody is. One room may. */
+typedef void (*LaHear)(const LaBatch *batch);
+extern void la_track_tell(LaHear hear);
 
 /* Take the events; returns how many were added. The rest are duplicates, and no longer among the batch's. */
 extern int la_track_append(LaBatch *batch);

@@ -20,9 +20,10 @@ DECLARE
     taken bigint;
 BEGIN
     WITH written AS (
-        INSERT INTO leadanalytics.ledger AS l (workspace, leaf, id_from, id_to, n, at_min, at_max)
+        INSERT INTO leadanalytics.ledger AS l (workspace, leaf, id_from, id_to, n, at_min, at_max, used_in, used)
         SELECT f.workspace, date_trunc('month', f.at AT TIME ZONE 'UTC')::date AS leaf,
-               min(f.id), max(f.id), count(*), min(f.at), max(f.at)
+               min(f.id), max(f.id), count(*), min(f.at), max(f.at), date_trunc('month', min(f.received_at) AT TIME ZONE 'UTC'),
+               count(*) FILTER (WHERE f.kind IN ('p', 'c') AND NOT f.is_bot) -- D-74
         FROM fresh f
         GROUP BY f.workspace, leaf, f.id >> 10
         RETURNING l.*

@@ -12,11 +12,13 @@ CREATE TABLE leadanalytics.term (
     workspace int NOT NULL,
     id int NOT NULL,
     digest uuid NOT NULL,
-    kind text COLLATE "C" NOT NULL CHECK (kind IN ('text', 'page', 'campaign', 'place', 'network', 'agent', 'fingerprint', 'device')),
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('text', 'page', 'campaign', 'place', 'network', 'agent', 'fingerprint', 'device', 'tag', 'source')),
     parts text[] COLLATE "C" NOT NULL,
     PRIMARY KEY (workspace, id)
 );
 CREATE UNIQUE INDEX term_digest ON leadanalytics.term (workspace, digest);
+-- What filters name; paths may be longer than an index takes.
+CREATE INDEX term_by_kind ON leadanalytics.term (workspace, kind, left(parts[2], 64)) WHERE kind IN ('page', 'campaign', 'place');
 COMMENT ON TABLE leadanalytics.term IS 'the dictionary: what events repeat, by number; the view leadanalytics.dictionary shows it, the views leadanalytics.term_page, term_campaign, … name its parts';
 COMMENT ON COLUMN leadanalytics.term.digest IS 'the first 16 bytes of the SHA-256 of kind and parts, each closed by a NUL';
 COMMENT ON COLUMN leadanalytics.term.parts IS 'what the entry is made of, in the order of its kind''s view; null: not known';
@@ -39,7 +41,7 @@ CREATE TABLE leadanalytics.visitor (
     PRIMARY KEY (workspace, visitor_id)
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX visitor_by_number ON leadanalytics.visitor (workspace, number);
-CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) WHERE person IS NOT NULL;
+CREATE INDEX visitor_by_person ON leadanalytics.visitor (workspace, person) INCLUDE (number) WHERE person IS NOT NULL;
 CREATE INDEX visitor_by_email ON leadanalytics.visitor USING gin (leadanalytics.grams(workspace, lower(email))) WITH (fastupdate = off) WHERE email IS NOT NULL;
 COMMENT ON TABLE leadanalytics.visitor IS 'a browser: the id its pages send, and the number its events carry';
 COMMENT ON COLUMN leadanalytics.visitor.sessions IS 'how many it has had: the "returns" of its next one';
@@ -150,12 +152,15 @@ CREATE TABLE leadanalytics.event (
     kind "char" NOT NULL,
     is_bot boolean NOT NULL DEFAULT false,
     event_id uuid,
+    tags int[],
     data jsonb
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE leadanalytics.event IS 'web events, one row each, never changed; the view leadanalytics.events shows them as text';
 COMMENT ON COLUMN leadanalytics.event.at IS 'the client''s time when believable, else received_at: partition key, bucket, and what ranges mean';
 COMMENT ON COLUMN leadanalytics.event.person IS 'who the event itself named; the visitor may be known as somebody without it';
 COMMENT ON COLUMN leadanalytics.event.kind IS 'p pageview, a auto (scroll, click, …), c custom';
+COMMENT ON COLUMN leadanalytics.event.source IS 'its source and its name, as one number of leadanalytics.term_source';
+COMMENT ON COLUMN leadanalytics.event.tags IS 'numbers of leadanalytics.term_tag, each once; null: none';
 COMMENT ON COLUMN leadanalytics.event.is_bot IS 'a robot''s by its agent, as it was told when the event came: such an event has no session';
 
 -- Ids are drawn in blocks of 1 024: (nextval << 10) and the 1 023 after it.

@@ -38,6 +38,13 @@ SELECT workspace, id, parts[1] AS device_id, parts[2] AS fingerprint_id, parts[3
 FROM leadanalytics.term WHERE kind = 'device';
 COMMENT ON VIEW leadanalytics.term_device IS 'devices: the id made of agent and fingerprint, and what the tracker told of them';
 
+CREATE VIEW leadanalytics.term_tag AS
+SELECT workspace, id, parts[1] AS tag, parts[2] AS source FROM leadanalytics.term WHERE kind = 'tag';
+COMMENT ON VIEW leadanalytics.term_tag IS 'tags of events, with the source of the events that carry them';
+CREATE VIEW leadanalytics.term_source AS
+SELECT workspace, id, parts[1] AS source, parts[2] AS event_name FROM leadanalytics.term WHERE kind = 'source';
+COMMENT ON VIEW leadanalytics.term_source IS 'where events came from, each with a name of theirs';
+
 CREATE VIEW leadanalytics.dictionary WITH (security_barrier) AS
 SELECT t.workspace, t.id, t.kind, t.parts
 FROM leadanalytics.term t
@@ -46,7 +53,7 @@ COMMENT ON VIEW leadanalytics.dictionary IS 'what events repeat, by number, of t
 COMMENT ON COLUMN leadanalytics.dictionary.parts IS
     'text: itself; page: url, path; campaign: source, medium, name, term, content, click id; place: country, region, city; '
     'network: asn, name, anonymous, hosting, vpn, proxy, tor; agent: user agent, browser, version, os, version, device, type, bot; '
-    'fingerprint: itself; device: device id, fingerprint, language, platform, cores, memory, color depth, pixel ratio; null: not known';
+    'fingerprint: itself; device: device id, fingerprint, language, platform, cores, memory, color depth, pixel ratio; tag: itself, source; source: itself, event name; null: not known';
 GRANT SELECT ON leadanalytics.dictionary TO leadanalytics_read;
 
 CREATE VIEW leadanalytics.events WITH (security_barrier) AS

@@ -9,7 +9,7 @@ CREATE TABLE leadanalytics.outbox (
     PRIMARY KEY (workspace, id)
 );
 COMMENT ON TABLE leadanalytics.outbox IS 'what webhooks have to tell, one row an occurrence; delivery is not built yet, rows wait';
-COMMENT ON COLUMN leadanalytics.outbox.topic IS 'lead.captured, lead.reengaged, lead.test';
+COMMENT ON COLUMN leadanalytics.outbox.topic IS 'lead.captured, lead.reengaged, lead.test, conversion.postback';
 COMMENT ON COLUMN leadanalytics.outbox.body IS 'what is sent';
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.outbox_id', '');

@@ -76,6 +76,8 @@ sub track_some
         $e{session_id} = "s$w-$visitor-" . number_to(4) if chance(50);
         $e{event_data}{referrer} = pick(@referrers) if chance(50);
         $e{event_data}{utm_campaign} = pick('spring', 'autumn'), $e{event_data}{utm_source} = pick('mail', 'ads') if chance(20);
+        $e{event_data}{tags} = [map { pick(qw(red green blue)) } 0 .. number_to(3)] if chance(20);
+        $e{source} = 'shopify' if chance(10);
         $e{event_data}{fingerprint_id} = 'f' . number_to(30) if chance(30);
         $e{event_id} = 'e' . number_to(3000) if chance(30);
         push @events, \%e;
@@ -87,7 +89,7 @@ sub track_some
 sub insert_some
 {
     my $w = 1 + number_to(3);
-    return say_sql(sprintf q{INSERT INTO leadanalytics.event (at, received_at, workspace, visitor, name, page, kind) SELECT timestamptz '%sZ' + i * interval '7 minutes', now(), %d, i %% 5 + 1, t.id, t.id, 'p' FROM generate_series(1, %d) AS i, (SELECT min(id) AS id FROM leadanalytics.term WHERE workspace = %d AND kind = 'page') AS t WHERE t.id IS NOT NULL},
+    return say_sql(sprintf q{INSERT INTO leadanalytics.event (at, received_at, workspace, visitor, name, page, place, campaign, tags, kind) SELECT timestamptz '%sZ' + i * interval '7 minutes', now(), %d, i %% 5 + 1, t.id, t.id, t.id, t.id, ARRAY[t.id, 1], 'p' FROM generate_series(1, %d) AS i, (SELECT min(id) AS id FROM leadanalytics.term WHERE workspace = %d AND kind = 'page') AS t WHERE t.id IS NOT NULL},
         time_of(moment()), $w, number_to(40), $w);
 }
 
@@ -128,7 +130,7 @@ sub ask_something
     my @asked = map { pick(@dimensions) } 1 .. 1 + number_to(3);
     my %seen;
     @asked = grep { !$seen{$_}++ } @asked;
-    my $question = sprintf q{SELECT compare(%d, '{%s}', %s, '%sZ', %s, %s, %d, %s, '%s', '%s')}, $w, join(',', @asked), $bounds, time_of($clock), pick('true', 'false'), pick('true', 'true', 'false'), pick(0, 0, 1, 3, 10), pick('true', 'false'), pick('{}', '{news.example,purchase}'), pick('{}', '{}', '{}', '{news.example,click,https://shop.example/a,/b}');
+    my $question = sprintf q{SELECT compare(%d, '{%s}', %s, '%sZ', %s, %s, %d, %s, '%s', '%s')}, $w, join(',', @asked), $bounds, time_of($clock), pick('true', 'false'), pick('true', 'true', 'false'), pick(0, 0, 1, 3, 10), pick('true', 'false'), pick('{}', '{news.example,purchase}'), pick('{}', '{}', '{}', '{1,3,9,10,17,21,-1,x, 2}', '{news.example,click,https://shop.example/a,/b}');
     my $said = say_sql($question);
     return 1 if $said =~ /^same (\d+)$/ && ++$counted{ $1 > 0 ? 'answers' : 'empty answers' };
     fail("seed $seed: $question");

@@ -139,7 +139,11 @@ INSERT INTO rule (name, breaches, specimen) VALUES
     EXCEPT SELECT method, path, name FROM leadanalytics.route_param WHERE place = 'path')
    UNION ALL (SELECT method, path, name FROM leadanalytics.route_param WHERE place = 'path'
     EXCEPT SELECT method, path, m[1] FROM leadanalytics.route, regexp_matches(path, ':([A-Za-z][A-Za-z0-9_]*)', 'g') AS m)$$,
- $$INSERT INTO leadanalytics.route (method, path, function, summary) VALUES ('GET', '/bad/:bad', 'leadanalytics.health', 'bad')$$);
+ $$INSERT INTO leadanalytics.route (method, path, function, summary) VALUES ('GET', '/bad/:bad', 'leadanalytics.health', 'bad')$$),
+('every question of the public family is of a feature (src/http/feature.sql), but for those about the plan itself',
+ $$SELECT path FROM leadanalytics.route WHERE family = 'public' AND method = 'GET' AND builtin AND feature IS NULL AND roles <> '{admin}'
+   EXCEPT VALUES ('/api/v1/workspace'), ('/api/v1/usage')$$,
+ $$INSERT INTO leadanalytics.route (method, path, function, family, roles, builtin, summary) VALUES ('GET', '/api/v1/bad', 'leadanalytics.health', 'public', '{sdk}', true, 'bad')$$);
 
 -- How many breaches there are once the specimen stands; it is gone afterwards.
 CREATE FUNCTION pg_temp.caught(breaches text, specimen text) RETURNS boolean LANGUAGE plpgsql AS $$

@@ -18,7 +18,7 @@ SELECT leadanalytics.track(:acme, '{"events": [
      "event_data": {"url": "https://acme.example/", "title": "Home", "referrer": "https://search.example/", "utm_source": "mail"}},
     {"event_id": "e2", "event_name": "scroll", "visitor_id": "v1", "session_id": "s1", "timestamp": "2026-02-01T00:01:00Z",
      "event_data": {"scroll_percent": 80}},
-    {"event_id": "e3", "event_name": "sign_up", "visitor_id": "v2", "timestamp": "2026-02-01T00:02:00Z", "event_data": {"plan": "pro"}}]}',
+    {"event_id": "e3", "event_name": "sign_up", "visitor_id": "v2", "timestamp": "2026-02-01T00:02:00Z", "event_data": {"plan": "pro", "tag": "vip"}}]}',
     now => '2026-02-01T00:05:00Z');
 SELECT leadanalytics.track(:globex, '{"event_name": "page_view", "visitor_id": "v1", "event_data": {"url": "https://globex.example/"}}',
     now => '2026-02-02T12:00:00Z');
@@ -48,6 +48,9 @@ SELECT leadanalytics.add_contact_events(:acme, '[{"contact": "ann@x.example", "e
     {"contact": "bea@x.example", "event_type": "room_join", "room": "demo", "created_at": 1770200000, "event_id": "e1"}, {"contact": "bea@x.example", "event_type": "room_join", "room": "standup"}]');
 SELECT leadanalytics.sum_activity(now());
 SELECT leadanalytics.delete_room(:acme, 'standup');
+SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}'), leadanalytics.set_plan(:acme, 'growth', 7), leadanalytics.count_postbacks(:acme, 2, '2026-02-01Z');
+SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
+       leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.

@@ -1,6 +1,7 @@
 -- The events of ninety days that end at bench.now, as ingestion would have written them, written straight into the
 -- tables: 1 of 5 events opens a session, a visitor has four sessions in all the time there is, pages, referrers,
--- User-Agents and places are as Zipf has them; every session has one of 200 campaigns, each as often as any other.
+-- User-Agents and places are as Zipf has them; every session has one of 200 campaigns, each as often as any other; a quarter of
+-- the custom events has one of 40 tags.
 --
 -- Everything is told by hashes (../draw.sql). Three steps: the dictionary, all sessions (who, when, with what), and the
 -- events, a day at a time, so that no step holds more than all sessions (40 bytes each) or a day's events.
@@ -22,7 +23,8 @@ SELECT 'text', 'name', n, ARRAY[name] FROM unnest('{page_view,scroll,click,visib
     WITH ORDINALITY AS t (name, n)
 UNION ALL SELECT 'text', 'title', n, ARRAY['Article ' || n || ' and what goes with it | The Shop'] FROM generate_series(1, 2000) AS n
 UNION ALL SELECT 'text', 'referrer', n, ARRAY[CASE n WHEN 1 THEN 'https://www.google.com/' ELSE 'https://www.site-' || n || '.example/articles/' END] FROM generate_series(1, 200) AS n
-UNION ALL SELECT 'text', 'source', 1, ARRAY['web']
+UNION ALL SELECT 'source', 'source', n, ARRAY['web', name] FROM unnest('{page_view,scroll,click,visibility_change,view_item,add_to_cart,search,share,begin_checkout,sign_up,purchase,download}'::text[])
+    WITH ORDINALITY AS t (name, n)
 UNION ALL SELECT 'page', 'page', n, ARRAY['https://www.shop.example' || path, path] FROM generate_series(1, 2000) AS n,
     LATERAL (SELECT format('/%s/article-%s.html', (ARRAY['shop', 'blog', 'help', 'catalogue'])[1 + n % 4], n) AS path) AS p
 UNION ALL SELECT 'campaign', 'campaign', n, ARRAY[(ARRAY['google', 'facebook', 'newsletter', 'linkedin', 'bing', 'partner'])[1 + n % 6],
@@ -31,6 +33,7 @@ UNION ALL SELECT 'place', 'place', n, ARRAY[country[1 + (n - 1) % 60], 'Region '
     FROM generate_series(1, 400) AS n,
          string_to_array('US,DE,IN,GB,BR,FR,CA,JP,ES,IT,AU,NL,MX,PL,ID,TR,SE,CH,KR,AR,ZA,BE,AT,NO,DK,FI,PT,IE,CZ,GR,RO,HU,UA,IL,AE,SG,MY,TH,VN,PH,'
                          'CN,HK,TW,NZ,CL,CO,PE,EG,NG,KE,MA,SA,PK,BD,LK,NP,BG,HR,SK,LT', ',') AS country
+UNION ALL SELECT 'tag', 'tag', n, ARRAY['tag-' || n, 'web'] FROM generate_series(1, 40) AS n
 UNION ALL SELECT 'network', 'network', n, ARRAY[(64500 + n)::text, 'Network ' || n, 'f', CASE WHEN n > 180 THEN 't' ELSE 'f' END, 'f', 'f', 'f'] FROM generate_series(1, 200) AS n
 UNION ALL SELECT 'agent', 'agent', row_number() OVER (ORDER BY a.is_bot, n), ARRAY[text, a.browser, a.browser_version, a.os, a.os_version, a.device, a.device_type, CASE WHEN a.is_bot THEN 't' ELSE 'f' END]
     FROM bench.agent, LATERAL leadanalytics.agent(text) AS a;
@@ -128,7 +131,8 @@ DECLARE
     places int := bench.term('place', 0);
     networks int := bench.term('network', 0);
     agents int := bench.term('agent', 0);
-    source int := bench.term('source', 1);
+    tags int := bench.term('tag', 0);
+    sources int := bench.term('source', 0);
     fingerprints int := bench.term('fingerprint', 1);
     devices int := bench.term('device', 1);
     written bigint;
@@ -176,13 +180,15 @@ BEGIN
         ORDER BY number
     )
     INSERT INTO leadanalytics.event (at, received_at, id, session, workspace, visitor, person, name, title, referrer, source, page, campaign, place, agent,
-        fingerprint, device, screen_width, screen_height, kind, is_bot, event_id, data)
+        fingerprint, device, screen_width, screen_height, kind, is_bot, event_id, tags, data)
     SELECT at, at + interval '2 s', (block + place_in_day / 1000) << 10 | place_in_day % 1000, number, fact.workspace, visitor, person,
-           names + name, titles + page, referrer, source, pages + page, campaign, place, agent, fingerprint, device,
+           names + name, titles + page, referrer, sources + name, pages + page, campaign, place, agent, fingerprint, device,
            (ARRAY[1920, 390, 1366, 1536, 412, 360, 2560, 1440, 768, 3840])[screen], (ARRAY[1080, 844, 768, 864, 915, 800, 1440, 900, 1024, 2160])[screen],
            (CASE WHEN name = 1 THEN 'p' WHEN name <= 4 THEN 'a' ELSE 'c' END)::"char", number IS NULL, md5(s || '-' || e || '-' || seed)::uuid,
+           CASE WHEN name > 4 AND h % 4 = 0 THEN ARRAY[tags + 1 + (h / 4 % 40)::int] END,
            CASE WHEN name = 2 THEN jsonb_build_object('scroll_percent', 10 * (1 + h % 10))
                 WHEN name = 3 THEN jsonb_build_object('x', h % 1200, 'y', h % 700, 'element', 'button.buy-' || h % 20)
+                WHEN name > 4 AND h % 4 = 0 THEN jsonb_build_object('value', h % 300, 'tag', 'tag-' || 1 + h / 4 % 40)
                 WHEN name > 4 THEN jsonb_build_object('value', h % 300) END
     FROM event ORDER BY place_in_day;
     GET DIAGNOSTICS written = ROW_COUNT;
