@@ -44,3 +44,11 @@ RETURNS json LANGUAGE sql IMMUTABLE AS $$
     FROM unnest(errors) WITH ORDINALITY AS e (error, place)
 $$;
 COMMENT ON FUNCTION leadanalytics.accepted(text[]) IS 'the answer about items: what is wrong with each, in their order, null where nothing is';
+
+CREATE FUNCTION leadanalytics.day_member(item json, name text)
+RETURNS date LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN json_typeof(item -> name) = 'string' AND item ->> name ~ '^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'
+                     AND right(item ->> name, 2)::int <= extract(day FROM (left(item ->> name, 8) || '01')::date + interval '1 month - 1 day')
+                THEN (item ->> name)::date END
+$$;
+COMMENT ON FUNCTION leadanalytics.day_member(json, text) IS 'a member that is a date, YYYY-MM-DD; null: it is none';
