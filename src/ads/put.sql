@@ -14,30 +14,6 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.ad_text_fault(json, text, boolean, int) IS 'what is wrong with a text of an ad figure, null when nothing is';
 
--- A number may come as a text: Meta's interface writes them so.
-CREATE FUNCTION leadanalytics.ad_number(value json)
-RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN btrim(value::text, '" ') ~ '^-?\d{1,18}(\.\d{1,30})?([eE][-+]?\d{1,2})?$' THEN btrim(value::text, '" ')::numeric END
-$$;
-COMMENT ON FUNCTION leadanalytics.ad_number(json) IS 'a number, or a text that is one; null: it is none';
-
-CREATE FUNCTION leadanalytics.ad_number_fault(value json, name text, smallest numeric, largest numeric, whole boolean DEFAULT false)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN coalesce(json_typeof(value), 'null') = 'null' THEN NULL
-                WHEN leadanalytics.ad_number(value) BETWEEN smallest AND largest
-                     AND (NOT whole OR leadanalytics.ad_number(value) = trunc(leadanalytics.ad_number(value))) THEN NULL
-                ELSE 'Invalid ' || name END
-$$;
-COMMENT ON FUNCTION leadanalytics.ad_number_fault(json, text, numeric, numeric, boolean) IS 'what is wrong with a number of an ad figure, null when nothing is';
-
-CREATE FUNCTION leadanalytics.ad_day(value json)
-RETURNS date LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN value::text ~ '^"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"$'
-                     AND substr(value::text, 10, 2)::int <= extract(day FROM (substr(value::text, 2, 8) || '01')::date + interval '1 month - 1 day')
-                THEN btrim(value::text, '"')::date END
-$$;
-COMMENT ON FUNCTION leadanalytics.ad_day(json) IS 'a date, YYYY-MM-DD; null: it is none';
-
 -- A currency that is not said is the workspace's: an account has one, and many exports leave it out.
 CREATE FUNCTION leadanalytics.ad_items(body json, own_currency text)
 RETURNS SETOF leadanalytics.ad_item LANGUAGE sql STABLE AS $$
@@ -52,7 +28,7 @@ RETURNS SETOF leadanalytics.ad_item LANGUAGE sql STABLE AS $$
         SELECT g.*, coalesce(
             CASE WHEN g.kind <> 'object' THEN 'Not an object' END,
             leadanalytics.ad_text_fault(g.date, 'date', true, 10),
-            CASE WHEN leadanalytics.ad_day(g.date) IS NULL THEN 'Invalid date' END,
+            CASE WHEN leadanalytics.day_value(g.date) IS NULL THEN 'Invalid date' END,
             leadanalytics.ad_text_fault(g.platform, 'platform', true, 20),
             CASE WHEN g.platform #>> '{}' NOT IN ('meta', 'google', 'tiktok') THEN 'Invalid platform' END,
             leadanalytics.ad_text_fault(g.account_id, 'account_id', true, 200),
@@ -70,20 +46,20 @@ RETURNS SETOF leadanalytics.ad_item LANGUAGE sql STABLE AS $$
             leadanalytics.ad_text_fault(g.status, 'status', false, 100),
             leadanalytics.ad_text_fault(g.currency, 'currency', false, 20),
             CASE WHEN nullif(upper(btrim(g.currency #>> '{}')), '') !~ '^[A-Z]{3}$' THEN 'Invalid currency' END,
-            leadanalytics.ad_number_fault(g.spend, 'spend', 0, 1e11),
-            leadanalytics.ad_number_fault(g.impressions, 'impressions', 0, 1e12, true),
-            leadanalytics.ad_number_fault(g.clicks, 'clicks', 0, 1e12, true),
-            leadanalytics.ad_number_fault(g.conversions, 'conversions', 0, 1e11),
+            leadanalytics.number_fault(g.spend, 'spend', 0, 1e11),
+            leadanalytics.number_fault(g.impressions, 'impressions', 0, 1e12, true),
+            leadanalytics.number_fault(g.clicks, 'clicks', 0, 1e12, true),
+            leadanalytics.number_fault(g.conversions, 'conversions', 0, 1e11),
             -- Refunds.
-            leadanalytics.ad_number_fault(g.revenue, 'revenue', -1e11, 1e11)) AS error
+            leadanalytics.number_fault(g.revenue, 'revenue', -1e11, 1e11)) AS error
         FROM given g
     )
-    SELECT j.index, NULL::text, leadanalytics.ad_day(j.date), j.platform #>> '{}', btrim(j.account_id #>> '{}'), j.depth,
+    SELECT j.index, NULL::text, leadanalytics.day_value(j.date), j.platform #>> '{}', btrim(j.account_id #>> '{}'), j.depth,
            (ARRAY[btrim(j.campaign_id #>> '{}'), btrim(j.adset_id #>> '{}'), btrim(j.ad_id #>> '{}')])[:j.depth], NULL::int[],
            (ARRAY[nullif(btrim(j.campaign_name #>> '{}'), ''), nullif(btrim(j.adset_name #>> '{}'), ''), nullif(btrim(j.ad_name #>> '{}'), '')])[:j.depth],
            nullif(btrim(j.status #>> '{}'), ''), coalesce(nullif(upper(btrim(j.currency #>> '{}')), ''), own_currency),
-           coalesce(leadanalytics.ad_number(j.spend), 0), coalesce(leadanalytics.ad_number(j.impressions), 0)::bigint, coalesce(leadanalytics.ad_number(j.clicks), 0)::bigint,
-           coalesce(leadanalytics.ad_number(j.conversions), 0), coalesce(leadanalytics.ad_number(j.revenue), 0)
+           coalesce(leadanalytics.number_value(j.spend), 0), coalesce(leadanalytics.number_value(j.impressions), 0)::bigint, coalesce(leadanalytics.number_value(j.clicks), 0)::bigint,
+           coalesce(leadanalytics.number_value(j.conversions), 0), coalesce(leadanalytics.number_value(j.revenue), 0)
     FROM judged j WHERE j.error IS NULL
     UNION ALL
     SELECT j.index, j.error, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM judged j WHERE j.error IS NOT NULL

@@ -47,12 +47,12 @@ DECLARE
     allowed int := leadanalytics.permitted(put_fx_rates.workspace);
 BEGIN
     WITH given AS MATERIALIZED (
-        SELECT i.index, upper(i.item ->> 'currency') AS currency, leadanalytics.day_member(i.item, 'day') AS day,
-               leadanalytics.number_member(i.item, 'rate') AS rate,
+        SELECT i.index, upper(i.item ->> 'currency') AS currency, leadanalytics.day_value(i.item -> 'day') AS day,
+               leadanalytics.number_value(i.item -> 'rate') AS rate,
                coalesce(leadanalytics.text_fault(i.item, 'currency', true, 3), leadanalytics.text_fault(i.item, 'day', true, 10),
                         CASE WHEN upper(i.item ->> 'currency') !~ '^[A-Z]{3}$' THEN 'Invalid currency'
-                             WHEN leadanalytics.day_member(i.item, 'day') IS NULL THEN 'Invalid day' END,
-                        leadanalytics.number_fault(i.item, 'rate', 1e-12, 999999999)) AS error
+                             WHEN leadanalytics.day_value(i.item -> 'day') IS NULL THEN 'Invalid day' END,
+                        leadanalytics.number_fault(i.item -> 'rate', 'rate', 1e-12, 999999999)) AS error
         FROM leadanalytics.items(put_fx_rates.rates) i
     ), last AS MATERIALIZED (
         SELECT DISTINCT ON (g.currency COLLATE "C", g.day) g.* FROM given g WHERE g.error IS NULL ORDER BY g.currency COLLATE "C", g.day, g.index DESC

@@ -37,6 +37,31 @@ RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.whole_member(json, text) IS 'a whole number that leadanalytics.whole_fault() found good';
 
+-- Of a value, not of an item and a name: an item with many members would be read anew for each. A number may come as
+-- a text: interfaces of ad platforms write them so.
+CREATE FUNCTION leadanalytics.number_value(value json)
+RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN btrim(value::text, '" ') ~ '^-?\d{1,18}(\.\d{1,30})?([eE][-+]?\d{1,2})?$' THEN btrim(value::text, '" ')::numeric END
+$$;
+COMMENT ON FUNCTION leadanalytics.number_value(json) IS 'a number, or a text that is one; null: it is none';
+
+CREATE FUNCTION leadanalytics.number_fault(value json, name text, smallest numeric, largest numeric, whole boolean DEFAULT false)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(json_typeof(value), 'null') = 'null' THEN NULL
+                WHEN leadanalytics.number_value(value) BETWEEN smallest AND largest
+                     AND (NOT whole OR leadanalytics.number_value(value) = trunc(leadanalytics.number_value(value))) THEN NULL
+                ELSE 'Invalid ' || name END
+$$;
+COMMENT ON FUNCTION leadanalytics.number_fault(json, text, numeric, numeric, boolean) IS 'what is wrong with a number from smallest to largest that may be left out, null when nothing is';
+
+CREATE FUNCTION leadanalytics.day_value(value json)
+RETURNS date LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN value::text ~ '^"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"$'
+                     AND substr(value::text, 10, 2)::int <= extract(day FROM (substr(value::text, 2, 8) || '01')::date + interval '1 month - 1 day')
+                THEN btrim(value::text, '"')::date END
+$$;
+COMMENT ON FUNCTION leadanalytics.day_value(json) IS 'a date, YYYY-MM-DD; null: it is none';
+
 CREATE FUNCTION leadanalytics.accepted(errors text[])
 RETURNS json LANGUAGE sql IMMUTABLE AS $$
     SELECT json_build_object('accepted', count(*) FILTER (WHERE e.error IS NULL),
@@ -44,11 +69,3 @@ RETURNS json LANGUAGE sql IMMUTABLE AS $$
     FROM unnest(errors) WITH ORDINALITY AS e (error, place)
 $$;
 COMMENT ON FUNCTION leadanalytics.accepted(text[]) IS 'the answer about items: what is wrong with each, in their order, null where nothing is';
-
-CREATE FUNCTION leadanalytics.day_member(item json, name text)
-RETURNS date LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN json_typeof(item -> name) = 'string' AND item ->> name ~ '^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'
-                     AND right(item ->> name, 2)::int <= extract(day FROM (left(item ->> name, 8) || '01')::date + interval '1 month - 1 day')
-                THEN (item ->> name)::date END
-$$;
-COMMENT ON FUNCTION leadanalytics.day_member(json, text) IS 'a member that is a date, YYYY-MM-DD; null: it is none';

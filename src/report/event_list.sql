@@ -82,11 +82,26 @@ BEGIN
     END IF;
 
     IF dimension IS NULL THEN
-        SELECT count(*) INTO picked.total
-        FROM leadanalytics.event e
-        WHERE e.workspace = find_events.workspace AND e.at >= since AND e.at < until AND (include_bots OR NOT e.is_bot)
-          AND (picked.names IS NULL OR e.name = ANY (picked.names)) AND (picked.pages IS NULL OR e.page = ANY (picked.pages))
-          AND (picked.campaigns IS NULL OR e.campaign = ANY (picked.campaigns)) AND (picked.places IS NULL OR e.place = ANY (picked.places));
+        IF picked.names IS NOT NULL THEN -- custom events have an index of their own
+            within := (SELECT sum(a.counts[1]) FROM leadanalytics.answer(
+                find_events.workspace, '{event_name}', ARRAY[since, until], now(), include_bots, false, only_values => event_names) a);
+            SELECT count(*) = within INTO picked.is_custom
+            FROM leadanalytics.event e
+            WHERE e.workspace = find_events.workspace AND e.name = ANY (picked.names) AND e.kind = 'c' AND e.at >= since AND e.at < until AND (include_bots OR NOT e.is_bot);
+        END IF;
+        IF picked.is_custom THEN
+            SELECT count(*) INTO picked.total
+            FROM leadanalytics.event e
+            WHERE e.workspace = find_events.workspace AND e.name = ANY (picked.names) AND e.kind = 'c'
+              AND e.at >= since AND e.at < until AND (include_bots OR NOT e.is_bot) AND (picked.pages IS NULL OR e.page = ANY (picked.pages))
+              AND (picked.campaigns IS NULL OR e.campaign = ANY (picked.campaigns)) AND (picked.places IS NULL OR e.place = ANY (picked.places));
+        ELSE
+            SELECT count(*) INTO picked.total
+            FROM leadanalytics.event e
+            WHERE e.workspace = find_events.workspace AND e.at >= since AND e.at < until AND (include_bots OR NOT e.is_bot)
+              AND (picked.names IS NULL OR e.name = ANY (picked.names)) AND (picked.pages IS NULL OR e.page = ANY (picked.pages))
+              AND (picked.campaigns IS NULL OR e.campaign = ANY (picked.campaigns)) AND (picked.places IS NULL OR e.place = ANY (picked.places));
+        END IF;
         IF picked.skip < picked.total THEN
             picked.froms := ARRAY[since];
             picked.tos := ARRAY[until];
@@ -181,7 +196,8 @@ BEGIN
         events := ARRAY(
             SELECT e FROM leadanalytics.event e
             WHERE e.workspace = read_events.workspace AND e.name = ANY (picked.names) AND e.kind = 'c'
-              AND e.at >= picked.froms[n] AND e.at < picked.tos[1] AND (include_bots OR NOT e.is_bot)
+              AND e.at >= picked.froms[n] AND e.at < picked.tos[1] AND (include_bots OR NOT e.is_bot) AND (picked.pages IS NULL OR e.page = ANY (picked.pages))
+              AND (picked.campaigns IS NULL OR e.campaign = ANY (picked.campaigns)) AND (picked.places IS NULL OR e.place = ANY (picked.places))
             ORDER BY e.at DESC, e.id DESC OFFSET picked.skip LIMIT missing);
     ELSE
         FOR i IN 1 .. n LOOP

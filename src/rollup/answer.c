@@ -93,10 +93,10 @@ group(Grouping *grouping, LaAsked *asked, LaEntry **entries, int n, bool again)
 		int slot = question->nslots == 1 ? 0 : rollup_slot(entries[i]) + 1;
 		LaEntry *to;
 
-		if (among(question->none, question->nnone, texts[i]))
-			texts[i] = NULL;
 		if (texts[i] == NULL && asked->texts_only)
 			continue;
+		if (among(question->none, question->nnone, texts[i]))
+			texts[i] = NULL;
 		if (question->nonly > 0 &&
 		    (texts[i] == NULL || (!question->taken && !among(question->only, question->nonly, texts[i]))))
 			continue;

@@ -19,3 +19,6 @@ FROM leadanalytics.workspace w CROSS JOIN leadanalytics.dimensions() d CROSS JOI
          r AS (SELECT * FROM leadanalytics.answer_from_rows(w.id, ARRAY[d.name], '{-infinity,infinity}', '2026-02-06Z', true, true, 0, false, '{}', '{}'))
     SELECT (SELECT count(*) FROM (SELECT * FROM s EXCEPT ALL SELECT * FROM r) x) + (SELECT count(*) FROM (SELECT * FROM r EXCEPT ALL SELECT * FROM s) x) AS differ, (SELECT count(*) FROM r) AS n) AS c
 ORDER BY 2, 3;
+-- Users, by sets and by rows.
+SELECT 'users', w.slug, u.* FROM leadanalytics.workspace w CROSS JOIN LATERAL leadanalytics.users_rows(w.id, '2026-01-01', '2026-03-01') u;
+SELECT 'user', w.slug, leadanalytics.user_profile(w.id, 'v1', now => '2026-02-06Z') FROM leadanalytics.workspace w WHERE w.slug IN ('acme', 'globex') ORDER BY w.slug;

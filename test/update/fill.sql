@@ -20,6 +20,9 @@ SELECT leadanalytics.track(:acme, '{"events": [
      "event_data": {"scroll_percent": 80}},
     {"event_id": "e3", "event_name": "sign_up", "visitor_id": "v2", "timestamp": "2026-02-01T00:02:00Z", "event_data": {"plan": "pro", "tag": "vip"}}]}',
     now => '2026-02-01T00:05:00Z');
+SELECT leadanalytics.track(:acme, '{"events": [
+    {"event_name": "$identify", "visitor_id": "v9", "session_id": "s1", "user_id": "u1", "email": "u1@acme.example", "timestamp": "2026-02-01T00:03:00Z"},
+    {"event_name": "$alias", "user_id": "u1", "previousId": "u0", "timestamp": "2026-02-01T00:04:00Z"}]}', now => '2026-02-01T00:05:00Z');
 SELECT leadanalytics.track(:globex, '{"event_name": "page_view", "visitor_id": "v1", "event_data": {"url": "https://globex.example/"}}',
     now => '2026-02-02T12:00:00Z');
 SET leadanalytics.segment_events = 1;
