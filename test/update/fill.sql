@@ -49,6 +49,7 @@ SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Sta
        leadanalytics.put_recording(:acme, 'rec', 'demo', 60), leadanalytics.put_contact(:acme, 'ann@x.example', 'Ann', 1770000000);
 SELECT leadanalytics.add_contact_events(:acme, '[{"contact": "ann@x.example", "event_type": "booking", "booking_page": "intro", "created_at": 1770100000, "metadata": {"a": [1.50]}},
     {"contact": "bea@x.example", "event_type": "room_join", "room": "demo", "created_at": 1770200000, "event_id": "e1"}, {"contact": "bea@x.example", "event_type": "room_join", "room": "standup"}]');
+SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "a", "level": "ad", "campaign_id": "c", "adset_id": "s", "ad_id": "d", "ad_name": "D", "status": "ACTIVE", "spend": 1.25}]');
 SELECT leadanalytics.sum_activity(now());
 SELECT leadanalytics.delete_room(:acme, 'standup');
 SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}'), leadanalytics.set_plan(:acme, 'growth', 7), leadanalytics.count_postbacks(:acme, 2, '2026-02-01Z');
