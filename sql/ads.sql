@@ -86,6 +86,8 @@ SELECT leadanalytics.put_ads(:w, '[{"date": "2021-08-01", "platform": "tiktok", 
 SELECT json_array_length(a -> 'data') AS n, a #>> '{data,0,platform}' AS first, a -> 'total_spend' AS total, a -> 'platforms_connected' AS platforms
 FROM (VALUES (leadanalytics.ads(:w, '2021-08-01', '2021-08-01')), (leadanalytics.ads(:w, '2021-08-01', '2021-08-01', platform => 'tiktok')), (leadanalytics.ads(:w, '2021-08-01', '2021-08-01', platform => 'google')),
     (leadanalytics.ads(:w, '2021-08-01', '2021-08-01', 'all', "limit" => 1)), (leadanalytics.ads(:w, '2021-08-01', '2021-08-01', "limit" => 0)), (leadanalytics.ads(:w, '2021-08-01', '2021-08-01', NULL, NULL, NULL))) AS v (a);
+SELECT leadanalytics.put_platforms(:w, '[{"provider": "google-ads"}, {"provider": "stripe"}]') IS NOT NULL AS put;
+SELECT leadanalytics.ads(:w, '2021-08-01', '2021-08-01', 'google') -> 'platforms_connected' AS connected;
 SELECT leadanalytics.ad_platforms(:w, '2021-08-01'), leadanalytics.ad_platforms(:w, '2021-08-02');
 SELECT leadanalytics.ads(:w, '2021-08-01', '2021-08-01', level => 'account');
 SELECT leadanalytics.ads(:w, '2021-08-02', '2021-08-01');

@@ -12,6 +12,7 @@ CROSS JOIN LATERAL leadanalytics.instant(said, 'America/Chicago') i;
 SELECT * FROM leadanalytics.period(:w, '2026-03-01T00:00:00Z', '2026-03-16T23:59:59Z');
 SELECT * FROM leadanalytics.period(:w, '2026-03-08', '2026-03-08');
 SELECT * FROM leadanalytics.period(:w, '2026-03-16T14:30:00Z', '2026-03-16T14:30:00Z');
+SELECT * FROM leadanalytics.period(:w, '2026-03-16T14:00', '2026-03-16');
 SELECT leadanalytics.period(:w, NULL, '2026-03-08');
 SELECT leadanalytics.period(:w, '2026-03-08', ' ');
 SELECT leadanalytics.period(:w, 'yesterday', '2026-03-08');

@@ -2,6 +2,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET leadanalytics.segment_events = 2;
+\set SHOW_CONTEXT never
 SELECT leadanalytics.create_workspace('list', 'List', timezone => 'America/St_Johns') AS w \gset
 SELECT leadanalytics.create_workspace('list2', 'List 2') AS other \gset
 SELECT leadanalytics.make_leaf('event', m::date) IS NULL FROM generate_series(date '2026-01-01', '2026-06-01', '1 month') AS m LIMIT 0;

@@ -68,6 +68,8 @@ SELECT leadanalytics.event_names(0);
 DROP FUNCTION public.differences(int), public.second_way(timestamptz);
 DELETE FROM leadanalytics.ledger WHERE workspace IN (:w, :other);
 DELETE FROM leadanalytics.event WHERE workspace IN (:w, :other);
+DELETE FROM leadanalytics.segment WHERE workspace IN (:w, :other);
+DELETE FROM leadanalytics.bucket WHERE workspace IN (:w, :other);
 DELETE FROM leadanalytics.ad_figure WHERE workspace = :w;
 DELETE FROM leadanalytics.session WHERE workspace IN (:w, :other);
 DELETE FROM leadanalytics.session_ledger WHERE workspace IN (:w, :other);

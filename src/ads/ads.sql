@@ -37,8 +37,8 @@ RETURNS TABLE (
     total_spend numeric, total_revenue numeric)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- How many have no figure above cannot be estimated, is read as none, and leads to sorting all the rest. Where
--- there is nothing above at all nothing is looked for: only a plan of its own knows.
-SET enable_sort = off SET plan_cache_mode = force_custom_plan AS $$
+-- there is nothing above at all nothing is looked for: only a plan of its own knows. (What is off looks so dear that it would be compiled.)
+SET enable_sort = off SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(ads_rows.workspace);
@@ -116,6 +116,13 @@ RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catal
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(ads.workspace);
     range record;
+    told CONSTANT text[] := leadanalytics.ad_platforms(allowed);
+    -- Said to be connected, or known by its figures.
+    connected CONSTANT text[] := ARRAY(
+        SELECT p.name FROM unnest('{meta,google,tiktok}'::text[]) WITH ORDINALITY AS p (name, place)
+        WHERE p.name = ANY (told) OR EXISTS (SELECT FROM leadanalytics.platform c WHERE c.workspace = allowed
+            AND c.provider = CASE p.name WHEN 'google' THEN 'google-ads' ELSE p.name END)
+        ORDER BY p.place);
     -- A body has the members of its level and no more.
     finer CONSTANT text[] := (ARRAY['adset_id', 'adset_name', 'ad_id', 'ad_name'])[CASE ads.level WHEN 'adset' THEN 3 WHEN 'ad' THEN 5 ELSE 1 END:];
     answer json;
@@ -123,7 +130,7 @@ BEGIN
     SELECT p.starts, p.ends INTO range FROM leadanalytics.period(allowed, ads.start_date, ads.end_date) p;
     SELECT json_build_object(
         'data', coalesce(json_agg(r.row ORDER BY r.place), '[]'),
-        'platforms_connected', to_json(leadanalytics.ad_platforms(allowed)),
+        'platforms_connected', to_json(connected),
         'total_spend', round(coalesce(min(r.total_spend), 0), 2),
         'total_revenue', round(coalesce(min(r.total_revenue), 0), 2),
         'overall_roas', leadanalytics.ratio(min(r.total_revenue), min(r.total_spend)))

@@ -81,7 +81,7 @@ COMMENT ON FUNCTION leadanalytics.ad_object_number(int, text, text, text, text) 
 -- named in the order of their numbers, then figures are written in the order of theirs. Objects are looked up one by
 -- one: a join is planned once a session, and the plan of a day without objects is the wrong one for ever after.
 CREATE FUNCTION leadanalytics.put_ads(workspace int, figures json)
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(put_ads.workspace);

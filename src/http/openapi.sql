@@ -96,7 +96,7 @@ DECLARE
     elements CONSTANT json[] := ARRAY(SELECT v FROM unnest(examples) e, json_array_elements(CASE json_typeof(e) WHEN 'array' THEN e END) v);
 BEGIN
     RETURN leadanalytics.openapi_object(json_build_object(
-        'type', CASE WHEN types <@ '{null}' THEN NULL
+        'type', CASE WHEN types <@ '{"null"}' THEN NULL
                      WHEN types <@ '{array,object}' THEN CASE cardinality(types) WHEN 1 THEN to_json(types[1]) ELSE to_json(types) END
                      ELSE to_json(array_remove(types, 'null') || 'null'::text) END,
         'items', CASE WHEN cardinality(elements) > 0 THEN leadanalytics.openapi_shape(elements, path || '[]', open_members) END,

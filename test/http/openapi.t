@@ -74,6 +74,33 @@ ok(!exists $get{today}{schema}{default}, 'a default that changes is none') or di
 is(json(request('GET', '/v1/http-openapi/1?word=a', [$key]))->{data}{today}, sql('SELECT current_date'), 'but it is what an absent parameter means');
 is_deeply($document->{paths}{'/v1/http-openapi/{id}'}{get}{responses}{201}{content}{'application/json'}{example}{data}, { x => undef }, 'an example keeps its nulls');
 
+# What an answer is like, from its example.
+my $ads = $document->{paths}{'/api/v1/ads'}{get};
+my $schema = $ads->{responses}{200}{content}{'application/json'}{schema};
+is_deeply($schema->{required}, [qw(data platforms_connected total_spend total_revenue overall_roas)], 'members of an answer');
+is_deeply($schema->{properties}{data}{items}{properties}{spend}, { type => ['number', 'null'] }, 'a number, which may be null');
+is_deeply($schema->{properties}{platforms_connected}, { type => 'array', items => { type => ['string', 'null'] } }, 'an array of texts');
+is_deeply($document->{paths}{'/v1/http-openapi/{id}'}{get}{responses}{201}{content}{'application/json'}{schema}{properties}{data}, { type => 'object', required => ['x'], properties => { x => {} } }, 'an example in its family\'s envelope');
+my $overview = $document->{paths}{'/api/v1/overview'}{get}{responses}{200}{content}{'application/json'}{schema}{properties}{custom_event_counts};
+is_deeply([@$overview{qw(required additionalProperties)}], [undef, { type => ['number', 'null'] }], 'members that are data') or diag explain $overview;
+my $merged = json_of(sql(q(SELECT leadanalytics.openapi_shape(ARRAY['{"l": [{"a": 1, "b": "x"}, {"a": null}, [true]], "n": null}'::json], '', '{}'))));
+is_deeply($merged, { type => 'object', required => ['l', 'n'], properties => { n => {}, l => { type => 'array', items => { type => ['array', 'object'], items => { type => ['boolean', 'null'] },
+    required => ['a'], properties => { a => { type => ['number', 'null'] }, b => { type => ['string', 'null'] } } } } } }, 'elements that differ') or diag explain $merged;
+sub json_of { return JSON::PP->new->decode($_[0]) }
+
+# Who may, and what each answer carries.
+is_deeply($ads->{security}, [{ bearer => [qw(sdk agent admin)] }, { apiKey => [qw(sdk agent admin)] }], 'roles');
+is_deeply($document->{paths}{'/healthz'}{get}{security}, [], 'no key');
+like($ads->{responses}{403}{description}, qr/plan/, 'S5 a feature that the plan does not have');
+{
+    sql(q(SELECT leadanalytics.set_rate_limit(class, 9) FROM leadanalytics.rate_limits WHERE class = 'public'));
+    my $limited = json(request('GET', '/openapi.json'))->{paths}{'/api/v1/ads'}{get}{responses};
+    my @wanted = qw(X-RateLimit-Limit X-RateLimit-Remaining X-RateLimit-Reset X-Request-Id);
+    is_deeply([sort keys %{ $limited->{$_}{headers} }], [sort @wanted, $_ == 429 ? 'Retry-After' : ()], "S5 headers of $_") or diag explain $limited->{$_} for 200, 401, 403, 429;
+    sql(q(SELECT leadanalytics.set_rate_limit(class, 0) FROM leadanalytics.rate_limits WHERE class = 'public'));
+    ok(!exists json(request('GET', '/openapi.json'))->{paths}{'/api/v1/ads'}{get}{responses}{429}, 'without a limit no 429');
+}
+
 SKIP:
 {
     my $dir = dirname(__FILE__);

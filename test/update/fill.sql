@@ -49,11 +49,13 @@ SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Sta
        leadanalytics.put_recording(:acme, 'rec', 'demo', 60), leadanalytics.put_contact(:acme, 'ann@x.example', 'Ann', 1770000000);
 SELECT leadanalytics.add_contact_events(:acme, '[{"contact": "ann@x.example", "event_type": "booking", "booking_page": "intro", "created_at": 1770100000, "metadata": {"a": [1.50]}},
     {"contact": "bea@x.example", "event_type": "room_join", "room": "demo", "created_at": 1770200000, "event_id": "e1"}, {"contact": "bea@x.example", "event_type": "room_join", "room": "standup"}]');
+SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "a", "level": "ad", "campaign_id": "c", "adset_id": "s", "ad_id": "d", "ad_name": "D", "status": "ACTIVE", "spend": 1.25}]');
 SELECT leadanalytics.sum_activity(now());
 SELECT leadanalytics.delete_room(:acme, 'standup');
 SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}'), leadanalytics.set_plan(:acme, 'growth', 7), leadanalytics.count_postbacks(:acme, 2, '2026-02-01Z');
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
+SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "1", "level": "campaign", "campaign_id": "c", "campaign_name": "Spring", "spend": 1}]');
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.
