@@ -8,7 +8,7 @@
 #
 # Nothing is asserted. Run by ./leadanalytics bench public, which starts the servers and sets LA_*.
 set -euo pipefail
-seconds=${LA_BENCH_SECONDS:-2}
+each=${LA_BENCH_SECONDS:-2}
 . "${BASH_SOURCE%/*}/dataset.sh"
 . "${BASH_SOURCE%/*}/front.sh"
 # Over HTTP it is always now: the dataset ends soon.
@@ -34,7 +34,7 @@ part_http() {
     start_nothing
     sql -c 'CREATE TABLE bench.http (name text, rate float8, half text, most text)'
     while IFS=$'\t' read -r name path; do
-        time_http "$name" "$LA_URL$path" "$seconds" "Authorization: Bearer $key"
+        time_http "$name" "$LA_URL$path" "$each" "Authorization: Bearer $key"
         time_http nothing "http://127.0.0.1:$front_port$path" 1
     done < <(sql -At -F $'\t' -c 'SELECT name, path FROM bench.endpoint ORDER BY place')
 }
