@@ -7,7 +7,7 @@ SELECT said, leadanalytics.conversion_value(said), leadanalytics.conversion_amou
     '{"value": 99.5}', '{"value": "99.50"}', '{"revenue": 10}', '{"amount": 10}', '{"amount": 1, "revenue": 2, "value": 3}', '{"value": "free", "amount": 5}',
     '{"value": null, "revenue": 7}', '{"value": [1]}', '{"value": -20, "currency": "usd"}', '{"value": 10, "currency": "EUR"}', '{"value": 10, "currency": " eur "}',
     '{"value": 10, "currency": "GBP"}', '{"value": 10, "currency": ""}', '{"value": 10, "currency": "euros"}', '{"value": 1e30}', '{"value": 1e15, "amount": 2}', '{"value": "NaN"}',
-    '{"value": true}', '{}', '[1]', '"10"']::jsonb[]) AS said;
+    '{"value": "\u30005"}', '{"value": "\u20035", "amount": 6}', '{"value": "\u0663"}', '{"value": true}', '{}', '[1]', '"10"']::jsonb[]) AS said;
 SELECT leadanalytics.conversion_value(NULL), leadanalytics.conversion_amount(:w, NULL, now());
 -- The day's rate, of the workspace's zone, and six days more.
 SELECT at, leadanalytics.conversion_amount(:w, '{"value": 100, "currency": "EUR"}', at) FROM unnest('{2021-02-28 22:59:59Z,2021-02-28 23:00:00Z,2021-03-04 22:59:59Z,2021-03-04 23:00:00Z,2021-03-11 22:59:59Z,2021-03-11 23:00:00Z}'::timestamptz[]) AS at;

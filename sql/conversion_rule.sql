@@ -85,6 +85,18 @@ SELECT part, state, replace(hint, :'w', 'W') AS hint FROM leadanalytics.status()
 SELECT leadanalytics.put_fx_rates(:w, json_build_array(json_build_object('currency', 'SEK', 'day', (now() AT TIME ZONE 'UTC')::date, 'rate', 0.1), json_build_object('currency', 'NOK', 'day', (now() AT TIME ZONE 'UTC')::date, 'rate', 0.1)));
 SELECT count(*) FROM leadanalytics.status() s WHERE part ~ '^rates';
 
+-- What click ids are called, and how an address writes them.
+SELECT said, leadanalytics.url_decoded(said) FROM unnest('{AB%2FCD%3D,IMP%2B1,100%,%zz%41,%C3%A4,a+b}'::text[]) AS said;
+SELECT leadanalytics.put_conversion_rule(:w, 'clicks', 'purchase', 'meta', 'Purchase') ->> 'accepted' AS accepted;
+SELECT count(leadanalytics.track(:w, json_build_object('event_name', 'purchase', 'visitor_id', 'click ' || n, 'session_id', 'click ' || n, 'event_data', said), now => '2026-02-02T12:00:00Z'))
+FROM unnest(ARRAY['{"url": "https://shop.example/?ScCid=SNAP123"}', '{"ScCid": "SN2"}', '{"url": "https://shop.example/?irclickid=IMP%2B1"}', '{"url": "https://shop.example/?gclid=AB%2FCD%3D"}']::json[]) WITH ORDINALITY AS u (said, n);
+SELECT body ->> 'click_id_type' AS type, body ->> 'click_id' AS id FROM leadanalytics.outbox WHERE workspace = :w AND body ->> 'rule' = 'clicks' AND body ->> 'visitor_id' ~ '^click' ORDER BY body ->> 'visitor_id';
+-- Changes that are none, and what jsonb does not take.
+SELECT leadanalytics.change_conversion_rule(:w, 'clicks', '{"active": false}') ->> 'accepted' AS accepted;
+SELECT leadanalytics.change_conversion_rule(:w, 'clicks', '{"active": null}') ->> 'accepted' AS accepted;
+SELECT active FROM leadanalytics.conversion_rules WHERE workspace = :w AND name = 'clicks';
+SELECT leadanalytics.change_conversion_rule(:w, 'clicks', '{"x": 1e200000}');
+
 DROP VIEW public.told;
 DELETE FROM leadanalytics.ledger WHERE workspace IN (:w, :other);
 DELETE FROM leadanalytics.event WHERE workspace IN (:w, :other);

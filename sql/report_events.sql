@@ -124,6 +124,7 @@ SELECT regexp_replace(leadanalytics.list_events(:other, '2026-03-16', '2026-03-1
 SELECT leadanalytics.list_events(:other, '2026-03-17', '2026-03-17', "limit" => 0, "offset" => -5);
 SELECT e -> 'limit' AS "limit", e -> 'offset' AS "offset", e -> 'has_more' AS has_more FROM (
     SELECT leadanalytics.list_events(:w, '2026-05-20', '2026-05-21', "limit" => l, "offset" => o) AS e FROM (VALUES (1, 0), (5000, 0), (NULL, NULL), (1000, 99999)) AS v (l, o)) AS s;
+SELECT (leadanalytics.list_events(:w, '2026-05-01', '2026-05-31', "offset" => 9223372036854775807) -> 'events')::text AS events;
 SELECT leadanalytics.list_events(:w, '2026-05-20', '');
 SELECT leadanalytics.list_events(:w, '2026-05-21', '2026-05-20');
 

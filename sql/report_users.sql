@@ -111,6 +111,16 @@ SELECT d.name FROM leadanalytics.dimensions() d CROSS JOIN LATERAL (
     SELECT f.member::int FROM leadanalytics.facts(:w, d.name, '2021-03-02 11:00Z', '2021-03-19 01:00Z', '2021-03-22Z', false) f WHERE f.member IS NOT NULL
     EXCEPT SELECT leadanalytics.bitmap_numbers(leadanalytics.members_from_segments(:w, d.name, '2021-03-02 11:00Z', '2021-03-19 01:00Z', '2021-03-22Z', false)) AS number) AS less WHERE d.members IS NOT NULL;
 SELECT leadanalytics.members(:w, 'session', '2021-03-01', '2021-04-01');
+-- Who sees contacts masked.
+BEGIN;
+CREATE ROLE regress_users_marketing;
+GRANT leadanalytics_read TO regress_users_marketing;
+SELECT leadanalytics.grant_workspace(:w, 'regress_users_marketing', 'marketing');
+SET LOCAL ROLE regress_users_marketing;
+SELECT count(email) > 0 AS some, bool_and(email ~ '^(.?)[*][*][*](@|$)') AS masked FROM leadanalytics.users_rows(:w, '2021-03-01', '2021-04-01');
+SELECT bool_and(email ~ '^(.?)[*][*][*](@|$)') AS masked FROM leadanalytics.persons WHERE workspace = :w;
+SELECT leadanalytics.users_rows(:w, '2021-03-01', '2021-04-01', search => 'a');
+ROLLBACK;
 
 -- One user, by any id: the same user, sessions and conversions as in the rows.
 CREATE TABLE id AS SELECT w.id, (SELECT x.owner FROM whose x WHERE x.workspace = w.workspace AND x.id = w.id ORDER BY x.is_visitor DESC LIMIT 1) AS owner FROM whose w WHERE w.workspace = :w;

@@ -181,7 +181,9 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE SECURITY DEFINER SET
               WHERE f.workspace = w.id AND f.day >= current_date - 30 AND f.currency <> w.currency) AS d
         WHERE leadanalytics.conversion_rate(w.id, d.currency, d.day) IS NULL
         GROUP BY d.currency
+        ORDER BY 2 DESC, 1 LIMIT 5
     ) AS m
+    WHERE leadanalytics.may(w.id)
     ORDER BY 1, 2
 $$;
 COMMENT ON FUNCTION leadanalytics.ad_lines() IS 'ads, as leadanalytics.status() has it: only what is missing';

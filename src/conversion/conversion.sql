@@ -33,11 +33,12 @@ RETURNS SETOF text LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.conversion_names(int) IS 'the names of events that are conversions; for reports';
 
+-- \s and \d would be the locale's: of blanks and digits that numeric does not read.
 CREATE FUNCTION leadanalytics.money(said jsonb)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN jsonb_typeof(said) = 'number' AND abs(said::numeric) < 1e15 THEN said::numeric
-        WHEN jsonb_typeof(said) = 'string' AND said #>> '{}' ~ '^\s*[-+]?\d{1,15}(\.\d{0,15})?\s*$' THEN (said #>> '{}')::numeric
+        WHEN jsonb_typeof(said) = 'string' AND said #>> '{}' ~ '^[ \t\n\r]*[-+]?[0-9]{1,15}(\.[0-9]{0,15})?[ \t\n\r]*$' THEN (said #>> '{}')::numeric
     END
 $$;
 COMMENT ON FUNCTION leadanalytics.money(jsonb) IS 'a JSON number, or a string that is one, below 10^15; null: it is none';

@@ -105,12 +105,12 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT 'rates of workspace ' || w.slug,
-           format('%s of the newest events are conversions in %s without a rate, and count with value 0', sum(l.n), string_agg(l.currency, ', ' ORDER BY l.currency)),
+           format('%s of the newest events are conversions in %s without a rate, and count with value 0', sum(l.n), array_to_string((array_agg(l.currency ORDER BY l.n DESC, l.currency))[1:5], ', ')),
            format('SELECT leadanalytics.set_fx_rate(%s, %L, current_date, …);', w.id, min(l.currency))
     FROM (
         SELECT e.workspace, e.currency, count(*) AS n
         FROM (
-            SELECT e.workspace, e.name, e.at, upper(btrim(e.data ->> 'currency')) AS currency
+            SELECT e.workspace, e.name, e.at, CASE WHEN btrim(e.data ->> 'currency') ~ '^[A-Za-z]{3}$' THEN upper(btrim(e.data ->> 'currency')) ELSE 'no code' END AS currency
             FROM (SELECT * FROM leadanalytics.event e ORDER BY e.id DESC LIMIT 20000) AS e
             WHERE NOT e.is_bot AND e.at > now() - interval '30 days' AND btrim(e.data ->> 'currency') <> ''
         ) AS e
@@ -120,7 +120,7 @@ BEGIN
           AND leadanalytics.conversion_rate(e.workspace, e.currency, (e.at AT TIME ZONE w.timezone)::date) IS NULL
         GROUP BY e.workspace, e.currency
     ) AS l
-    JOIN leadanalytics.workspace w ON w.id = l.workspace
+    JOIN leadanalytics.workspace w ON w.id = l.workspace AND leadanalytics.may(l.workspace)
     GROUP BY w.id, w.slug;
 END
 $$;

@@ -6,13 +6,21 @@ COMMENT ON FUNCTION leadanalytics.conversion_rule_changed() IS 'tell every sessi
 CREATE TRIGGER conversion_rule_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadanalytics.conversion_rule
     FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.conversion_rule_changed();
 
+-- Of what is no ASCII nothing is decoded: click ids have none, and an address may say bytes that are no text.
+CREATE FUNCTION leadanalytics.url_decoded(part text)
+RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT string_agg(CASE WHEN r.m[1] ~ '^%.' THEN chr(('x' || substr(r.m[1], 2))::bit(8)::int) ELSE r.m[1] END, '' ORDER BY r.n)
+    FROM regexp_matches(part, '%[2-7][0-9A-Fa-f]|[^%]+|%', 'g') WITH ORDINALITY AS r (m, n)
+$$;
+COMMENT ON FUNCTION leadanalytics.url_decoded(text) IS 'a part of an address with its %xx of ASCII decoded';
+
 CREATE FUNCTION leadanalytics.write_postbacks(workspace int, ids bigint[], first timestamptz, last timestamptz)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO leadanalytics.outbox (workspace, topic, created_at, body)
     SELECT e.workspace, 'conversion.postback', e.received_at, json_build_object(
         'rule', r.name, 'platform', r.platform, 'platform_event', r.platform_event,
-        'event_id', coalesce(e.event_id::text, e.id::text), 'event_name', r.trigger_event,
+        'event_id', coalesce(e.event_id::text, 'evt_' || e.id), 'event_name', r.trigger_event,
         'timestamp', leadanalytics.utc_milliseconds(e.at), 'received_at', leadanalytics.utc_milliseconds(e.received_at),
         'value', CASE WHEN r.value_path IS NULL THEN leadanalytics.conversion_value(e.data)
                       ELSE leadanalytics.money(e.data #> string_to_array(r.value_path, '.')) END,
@@ -20,8 +28,9 @@ BEGIN
         'visitor_id', v.visitor_id, 'user_id', coalesce(root.user_id, p.user_id), 'email', coalesce(root.email, p.email, v.email),
         'session_id', coalesce(s.session_id, s.number::text), 'page_url', page.parts[1],
         -- as it was said, or as it stands in the address of the page, or of the visit's first page
-        'click_id', coalesce(e.data ->> click.type, substring(page.parts[1] FROM '[?&]' || click.type || '=([^&#]+)'),
-                             substring(entry.parts[1] FROM '[?&]' || click.type || '=([^&#]+)')),
+        'click_id', coalesce((SELECT e.data ->> n.name FROM unnest(click.names) AS n (name) WHERE e.data ->> n.name <> '' LIMIT 1),
+                             leadanalytics.url_decoded(substring(page.parts[1] FROM '[?&](?:' || array_to_string(click.names, '|') || ')=([^&#]+)')),
+                             leadanalytics.url_decoded(substring(entry.parts[1] FROM '[?&](?:' || array_to_string(click.names, '|') || ')=([^&#]+)'))),
         'click_id_type', click.type,
         'utm_source', coalesce(own.parts[1], visit.parts[1]), 'utm_medium', coalesce(own.parts[2], visit.parts[2]),
         'utm_campaign', coalesce(own.parts[3], visit.parts[3]))
@@ -37,7 +46,9 @@ BEGIN
     LEFT JOIN leadanalytics.term own ON own.workspace = e.workspace AND own.id = e.campaign
     LEFT JOIN leadanalytics.term visit ON visit.workspace = e.workspace AND visit.id = s.campaign
     LEFT JOIN leadanalytics.term entry ON entry.workspace = s.workspace AND entry.id = s.entry_page
-    CROSS JOIN LATERAL (SELECT coalesce(own.parts[6], visit.parts[6]) AS type) AS click
+    CROSS JOIN LATERAL (
+        SELECT t.type, CASE t.type WHEN 'sclid' THEN '{sclid,ScCid}' WHEN 'irclid' THEN '{irclid,irclickid}' ELSE ARRAY[t.type] END AS names
+        FROM (SELECT coalesce(own.parts[6], visit.parts[6])) AS t (type)) AS click
     WHERE e.id = ANY (ids) AND e.at BETWEEN first AND last AND e.workspace = write_postbacks.workspace
     ORDER BY e.id, r.name;
 END
@@ -98,9 +109,16 @@ CREATE FUNCTION leadanalytics.change_conversion_rule(workspace int, name text, c
 RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     old json;
+    said jsonb;
 BEGIN
-    IF json_typeof(changes) IS DISTINCT FROM 'object' THEN
+    BEGIN
+        said := CASE WHEN json_typeof(changes) = 'object' THEN changes::jsonb END;
+    EXCEPTION WHEN data_exception THEN -- numbers and texts that only json takes
+    END;
+    IF said IS NULL THEN
         RAISE EXCEPTION 'Invalid request body' USING ERRCODE = 'LA400', HINT = 'An object of what is to change.';
+    ELSIF said ->> 'active' IS NULL THEN
+        said := said - 'active'; -- null is as good as absent
     END IF;
     SELECT row_to_json(r) INTO old FROM leadanalytics.conversion_rule r
     WHERE r.workspace = leadanalytics.permitted(change_conversion_rule.workspace) AND r.name = change_conversion_rule.name FOR UPDATE;
@@ -108,7 +126,7 @@ BEGIN
         RAISE EXCEPTION 'Conversion rule not found' USING ERRCODE = 'LA404', HINT = 'See leadanalytics.conversion_rules.';
     END IF;
     RETURN leadanalytics.accepted_one(leadanalytics.put_conversion_rules(change_conversion_rule.workspace,
-        (old::jsonb || changes::jsonb || jsonb_build_object('name', change_conversion_rule.name))::json));
+        (old::jsonb || said || jsonb_build_object('name', change_conversion_rule.name))::json));
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.change_conversion_rule(int, text, json) IS 'change members of a conversion rule: {"active": false}; what is absent stays as it is';

@@ -41,7 +41,7 @@ COMMENT ON FUNCTION leadanalytics.whole_member(json, text) IS 'a whole number th
 -- a text: interfaces of ad platforms write them so.
 CREATE FUNCTION leadanalytics.number_value(value json)
 RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN btrim(value::text, '" ') ~ '^-?\d{1,18}(\.\d{1,30})?([eE][-+]?\d{1,2})?$' THEN btrim(value::text, '" ')::numeric END
+    SELECT CASE WHEN btrim(value::text, '" ') ~ '^-?[0-9]{1,18}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,2})?$' THEN btrim(value::text, '" ')::numeric END
 $$;
 COMMENT ON FUNCTION leadanalytics.number_value(json) IS 'a number, or a text that is one; null: it is none';
 
@@ -56,7 +56,7 @@ COMMENT ON FUNCTION leadanalytics.number_fault(json, text, numeric, numeric, boo
 
 CREATE FUNCTION leadanalytics.day_value(value json)
 RETURNS date LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN value::text ~ '^"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"$'
+    SELECT CASE WHEN value::text ~ '^"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"$'
                      AND substr(value::text, 10, 2)::int <= extract(day FROM (substr(value::text, 2, 8) || '01')::date + interval '1 month - 1 day')
                 THEN btrim(value::text, '"')::date END
 $$;

@@ -8,8 +8,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'I
 DECLARE
     -- a blank stands where an offset's plus was in a query string
     parts CONSTANT text[] := regexp_match(btrim(text),
-        '^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([Zz]|[-+ ]?\d\d(?::?\d\d)?)?)?$');
-    offset_text CONSTANT text := replace(regexp_replace(parts[5], '^(?=\d)', '+'), ' ', '+');
+        '^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)? ?([Zz]|[-+ ]?[0-9]{2}(?::?[0-9]{2})?)?)?$');
+    offset_text CONSTANT text := replace(regexp_replace(parts[5], '^(?=[0-9])', '+'), ' ', '+');
     fraction CONSTANT text := left(parts[4], 6);
     local timestamp;
     unit interval;

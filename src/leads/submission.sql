@@ -1,17 +1,5 @@
 -- Posts of all leads: the list for marketing (S1-13), and the latest (S1-10).
 
-CREATE FUNCTION leadanalytics.masked_email(email text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN pg_catalog.strpos(email, '@') > 1 THEN pg_catalog.left(email, 1) || '***' || pg_catalog.regexp_replace(email, '^.*@', '@')
-                WHEN email IS NOT NULL THEN '***' END
-$$;
-COMMENT ON FUNCTION leadanalytics.masked_email(text) IS 'r***@example.com: how marketing sees an e-mail address';
-CREATE FUNCTION leadanalytics.masked_phone(phone text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT pg_catalog.right(pg_catalog.regexp_replace(phone, '[^0-9]', '', 'g'), 4)
-$$;
-COMMENT ON FUNCTION leadanalytics.masked_phone(text) IS 'the last four digits: how marketing sees a number';
-
 CREATE FUNCTION leadanalytics.range_bound(name text, value text, is_end boolean)
 RETURNS timestamptz LANGUAGE plpgsql STABLE SET timezone = 'UTC' AS $$
 DECLARE

@@ -70,8 +70,13 @@ COMMENT ON FUNCTION leadanalytics.live_status() IS 'the live counts in shared me
 INSERT INTO leadanalytics.status_source VALUES ('live', 'leadanalytics.live_status');
 
 CREATE FUNCTION leadanalytics.live_start(minutes int, now timestamptz)
-RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT date_bin('1 minute', now, '2000-01-01 00:00:00Z') - (least(greatest(coalesce(minutes, 30), 1), 60) - 1) * interval '1 minute'
+RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF NOT isfinite(now) THEN
+        RAISE EXCEPTION 'now is a moment' USING ERRCODE = 'invalid_parameter_value', HINT = 'Not infinity.';
+    END IF;
+    RETURN date_bin('1 minute', now, '2000-01-01 00:00:00Z') - (least(greatest(coalesce(minutes, 30), 1), 60) - 1) * interval '1 minute';
+END
 $$;
 COMMENT ON FUNCTION leadanalytics.live_start(int, timestamptz) IS 'where the window of so many whole minutes (1 to 60) starts that ends with the current one';
 

@@ -42,7 +42,7 @@ DECLARE
     within bigint;
 BEGIN
     picked.total := 0;
-    picked.skip := greatest("offset", 0);
+    picked.skip := least(greatest("offset", 0), 1000000000000);
     IF NOT isfinite(since) THEN
         since := (SELECT min(e.at) FROM leadanalytics.event e WHERE e.workspace = find_events.workspace);
     END IF;
@@ -306,5 +306,5 @@ INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, 
     ('GET', '/api/v1/events', 'city', 'city', 'text', false, NULL, NULL, NULL, false, NULL, 9, 'Austin', 'in English, whatever its case'),
     ('GET', '/api/v1/events', 'page_path', 'page_path', 'text', false, NULL, NULL, NULL, false, NULL, 10, '/pricing', 'exactly'),
     ('GET', '/api/v1/events', 'limit', 'limit', 'int', false, NULL, 1, 1000, true, '100', 11, '100', 'how many'),
-    ('GET', '/api/v1/events', 'offset', 'offset', 'bigint', false, NULL, 0, NULL, true, '0', 12, '0', 'after how many of the newest'),
+    ('GET', '/api/v1/events', 'offset', 'offset', 'bigint', false, NULL, 0, 1000000000, true, '0', 12, '0', 'after how many of the newest'),
     ('GET', '/api/v1/events', 'include_bots', 'include_bots', 'boolean', false, NULL, NULL, NULL, true, 'false', 13, 'false', 'true: robots'' events, too');

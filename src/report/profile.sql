@@ -32,6 +32,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp S
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     owner CONSTANT int := leadanalytics.find_user(allowed, user_rows.id);
+    see_contacts CONSTANT boolean := leadanalytics.sees_contacts(allowed);
     last timestamptz;
 BEGIN
     IF owner IS NULL THEN
@@ -39,7 +40,7 @@ BEGIN
     END IF;
     SELECT max(l.at) INTO last FROM leadanalytics.last_events(allowed, leadanalytics.numbers_of(allowed, owner), coalesce(include_bots, false)) l;
     RETURN QUERY
-    SELECT f.visitor_id, f.user_id, f.email, least(f.first_seen, last), coalesce(last, f.first_seen), f.total_events, f.total_sessions,
+    SELECT f.visitor_id, f.user_id, CASE WHEN see_contacts THEN f.email ELSE leadanalytics.masked_email(f.email) END, least(f.first_seen, last), coalesce(last, f.first_seen), f.total_events, f.total_sessions,
            f.country, f.city, f.device, f.browser
     FROM leadanalytics.person_facts(allowed, ARRAY[owner], coalesce(include_bots, false)) f
     WHERE f.first_seen IS NOT NULL; -- a robot's only

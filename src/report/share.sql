@@ -36,7 +36,7 @@ BEGIN
     WITH answer AS MATERIALIZED (
         SELECT a.dimension, a.value, a.members, a.place
         FROM leadanalytics.answer(shares.workspace, ARRAY['total', asked.dimension], ARRAY[starts, ends], shares.now, coalesce(shares.include_bots, false), true,
-                                  coalesce("limit" + (asked.unknown IS NULL)::int, 0), true,
+                                  coalesce(least("limit", 2147483646) + (asked.unknown IS NULL)::int, 0), true,
                                   CASE asked.dimension WHEN 'referrer' THEN ARRAY(SELECT o.host FROM leadanalytics.own_hosts(shares.workspace) AS o (host)) ELSE '{}' END)
                  WITH ORDINALITY AS a (dimension, slot, value, counts, members, place)
         WHERE starts < ends

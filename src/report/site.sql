@@ -5,10 +5,13 @@
 CREATE FUNCTION leadanalytics.aggregation_level(starts timestamptz, ends timestamptz, zone text, asked text DEFAULT 'auto')
 RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    days CONSTANT numeric := extract(epoch FROM (ends AT TIME ZONE zone) - (starts AT TIME ZONE zone)) / 86400;
+    days CONSTANT numeric := CASE WHEN isfinite(starts) AND isfinite(ends) THEN extract(epoch FROM (ends AT TIME ZONE zone) - (starts AT TIME ZONE zone)) / 86400 END;
     level CONSTANT text := CASE WHEN asked <> 'auto' THEN asked
                                 WHEN days <= 1 THEN 'hour' WHEN days <= 60 THEN 'day' WHEN days <= 180 THEN 'week' ELSE 'month' END;
 BEGIN
+    IF days IS NULL THEN
+        RAISE EXCEPTION 'a series has a start and an end' USING ERRCODE = 'invalid_parameter_value', HINT = 'Without them, ask leadanalytics.totals().';
+    END IF;
     IF days > (CASE level WHEN 'hour' THEN 100 WHEN 'day' THEN 10000 WHEN 'week' THEN 70000 ELSE 300000 END) THEN
         RAISE EXCEPTION 'Range is too long for aggregation "%"', level USING ERRCODE = 'LA400', HINT = 'A series has the hours of up to 100 days, or about 10 000 days, weeks or months.';
     END IF;

@@ -172,13 +172,18 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
+    see_contacts CONSTANT boolean := leadanalytics.sees_contacts(allowed);
 BEGIN
+    -- Who sees contacts masked cannot find out by searching either.
+    IF search <> '' AND NOT see_contacts THEN
+        RAISE EXCEPTION 'Forbidden' USING ERRCODE = 'LA403', HINT = 'Marketing sees users, with addresses masked, and searches for none.';
+    END IF;
     RETURN QUERY
     WITH page AS MATERIALIZED (
         SELECT p.* FROM leadanalytics.users_page(
             allowed, starts, ends, nullif(search, ''), users_rows."limit", coalesce(users_rows."offset", 0), users_rows.now, coalesce(users_rows.include_bots, false)) p
     )
-    SELECT f.visitor_id, f.user_id, f.email, least(f.first_seen, u.last_seen), u.last_seen, f.total_events, f.total_sessions,
+    SELECT f.visitor_id, f.user_id, CASE WHEN see_contacts THEN f.email ELSE leadanalytics.masked_email(f.email) END, least(f.first_seen, u.last_seen), u.last_seen, f.total_events, f.total_sessions,
            f.country, f.city, f.device, f.browser, p.total
     FROM page p
     LEFT JOIN LATERAL unnest(p.owners, p.last_seen) WITH ORDINALITY AS u (owner, last_seen, place) ON true

@@ -36,6 +36,19 @@ AS 'MODULE_PATHNAME', 'la_tenant_sees_contacts';
 COMMENT ON FUNCTION leadanalytics.sees_contacts(int, text) IS
     'whether the caller sees people''s contacts as they are: not with a marketing key, not as a database role granted as marketing only, and not when as_role is marketing; who may ask at all is leadanalytics.permitted()''s to say';
 
+CREATE FUNCTION leadanalytics.masked_email(email text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN pg_catalog.strpos(email, '@') > 1 THEN pg_catalog.left(email, 1) || '***' || pg_catalog.regexp_replace(email, '^.*@', '@')
+                WHEN email IS NOT NULL THEN '***' END
+$$;
+COMMENT ON FUNCTION leadanalytics.masked_email(text) IS 'r***@example.com: how marketing sees an e-mail address';
+GRANT EXECUTE ON FUNCTION leadanalytics.masked_email(text), leadanalytics.sees_contacts(int, text) TO leadanalytics_read; -- views ask as their reader
+CREATE FUNCTION leadanalytics.masked_phone(phone text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.right(pg_catalog.regexp_replace(phone, '[^0-9]', '', 'g'), 4)
+$$;
+COMMENT ON FUNCTION leadanalytics.masked_phone(text) IS 'the last four digits: how marketing sees a number';
+
 CREATE FUNCTION leadanalytics.public_workspace(slug text, site_key text, origin text, referer text)
 RETURNS int LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'la_tenant_public_workspace';

@@ -56,7 +56,7 @@ COMMENT ON FUNCTION leadanalytics.alias_person(int, int, text, timestamptz) IS
     'previous_id is another name of the person: a user id becomes its alias (the other way round when that one has 100 names or more, and the person has not), a visitor id a visitor of it; for track()';
 
 CREATE VIEW leadanalytics.persons WITH (security_barrier) AS
-SELECT p.workspace, p.number, p.user_id, p.email, root.user_id AS alias_of,
+SELECT p.workspace, p.number, p.user_id, CASE WHEN leadanalytics.sees_contacts(p.workspace) THEN p.email ELSE leadanalytics.masked_email(p.email) END AS email, root.user_id AS alias_of,
        ARRAY(SELECT v.visitor_id FROM leadanalytics.identity i
              JOIN leadanalytics.visitor v ON v.workspace = i.workspace AND v.number = i.visitor
              WHERE i.workspace = p.workspace AND i.person = p.number ORDER BY i.at, v.visitor_id) AS visitor_ids
