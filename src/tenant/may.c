@@ -46,7 +46,7 @@ void
 la_tenant_enter(int workspace, const char *role)
 {
 	/* A role that is new here sees contacts masked until it is listed. */
-	static const char *const sees[] = {"admin", "live", "sandbox", "member", "tenant"};
+	static const char *const sees[] = {"admin", "sdk", "agent", "live", "sandbox", "member", "tenant"};
 	static bool registered = false;
 
 	if (!registered)
