@@ -161,13 +161,11 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, summary,
      '"impressions": 45000, "clicks": 1800, "conversions": 45, "revenue": 8900.00, "roas": 7.41, "ctr": 4.0, "cpc": 0.67, "cpm": 26.68}], '
      '"platforms_connected": ["meta", "google"], "total_spend": 3500.00, "total_revenue": 15200.00, "overall_roas": 4.34}', true);
 
-INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, fallback, min, max, choices, lenient, error, position, example, summary) VALUES
-    ('GET', '/api/v1/ads', 'start_date', 'start_date', 'text', true, NULL, NULL, NULL, NULL, false, 'start_date and end_date are required', 1, '2026-03-01T00:00:00Z',
-     'ISO 8601; the dates that the range touches in the workspace''s zone are reported whole'),
-    ('GET', '/api/v1/ads', 'end_date', 'end_date', 'text', true, NULL, NULL, NULL, NULL, false, 'start_date and end_date are required', 2, '2026-03-16T23:59:59Z', 'ISO 8601, inclusive'),
-    ('GET', '/api/v1/ads', 'platform', 'platform', 'text', false, 'all', NULL, NULL, '{all,meta,google,tiktok}', false, NULL, 3, 'meta', 'only of this platform'),
-    ('GET', '/api/v1/ads', 'level', 'level', 'text', false, NULL, NULL, NULL, '{campaign,adset,ad}', false, NULL, 4, 'campaign', 'what a row is'),
-    ('GET', '/api/v1/ads', 'limit', 'limit', 'int', false, NULL, 1, 200, NULL, true, NULL, 5, '50', 'rows at most');
+SELECT leadanalytics.takes_range('/api/v1/ads', 'ISO 8601; the dates that the range touches in the workspace''s zone are reported whole');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, fallback, min, max, choices, lenient, position, example, summary) VALUES
+    ('GET', '/api/v1/ads', 'platform', 'platform', 'text', 'all', NULL, NULL, '{all,meta,google,tiktok}', false, 3, 'meta', 'only of this platform'),
+    ('GET', '/api/v1/ads', 'level', 'level', 'text', NULL, NULL, NULL, '{campaign,adset,ad}', false, 4, 'campaign', 'what a row is'),
+    ('GET', '/api/v1/ads', 'limit', 'limit', 'int', NULL, 1, 200, NULL, true, 5, '50', 'rows at most');
 
 -- What is not in totals for want of a rate.
 CREATE FUNCTION leadanalytics.ad_lines()
