@@ -101,12 +101,12 @@ RETURNS text[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
     -- An object has a figure: nothing else makes one.
     RETURN ARRAY(
-        SELECT p.name FROM unnest('{meta,google,tiktok}'::text[]) WITH ORDINALITY AS p (name, place)
-        WHERE EXISTS (SELECT FROM leadanalytics.ad_object o WHERE o.workspace = ad_platforms.workspace AND o.platform = p.name)
+        SELECT s.platform FROM leadanalytics.ad_sources() s
+        WHERE EXISTS (SELECT FROM leadanalytics.ad_object o WHERE o.workspace = ad_platforms.workspace AND o.platform = s.platform)
               AND (since = '-infinity' OR EXISTS (
                   SELECT FROM leadanalytics.ad_figure f JOIN leadanalytics.ad_object o ON o.workspace = f.workspace AND o.id = f.object
-                  WHERE f.workspace = ad_platforms.workspace AND f.day >= since AND o.platform = p.name))
-        ORDER BY p.place);
+                  WHERE f.workspace = ad_platforms.workspace AND f.day >= since AND o.platform = s.platform))
+        ORDER BY s.place);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.ad_platforms(int, date) IS 'the ad platforms that a workspace has figures of, since a day or at all; for reports';
@@ -119,10 +119,9 @@ DECLARE
     told CONSTANT text[] := leadanalytics.ad_platforms(allowed);
     -- Said to be connected, or known by its figures.
     connected CONSTANT text[] := ARRAY(
-        SELECT p.name FROM unnest('{meta,google,tiktok}'::text[]) WITH ORDINALITY AS p (name, place)
-        WHERE p.name = ANY (told) OR EXISTS (SELECT FROM leadanalytics.platform c WHERE c.workspace = allowed
-            AND c.provider = CASE p.name WHEN 'google' THEN 'google-ads' ELSE p.name END)
-        ORDER BY p.place);
+        SELECT s.platform FROM leadanalytics.ad_sources() s
+        WHERE s.platform = ANY (told) OR EXISTS (SELECT FROM leadanalytics.platform c WHERE c.workspace = allowed AND c.provider = s.provider)
+        ORDER BY s.place);
     -- A body has the members of its level and no more.
     finer CONSTANT text[] := (ARRAY['adset_id', 'adset_name', 'ad_id', 'ad_name'])[CASE ads.level WHEN 'adset' THEN 3 WHEN 'ad' THEN 5 ELSE 1 END:];
     answer json;
