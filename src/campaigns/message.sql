@@ -6,13 +6,6 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('message_event',
     '(workspace, at)'                                          -- lists, and the ragged ends of a time
 ]);
 
-CREATE FUNCTION leadanalytics.message_kind(event text)
-RETURNS "char" LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE event WHEN 'sent' THEN 's' WHEN 'delivered' THEN 'd' WHEN 'bounced' THEN 'b' WHEN 'opened' THEN 'o' WHEN 'clicked' THEN 'c'
-                      WHEN 'replied' THEN 'r' WHEN 'complained' THEN 'p' WHEN 'unsubscribed' THEN 'u' END::"char"
-$$;
-COMMENT ON FUNCTION leadanalytics.message_kind(text) IS 'the kind of an event of a message, as leadanalytics.message_event has it; null: there is no such event';
-
 CREATE FUNCTION leadanalytics.text_digest(text text)
 RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT encode(substring(sha256(convert_to(text, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid
@@ -59,63 +52,8 @@ $$;
 COMMENT ON FUNCTION leadanalytics.bounce_reason(text) IS 'why a message with that code bounced, in words (RFC 3463): for bounces that come without a reason';
 GRANT EXECUTE ON FUNCTION leadanalytics.bounce_reason(text) TO leadanalytics_read;
 
--- A server says when things happened, however long ago: other than a browser's, its past is believed. Its future is not.
 CREATE FUNCTION leadanalytics.message_items(body json, now timestamptz)
-RETURNS SETOF leadanalytics.message_item LANGUAGE sql STABLE AS $$
-    -- Each step once an item: in one expression it would be worked out wherever it is used.
-    WITH given AS MATERIALIZED (
-        SELECT i.index, json_typeof(i.item) AS type, leadanalytics.message_kind(r.event #>> '{}') AS kind, leadanalytics.moment(r.timestamp #>> '{}') AS said_at, r.*
-        FROM leadanalytics.items(body) i
-        CROSS JOIN LATERAL json_to_record(CASE json_typeof(i.item) WHEN 'object' THEN i.item ELSE '{}' END) AS r (
-            message_id json, event json, event_id json, "timestamp" json, campaign_id json, domain_id json, mailbox_id json, sending_ip json, lead_id json,
-            recipient json, workflow_execution_id json, bounce_type json, bounce_code json, reason json, url json, user_agent json, ip json)
-    ), judged AS MATERIALIZED (
-        SELECT g.*, coalesce(
-            CASE WHEN g.type <> 'object' THEN 'Not an object' END,
-            leadanalytics.text_value_fault(g.message_id, 'message_id', true, 200),
-            leadanalytics.text_value_fault(g.event, 'event', true, 20),
-            CASE WHEN g.kind IS NULL THEN 'Invalid event' END,
-            leadanalytics.text_value_fault(g.event_id, 'event_id', false, 200),
-            CASE WHEN json_typeof(g.timestamp) <> 'null' AND (json_typeof(g.timestamp) NOT IN ('string', 'number') OR g.said_at IS NULL OR g.said_at < '2000-01-01 00:00Z')
-                 THEN 'Invalid timestamp' END,
-            leadanalytics.text_value_fault(g.campaign_id, 'campaign_id', false, 200),
-            leadanalytics.text_value_fault(g.domain_id, 'domain_id', false, 200),
-            leadanalytics.text_value_fault(g.mailbox_id, 'mailbox_id', false, 200),
-            leadanalytics.ip_value_fault(g.sending_ip, 'sending_ip'),
-            leadanalytics.text_value_fault(g.lead_id, 'lead_id', false, 128),
-            leadanalytics.text_value_fault(g.recipient, 'recipient', false, 320),
-            leadanalytics.text_value_fault(g.workflow_execution_id, 'workflow_execution_id', false, 128),
-            leadanalytics.text_value_fault(g.bounce_type, 'bounce_type', false, 4),
-            CASE WHEN g.bounce_type #>> '{}' NOT IN ('hard', 'soft', '') THEN 'Invalid bounce_type' END,
-            leadanalytics.text_value_fault(g.bounce_code, 'bounce_code', false, 100),
-            leadanalytics.text_value_fault(g.reason, 'reason', false, 500),
-            leadanalytics.text_value_fault(g.url, 'url', false, 2048),
-            leadanalytics.text_value_fault(g.user_agent, 'user_agent', false, 2000),
-            leadanalytics.ip_value_fault(g.ip, 'ip')) AS error
-        FROM given g
-    ), read AS MATERIALIZED (
-        SELECT j.index, btrim(j.message_id #>> '{}') AS key, j.kind, j.said_at, coalesce(j.said_at > now + current_setting('leadanalytics.track_future')::interval, true) AS at_receipt,
-               nullif(btrim(j.event_id #>> '{}'), '') AS event_id, nullif(btrim(j.campaign_id #>> '{}'), '') AS campaign, nullif(btrim(j.domain_id #>> '{}'), '') AS domain,
-               nullif(btrim(j.mailbox_id #>> '{}'), '') AS mailbox, nullif(j.sending_ip #>> '{}', '')::inet AS sending_ip, nullif(btrim(j.lead_id #>> '{}'), '') AS lead,
-               nullif(btrim(j.recipient #>> '{}'), '') AS recipient, nullif(btrim(j.workflow_execution_id #>> '{}'), '') AS workflow,
-               nullif(j.bounce_type #>> '{}', '') AS bounce_type, nullif(btrim(j.bounce_code #>> '{}'), '') AS bounce_code, nullif(btrim(j.reason #>> '{}'), '') AS reason,
-               nullif(btrim(j.url #>> '{}'), '') AS url, nullif(btrim(left(j.user_agent #>> '{}', 512)), '') AS agent, nullif(j.ip #>> '{}', '')::inet AS ip
-        FROM judged j WHERE j.error IS NULL
-    )
-    SELECT r.index, NULL::text, r.key, r.kind,
-           -- One that comes without an id is known again by what it says, if it says when it was.
-           CASE WHEN r.event_id ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN r.event_id::uuid
-                WHEN r.event_id IS NOT NULL THEN leadanalytics.text_digest(r.event_id)
-                WHEN r.said_at IS NOT NULL THEN leadanalytics.text_digest(concat_ws(chr(1), r.key, r.kind, extract(epoch FROM r.said_at), r.url, r.bounce_code)) END,
-           CASE WHEN r.at_receipt THEN now ELSE r.said_at END, r.at_receipt, r.campaign, r.domain, r.mailbox, r.sending_ip, r.lead, r.recipient, r.workflow,
-           CASE WHEN r.kind = 'b' THEN leadanalytics.bounce_is_hard(r.bounce_type, r.bounce_code, r.reason) END,
-           CASE WHEN r.kind = 'b' THEN r.bounce_code END, CASE WHEN r.kind = 'b' THEN coalesce(r.reason, leadanalytics.bounce_reason(r.bounce_code)) END,
-           CASE WHEN r.kind = 'c' THEN r.url END, CASE WHEN r.kind IN ('o', 'c') THEN r.agent END, CASE WHEN r.kind IN ('o', 'c') THEN r.ip END
-    FROM read r
-    UNION ALL
-    SELECT j.index, j.error, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM judged j WHERE j.error IS NOT NULL
-    ORDER BY 1
-$$;
+RETURNS SETOF leadanalytics.message_item LANGUAGE c STABLE STRICT ROWS 1000 AS 'MODULE_PATHNAME', 'la_campaigns_message_items';
 COMMENT ON FUNCTION leadanalytics.message_items(json, timestamptz) IS 'the events of a body, each with what is wrong with it';
 
 CREATE FUNCTION leadanalytics.message_states(
