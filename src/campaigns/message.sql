@@ -56,15 +56,6 @@ CREATE FUNCTION leadanalytics.message_items(body json, now timestamptz)
 RETURNS SETOF leadanalytics.message_item LANGUAGE c STABLE STRICT ROWS 1000 AS 'MODULE_PATHNAME', 'la_campaigns_message_items';
 COMMENT ON FUNCTION leadanalytics.message_items(json, timestamptz) IS 'the events of a body, each with what is wrong with it';
 
-CREATE FUNCTION leadanalytics.message_states(
-    messages bigint[], since timestamptz,
-    OUT id bigint, OUT first_at timestamptz, OUT campaign int, OUT domain int, OUT mailbox int, OUT sending_ip inet, OUT lead text, OUT recipient text, OUT workflow text,
-    OUT sent_at timestamptz, OUT delivered_at timestamptz, OUT bounced_at timestamptz, OUT is_hard boolean, OUT reason int, OUT opened_at timestamptz,
-    OUT clicked_at timestamptz, OUT replied_at timestamptz, OUT complained_at timestamptz, OUT unsubscribed_at timestamptz)
-RETURNS SETOF record LANGUAGE c STABLE STRICT ROWS 10 AS 'MODULE_PATHNAME', 'la_campaigns_message_states';
-COMMENT ON FUNCTION leadanalytics.message_states(bigint[], timestamptz) IS
-    'what follows from the events of messages, none of which is earlier than since: their columns in leadanalytics.message';
-
 -- Two batches at once wait for each other and never in a circle: campaigns and the like are made in the order of their
 -- keys, messages are locked in the order of theirs, and whoever adds to a message holds it until the end.
 CREATE FUNCTION leadanalytics.append_message_events(workspace int, items leadanalytics.message_item[], received_at timestamptz DEFAULT now())

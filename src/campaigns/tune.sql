@@ -3,7 +3,7 @@
 DO $$
 BEGIN
     PERFORM leadanalytics.plan_for_large(
-        'leadanalytics.append_message_events', 'leadanalytics.settle_messages', 'leadanalytics.message_states',
+        'leadanalytics.append_message_events', 'leadanalytics.settle_messages',
         'leadanalytics.message_tallies', 'leadanalytics.message_tallies_of_rows');
 END
 $$;
