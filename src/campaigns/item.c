@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "campaigns/item.h"
 #include "core/error.h"
 #include "core/export.h"
 #include "core/json.h"
@@ -27,36 +28,10 @@
 #define MOST_AGENT 512           /* characters of it that are kept */
 #define OLDEST ((TimestampTz) 0) /* 2000-01-01 */
 
-/* The columns of leadanalytics.message_item. */
-enum
-{
-	INDEX,
-	FAULT,
-	KEY,
-	KIND,
-	EVENT_ID,
-	AT,
-	AT_RECEIPT,
-	CAMPAIGN,
-	DOMAIN,
-	MAILBOX,
-	SENDING_IP,
-	LEAD,
-	RECIPIENT,
-	WORKFLOW,
-	IS_HARD,
-	BOUNCE_CODE,
-	REASON,
-	URL,
-	AGENT,
-	IP,
-	COLUMNS
-};
-
 typedef struct SaidEvent
 {
-	Datum values[COLUMNS];
-	bool nulls[COLUMNS];
+	Datum values[ITEM_COLUMNS];
+	bool nulls[ITEM_COLUMNS];
 	bool has_time;           /* that was said */
 	const char *bounce_type; /* NULL: not said */
 } SaidEvent;
@@ -261,7 +236,7 @@ read_item(const LaJson *object, TimestampTz now, SaidEvent *item)
 		fault = read_member(&members[i], object, item);
 	if (fault != NULL)
 	{
-		memset(&item->nulls[KEY], true, COLUMNS - KEY);
+		memset(&item->nulls[KEY], true, ITEM_COLUMNS - KEY);
 		put(item, FAULT, CStringGetTextDatum(fault));
 		return;
 	}

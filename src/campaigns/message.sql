@@ -56,79 +56,8 @@ CREATE FUNCTION leadanalytics.message_items(body json, now timestamptz)
 RETURNS SETOF leadanalytics.message_item LANGUAGE c STABLE STRICT ROWS 1000 AS 'MODULE_PATHNAME', 'la_campaigns_message_items';
 COMMENT ON FUNCTION leadanalytics.message_items(json, timestamptz) IS 'the events of a body, each with what is wrong with it';
 
--- Two batches at once wait for each other and never in a circle: campaigns and the like are made in the order of their
--- keys, messages are locked in the order of theirs, and whoever adds to a message holds it until the end.
 CREATE FUNCTION leadanalytics.append_message_events(workspace int, items leadanalytics.message_item[], received_at timestamptz DEFAULT now())
-RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    allowed CONSTANT int := leadanalytics.permitted(append_message_events.workspace);
-    received CONSTANT timestamptz := append_message_events.received_at;
-    by_the_edge CONSTANT boolean := date_trunc('month', received AT TIME ZONE 'UTC') <> date_trunc('month', (received - interval '1 day') AT TIME ZONE 'UTC');
-    month date;
-    added bigint;
-BEGIN
-    -- Every look-up is a probe of its own (OFFSET 0): joined, a plan made while tables were small would read all of a workspace.
-    INSERT INTO leadanalytics.campaign (workspace, key, name, created_at)
-    SELECT allowed, k.key, k.key, received FROM (SELECT DISTINCT i.campaign AS key FROM unnest(items) i WHERE i.error IS NULL AND i.campaign IS NOT NULL) AS k
-    WHERE NOT EXISTS (SELECT FROM leadanalytics.campaign c WHERE c.workspace = allowed AND c.key = k.key OFFSET 0)
-    ORDER BY k.key ON CONFLICT DO NOTHING;
-
-    INSERT INTO leadanalytics.sending_domain (workspace, key, name, created_at)
-    SELECT allowed, k.key, k.key, received FROM (SELECT DISTINCT i.domain AS key FROM unnest(items) i WHERE i.error IS NULL AND i.domain IS NOT NULL) AS k
-    WHERE NOT EXISTS (SELECT FROM leadanalytics.sending_domain d WHERE d.workspace = allowed AND d.key = k.key OFFSET 0)
-    ORDER BY k.key ON CONFLICT DO NOTHING;
-
-    INSERT INTO leadanalytics.mailbox (workspace, key, created_at)
-    SELECT allowed, k.key, received FROM (SELECT DISTINCT i.mailbox AS key FROM unnest(items) i WHERE i.error IS NULL AND i.mailbox IS NOT NULL) AS k
-    WHERE NOT EXISTS (SELECT FROM leadanalytics.mailbox b WHERE b.workspace = allowed AND b.key = k.key OFFSET 0)
-    ORDER BY k.key ON CONFLICT DO NOTHING;
-
-    INSERT INTO leadanalytics.message_text (workspace, digest, text)
-    SELECT allowed, t.digest, t.text
-    FROM (SELECT leadanalytics.text_digest(d.text) AS digest, d.text
-          FROM (SELECT DISTINCT v.text COLLATE "C" AS text FROM unnest(items) i, LATERAL (VALUES (i.url), (i.agent), (i.reason)) AS v (text)
-                WHERE i.error IS NULL AND v.text IS NOT NULL) AS d OFFSET 0) AS t
-    WHERE NOT EXISTS (SELECT FROM leadanalytics.message_text k WHERE k.workspace = allowed AND k.digest = t.digest OFFSET 0)
-    ORDER BY t.digest ON CONFLICT DO NOTHING;
-
-    FOR month IN SELECT DISTINCT date_trunc('month', i.at AT TIME ZONE 'UTC')::date FROM unnest(items) i WHERE i.error IS NULL ORDER BY 1 LOOP
-        PERFORM leadanalytics.make_leaf('message_event', month);
-    END LOOP;
-
-    INSERT INTO leadanalytics.message (workspace, id, key)
-    SELECT allowed, nextval('leadanalytics.message_number'), k.key
-    FROM (SELECT k.key FROM (SELECT DISTINCT i.key FROM unnest(items) i WHERE i.error IS NULL) AS k
-          WHERE NOT EXISTS (SELECT FROM leadanalytics.message m WHERE m.workspace = allowed AND m.key = k.key OFFSET 0) ORDER BY 1) AS k
-    ON CONFLICT DO NOTHING;
-    PERFORM FROM (SELECT DISTINCT i.key FROM unnest(items) i WHERE i.error IS NULL ORDER BY 1) AS k
-    CROSS JOIN LATERAL (SELECT FROM leadanalytics.message m WHERE m.workspace = allowed AND m.key = k.key OFFSET 0 FOR NO KEY UPDATE) AS m;
-
-    INSERT INTO leadanalytics.message_event (at, received_at, message, workspace, campaign, domain, mailbox, url, agent, reason, kind, is_machine, is_hard, event_id,
-                                             sending_ip, ip, lead, recipient, workflow, bounce_code)
-    SELECT i.at, received, m.id, allowed, c.id, coalesce(d.id, b.domain), b.id, u.id, a.id, r.id, i.kind,
-           coalesce(g.is_machine, false), i.is_hard, i.event_id, i.sending_ip, i.ip, i.lead, i.recipient, i.workflow, i.bounce_code
-    FROM unnest(items) i
-    CROSS JOIN LATERAL (SELECT m.id FROM leadanalytics.message m WHERE m.workspace = allowed AND m.key = i.key OFFSET 0) AS m
-    LEFT JOIN LATERAL (SELECT c.id FROM leadanalytics.campaign c WHERE c.workspace = allowed AND c.key = i.campaign OFFSET 0) AS c ON true
-    LEFT JOIN LATERAL (SELECT d.id FROM leadanalytics.sending_domain d WHERE d.workspace = allowed AND d.key = i.domain OFFSET 0) AS d ON true
-    LEFT JOIN LATERAL (SELECT b.id, b.domain FROM leadanalytics.mailbox b WHERE b.workspace = allowed AND b.key = i.mailbox OFFSET 0) AS b ON true
-    LEFT JOIN LATERAL (SELECT t.id FROM leadanalytics.message_text t WHERE t.workspace = allowed AND t.digest = leadanalytics.text_digest(i.url) OFFSET 0) AS u ON true
-    LEFT JOIN LATERAL (SELECT t.id FROM leadanalytics.message_text t WHERE t.workspace = allowed AND t.digest = leadanalytics.text_digest(i.agent) OFFSET 0) AS a ON true
-    LEFT JOIN LATERAL (SELECT t.id FROM leadanalytics.message_text t WHERE t.workspace = allowed AND t.digest = leadanalytics.text_digest(i.reason) OFFSET 0) AS r ON true
-    LEFT JOIN LATERAL (SELECT leadanalytics.is_machine_agent(i.agent) AS is_machine WHERE i.agent IS NOT NULL) AS g ON true
-    WHERE i.error IS NULL
-          -- A month's leaf knows nothing of the one before: what comes without a time may come again on the other side.
-          AND NOT (by_the_edge AND i.at_receipt
-                   AND EXISTS (SELECT FROM leadanalytics.message_event e
-                               WHERE e.workspace = allowed AND e.event_id = i.event_id AND e.at BETWEEN received - interval '1 day' AND received OFFSET 0))
-    ORDER BY i.event_id, i.index
-    ON CONFLICT DO NOTHING; -- and the trigger settles their messages
-    GET DIAGNOSTICS added = ROW_COUNT;
-
-    RETURN added;
-END
-$$;
+RETURNS bigint LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'la_campaigns_append_message_events';
 COMMENT ON FUNCTION leadanalytics.append_message_events(int, leadanalytics.message_item[], timestamptz) IS
     'add events of messages: how many were new. For loading many at once, from rows instead of JSON (some 10 000 a call); of an item key, kind and at are required, index must tell items apart';
 GRANT EXECUTE ON FUNCTION leadanalytics.append_message_events(int, leadanalytics.message_item[], timestamptz) TO leadanalytics_write;
