@@ -98,6 +98,8 @@ static LaQuery add_messages = {ADD("message", "id, key", "nextval('leadanalytics
                                NAMED_ARGS};
 static LaQuery lock_messages = {FIND("message", "k.id, 0") " FOR NO KEY UPDATE", NAMED_ARGS};
 
+/* Who counts anew locks the table before the messages, and so do we: else each would wait for the other. */
+static LaQuery lock_events = {"LOCK TABLE leadanalytics.message_event IN ROW EXCLUSIVE MODE"};
 static LaQuery make_leaf = {"SELECT leadanalytics.make_leaf('message_event', $1)", 1, {DATEOID}};
 
 /* The columns of message_event, and what the statement below goes by. */
@@ -146,7 +148,7 @@ static LaQuery add_events = {
     "t.workflow, t.bounce_code "
     "FROM told t WHERE NOT (t.may_stray AND EXISTS (SELECT FROM leadanalytics.message_event e "
     "WHERE e.workspace = t.workspace AND e.event_id = t.event_id "
-    "AND e.at BETWEEN t.received_at - interval '1 day' AND t.received_at OFFSET 0)) "
+    "AND e.at BETWEEN t.received_at - interval '1 day' AND t.received_at + interval '1 minute' OFFSET 0)) "
     "ORDER BY t.event_id, t.index ON CONFLICT DO NOTHING"};
 
 static int
@@ -331,7 +333,8 @@ LA_FUNCTION(la_campaigns_append_message_events)
 	static const int campaign[] = {CAMPAIGN}, domain[] = {DOMAIN}, mailbox[] = {MAILBOX},
 	                 text[] = {URL, AGENT, REASON}, agent[] = {AGENT}, message[] = {KEY};
 	const TimestampTz received = PG_GETARG_TIMESTAMPTZ(2);
-	const bool by_the_edge = track_month(received) != track_month(received - USECS_PER_DAY);
+	const bool by_the_edge =
+	    track_month(received + USECS_PER_MINUTE) != track_month(received - USECS_PER_DAY);
 	Terms campaigns, domains, mailboxes, texts, agents, messages;
 	Batch batch;
 	LaRows *told;
@@ -339,6 +342,7 @@ LA_FUNCTION(la_campaigns_append_message_events)
 
 	SPI_connect();
 	batch = batch_of(track_permitted(PG_GETARG_INT32(0)), PG_GETARG_ARRAYTYPE_P(1), received);
+	la_query_run(&lock_events, NULL, NULL, false, 0);
 	campaigns = look_up(&batch, campaign, 1, &find_campaigns, &add_campaigns);
 	domains = look_up(&batch, domain, 1, &find_domains, &add_domains);
 	mailboxes = look_up(&batch, mailbox, 1, &find_mailboxes, &add_mailboxes);
