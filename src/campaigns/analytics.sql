@@ -48,7 +48,7 @@ DECLARE
 BEGIN
     RETURN (
         WITH series AS MATERIALIZED (
-            SELECT r.* FROM leadanalytics.campaign_series_rows(allowed, asked.starts, asked.ends, campaign_analytics.campaign_id, group_by) r
+            SELECT r.* FROM leadanalytics.campaign_series_rows(allowed, asked.starts, asked.ends, coalesce(campaign_analytics.campaign_id, ''), group_by) r
         ), total AS MATERIALIZED (
             SELECT sum(s.sent) AS sent, sum(s.delivered) AS delivered, sum(s.bounced) AS bounced, sum(s.opened) AS opened, sum(s.clicked) AS clicked,
                    sum(s.replied) AS replied, sum(s.complained) AS complained, sum(s.unsubscribed) AS unsubscribed

@@ -22,8 +22,9 @@ BEGIN
             PERFORM leadanalytics.fail(400, 'Start date must be before end date', 'INVALID_TIME_RANGE');
         END IF;
     ELSE
-        starts := today - coalesce(time_range, '30d')::interval;
-        ends := today + interval '1 day';
+        -- Days of UTC have 24 hours; those that PostgreSQL adds are the session's zone's.
+        starts := today - interval '24 hours' * CASE time_range WHEN '7d' THEN 7 WHEN '90d' THEN 90 ELSE 30 END;
+        ends := today + interval '24 hours';
         last := ends - interval '1 second';
     END IF;
 END
