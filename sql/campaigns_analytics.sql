@@ -37,9 +37,8 @@ SELECT r.* FROM (VALUES (1, 5000, 4900, 100, 1470, 245, 98, 5, 12), (2, 0, 0, 0,
 -- Messages by the thousand: so many of each fact, of which the first of a campaign's messages have them.
 CREATE FUNCTION pg_temp.send(workspace int, campaign text, prefix text, starts timestamptz, sent int, bounced int, opened int, clicked int, replied int, complained int, unsubscribed int)
 RETURNS bigint LANGUAGE sql AS $$
-    SELECT leadanalytics.append_message_events(workspace, array_agg(jsonb_populate_record(NULL::leadanalytics.message_item, jsonb_build_object(
-        'index', k.n * 10 + e.place, 'key', prefix || k.n, 'kind', e.kind, 'at', starts + e.place * interval '1 hour', 'campaign', campaign,
-        'event_id', leadanalytics.text_digest(prefix || k.n || e.kind), 'is_hard', CASE WHEN e.kind = 'b' THEN k.n % 2 = 0 END))))
+    SELECT leadanalytics.append_message_events(workspace, array_agg(ROW(k.n * 10 + e.place, NULL, prefix || k.n, e.kind, NULL, starts + e.place * interval '1 hour', false, campaign,
+        NULL, NULL, NULL, NULL, NULL, NULL, CASE WHEN e.kind = 'b' THEN k.n % 2 = 0 END, NULL, NULL, NULL, NULL, NULL)::leadanalytics.message_item))
     FROM generate_series(1, sent) AS k (n)
     CROSS JOIN LATERAL (VALUES (0, 's', true), (1, 'o', k.n <= opened), (2, 'c', k.n <= clicked), (3, 'r', k.n <= replied), (4, 'p', k.n <= complained), (5, 'u', k.n <= unsubscribed),
                                (6, 'b', k.n > sent - bounced)) AS e (place, kind, applies)
@@ -166,6 +165,7 @@ FROM generate_series(1, 48) AS n,
 INSERT INTO question VALUES (101, '2026-02-24 00:00Z', '2026-04-10 00:00Z', NULL, 'day'), (102, '2026-03-01 00:00Z', '2026-04-01 00:00Z', 'c1', 'week'), (103, '2026-03-08 00:30Z', '2026-03-20 00:00Z', NULL, 'day'),
     (104, '2026-03-07 23:30:00.5Z', '2026-03-09 00:00Z', 'c2', 'day'), (105, '2026-03-08 06:59:59Z', '2026-03-09 04:30Z', NULL, 'week'), (106, '2026-03-02 10:15Z', '2026-03-02 10:45Z', NULL, 'month'),
     (107, '2026-03-09 00:00Z', '2026-03-09 00:00:00.000001Z', NULL, 'day');
+CREATE FUNCTION pg_temp.plain_rate(part numeric, whole numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN whole = 0 THEN 0 WHEN part >= whole THEN 100 ELSE round(100 * part / whole, 2) END $$;
 CREATE FUNCTION pg_temp.differences(workspace int) RETURNS TABLE (questions bigint, series bigint, campaigns bigint, answers bigint, overviews bigint) LANGUAGE plpgsql AS $$
 DECLARE
     q record;
@@ -185,9 +185,9 @@ BEGIN
                  counted AS (SELECT k.key, n.* FROM (VALUES ('c1'), ('c2'), ('c3')) AS k (key), LATERAL (
                                  SELECT sum(p.sent) AS s, sum(p.delivered) AS d, sum(p.bounced) AS b, sum(p.opened) AS o, sum(p.clicked) AS c, sum(p.replied) AS r, sum(p.complained) AS p, sum(p.unsubscribed) AS u
                                  FROM pg_temp.plain_series(q.starts, q.ends, k.key, 'month') p) AS n),
-                 plain AS (SELECT key, s, d, b, o, c, r, p, u, coalesce(round(least(100, 100 * d / nullif(s, 0)), 2), 0), coalesce(round(least(100, 100 * o / nullif(d, 0)), 2), 0),
-                                  coalesce(round(least(100, 100 * c / nullif(d, 0)), 2), 0), coalesce(round(least(100, 100 * c / nullif(o, 0)), 2), 0), coalesce(round(least(100, 100 * r / nullif(d, 0)), 2), 0),
-                                  coalesce(round(least(100, 100 * b / nullif(s, 0)), 2), 0), coalesce(round(least(100, 100 * p / nullif(d, 0)), 2), 0), coalesce(round(least(100, 100 * u / nullif(d, 0)), 2), 0)
+                 plain AS (SELECT key, s, d, b, o, c, r, p, u, pg_temp.plain_rate(d, s), pg_temp.plain_rate(o, d),
+                                  pg_temp.plain_rate(c, d), pg_temp.plain_rate(c, o), pg_temp.plain_rate(r, d),
+                                  pg_temp.plain_rate(b, s), pg_temp.plain_rate(p, d), pg_temp.plain_rate(u, d)
                            FROM counted)
             (TABLE ours EXCEPT ALL TABLE plain) UNION ALL (TABLE plain EXCEPT ALL TABLE ours)) AS d);
         -- Over HTTP both ends are inclusive, to the second.
@@ -197,13 +197,13 @@ BEGIN
             WITH ours AS (SELECT * FROM json_to_recordset(body -> 'time_series') AS t (date date, sent bigint, delivered bigint, opened bigint, clicked bigint, replied bigint, bounced bigint, spam_complaints bigint)),
                  plain AS (SELECT date, sent, delivered, opened, clicked, replied, bounced, complained FROM pg_temp.plain_series(q.starts, q.ends, coalesce(q.campaign, 'c1'), q.step))
             (TABLE ours EXCEPT ALL TABLE plain) UNION ALL (TABLE plain EXCEPT ALL TABLE ours)) AS d);
-        answers := answers + (SELECT count(*) FROM pg_temp.plain_series(q.starts, q.ends, coalesce(q.campaign, 'c1'), 'month') p
-            HAVING ARRAY(SELECT v.value::bigint FROM json_each_text(body -> 'summary') v)
-                   <> ARRAY[sum(p.sent), sum(p.delivered), sum(p.bounced), sum(p.opened), sum(p.clicked), sum(p.replied), sum(p.complained), sum(p.unsubscribed)]::bigint[]);
+        answers := answers + (SELECT (ARRAY(SELECT v.value::bigint FROM json_each_text(body -> 'summary') v)
+                   <> ARRAY[sum(p.sent), sum(p.delivered), sum(p.bounced), sum(p.opened), sum(p.clicked), sum(p.replied), sum(p.complained), sum(p.unsubscribed)]::bigint[])::int
+            FROM pg_temp.plain_series(q.starts, q.ends, coalesce(q.campaign, 'c1'), 'month') p);
         body := leadanalytics.campaign_overview(workspace, 'custom', leadanalytics.utc_seconds(q.starts), leadanalytics.utc_seconds(q.ends - interval '1 second'));
-        overviews := overviews + (SELECT count(*) FROM pg_temp.plain_series(q.starts, q.ends, NULL, 'month') p
-            HAVING ARRAY(SELECT v.value::bigint FROM json_each_text(body -> 'summary') WITH ORDINALITY AS v (key, value, place) WHERE v.place > 2)
-                   <> ARRAY[sum(p.sent), sum(p.delivered), sum(p.opened), sum(p.clicked), sum(p.replied)]::bigint[]);
+        overviews := overviews + (SELECT (ARRAY(SELECT v.value::bigint FROM json_each_text(body -> 'summary') WITH ORDINALITY AS v (key, value, place) WHERE v.place > 2)
+                   <> ARRAY[sum(p.sent), sum(p.delivered), sum(p.opened), sum(p.clicked), sum(p.replied)]::bigint[])::int
+            FROM pg_temp.plain_series(q.starts, q.ends, NULL, 'month') p);
     END LOOP;
     RETURN NEXT;
 END $$;

@@ -18,7 +18,7 @@ BEGIN
         RETURN;
     END IF;
     local := (parts[1] || ' ' || coalesce(parts[2], '00:00') || ':' || coalesce(parts[3], '00') || coalesce('.' || fraction, ''))::timestamp;
-    unit := CASE WHEN parts[2] IS NULL THEN interval '24 hours' WHEN parts[3] IS NULL THEN interval '1 minute'
+    unit := CASE WHEN parts[2] IS NULL THEN interval '1 day' WHEN parts[3] IS NULL THEN interval '1 minute'
                  ELSE power(10, -coalesce(length(fraction), 0)) * interval '1 second' END;
     IF offset_text IS NULL THEN
         at := local AT TIME ZONE zone;
