@@ -11,6 +11,8 @@
  *   PostgREST would repeat a 40001 for ever.
  * - A GET of a route marked "writes" comes to handle_ro first, as every GET, and is sent on by nginx
  *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone.
+ * - A GET of a route marked "sliced" is sent on likewise, and comes back once for each slice of its file, of
+ *   which nginx makes one answer: so no process holds more than a slice. Counted is the first coming.
  * - handle_ro is STABLE and its transaction read-only, so that it also answers on a standby.
  * - A statement timeout of its own for each route, for all tries together: the running one is armed anew.
  * - Which side a request is on is nginx's choice by method; a route is called from any side.
@@ -186,6 +188,9 @@ bind_context(const Visit *visit, LaBound *bound)
 			case LA_CONTEXT_IDEMPOTENCY_KEY:
 				bind_text(bound, request->idempotency_key);
 				break;
+			case LA_CONTEXT_SLICE:
+				bind_text(bound, request->slice);
+				break;
 			case LA_CONTEXT_NOW:
 				*value = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 				break;
@@ -300,6 +305,16 @@ call_function(const Visit *visit, LaBound *bound)
 	return route->replies ? reply_answer() : json_answer(visit);
 }
 
+/* Have nginx ask again, from another location of its own. */
+static LaAnswer *
+send_on(const char *location)
+{
+	LaAnswer *answer = la_answer_make(200);
+
+	la_answer_header(answer, "X-Accel-Redirect", location);
+	return answer;
+}
+
 /* The request is one for its route's function: bind its values and run it. */
 static LaAnswer *
 call(Visit *visit)
@@ -314,14 +329,11 @@ call(Visit *visit)
 	if (visit->route->writes && strcmp(visit->route->method, "GET") == 0)
 	{
 		if (!visit->writing)
-		{
-			LaAnswer *answer = la_answer_make(200);
-
-			la_answer_header(answer, "X-Accel-Redirect", "@rw");
-			return answer;
-		}
+			return send_on("@rw");
 		visit->undo = strcmp(visit->request->method, "HEAD") == 0;
 	}
+	if (visit->route->sliced && visit->request->slice == NULL)
+		return send_on("@sliced");
 	return call_function(visit, bound);
 }
 
