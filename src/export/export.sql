@@ -27,7 +27,7 @@ BEGIN
     JOIN pg_roles r ON r.oid = p.proowner
     WHERE p.oid = to_regprocedure(named || '(int, jsonb, timestamptz)') AND p.prokind = 'f' AND p.proretset AND p.prorettype = 'json'::regtype;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no function %(int, jsonb, timestamptz) of json records', coalesce(named, format('of the type "%s",', type))
+        RAISE EXCEPTION 'there is no function %(int, jsonb, timestamptz) of json records', coalesce(named, format('of type "%s": ', type))
             USING ERRCODE = 'undefined_function', HINT = 'Create it, or correct the row of leadanalytics.export_type.';
     END IF;
     -- It runs with the owner's rights: whoever may replace it could use them.
