@@ -54,7 +54,7 @@ BEGIN
                            convert_to(leadanalytics.export_signature(file.secret, file.workspace, file.key, until), 'UTF8')), false) THEN
         PERFORM leadanalytics.fail(403, 'The link is not valid or has expired', 'FORBIDDEN');
     ELSIF starts >= file.size THEN
-        PERFORM leadanalytics.fail(416, 'Range not satisfiable', 'VALIDATION_ERROR');
+        PERFORM leadanalytics.fail(416, 'Range not satisfiable');
     END IF;
     ends := least(coalesce(parts[2]::bigint + 1, file.size), starts + 1048576, file.size);
     RETURN leadanalytics.reply(206,
@@ -69,7 +69,7 @@ COMMENT ON FUNCTION leadanalytics.download_export(text, text, text, text, text, 
     'a slice of the file of an export, 1 MiB at most, for whoever has the link';
 
 INSERT INTO leadanalytics.route (method, path, function, family, roles, sliced, rate_class, summary, builtin) VALUES
-    ('GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId/download', 'leadanalytics.download_export', 'campaigns', '{public}', true,
+    ('GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId/download', 'leadanalytics.download_export', 'campaigns', '{public,marketing,capture,sdk,agent,live,sandbox,member,tenant}', true,
      'campaign_export_status', 'The file of an export, by its download_url: no key is needed, the link is signed', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, position, example, summary)
 SELECT 'GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId/download', p.*

@@ -41,12 +41,14 @@
 #include "http/http.h"
 #include "http/idempotency.h"
 #include "http/meter.h"
+#include "http/range.h"
 #include "http/request.h"
 #include "http/route.h"
 #include "tenant/tenant.h"
 
 #define TRIES 3
 
+static const char unsatisfiable[] = "Range not satisfiable";
 static const char no_key[] = "API key required. Use Authorization: Bearer <key> or X-API-Key header.";
 
 typedef struct Visit
@@ -315,6 +317,19 @@ send_on(const char *location)
 	return answer;
 }
 
+/* First nginx is told to ask for slices, then each of them is one. */
+static LaAnswer *
+call_for_slice(const Visit *visit, LaBound *bound)
+{
+	const LaRequest *request = visit->request;
+	LaAnswer *answer;
+
+	if (request->slice == NULL)
+		return la_range_fits(request->range, -1) ? send_on("@sliced") : refuse(visit, 416, unsatisfiable);
+	answer = call_function(visit, bound);
+	return la_range_fits(request->range, la_range_size(answer)) ? answer : refuse(visit, 416, unsatisfiable);
+}
+
 /* The request is one for its route's function: bind its values and run it. */
 static LaAnswer *
 call(Visit *visit)
@@ -332,9 +347,7 @@ call(Visit *visit)
 			return send_on("@rw");
 		visit->undo = strcmp(visit->request->method, "HEAD") == 0;
 	}
-	if (visit->route->sliced && visit->request->slice == NULL)
-		return send_on("@sliced");
-	return call_function(visit, bound);
+	return visit->route->sliced ? call_for_slice(visit, bound) : call_function(visit, bound);
 }
 
 /* The same, unless it was done before: then its answer. */
