@@ -4,6 +4,12 @@ CREATE FUNCTION leadanalytics.ad_levels()
 RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '{campaign,adset,ad}'::text[] $$;
 COMMENT ON FUNCTION leadanalytics.ad_levels() IS 'the levels of ad figures, from coarse to fine: a figure''s depth is its level''s place';
 
+CREATE FUNCTION leadanalytics.ad_sources()
+RETURNS TABLE (platform text, provider text, place int) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    VALUES ('meta', 'meta', 1), ('google', 'google-ads', 2), ('tiktok', 'tiktok', 3)
+$$;
+COMMENT ON FUNCTION leadanalytics.ad_sources() IS 'the platforms of ads in the order answers name them, and which of a workspace''s connected platforms tells of each';
+
 -- What is wrong with a value, null when nothing is. Functions of values, not of the item and a name: an item has 17
 -- members, and would be read anew for each.
 CREATE FUNCTION leadanalytics.ad_text_fault(value json, name text, required boolean, longest int)
@@ -30,7 +36,7 @@ RETURNS SETOF leadanalytics.ad_item LANGUAGE sql STABLE AS $$
             leadanalytics.ad_text_fault(g.date, 'date', true, 10),
             CASE WHEN leadanalytics.day_value(g.date) IS NULL THEN 'Invalid date' END,
             leadanalytics.ad_text_fault(g.platform, 'platform', true, 20),
-            CASE WHEN g.platform #>> '{}' NOT IN ('meta', 'google', 'tiktok') THEN 'Invalid platform' END,
+            CASE WHEN g.platform #>> '{}' NOT IN (SELECT s.platform FROM leadanalytics.ad_sources() s) THEN 'Invalid platform' END,
             leadanalytics.ad_text_fault(g.account_id, 'account_id', true, 200),
             leadanalytics.ad_text_fault(g.level, 'level', true, 20),
             CASE WHEN g.depth IS NULL THEN 'Invalid level' END,

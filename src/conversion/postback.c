@@ -12,7 +12,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "utils/array.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -134,12 +133,10 @@ hear(const LaBatch *batch)
 	}
 	if (n == 0)
 		return;
-	la_query_run(
-	    &write_postbacks,
-	    (Datum[]){Int32GetDatum(batch->workspace),
-	              PointerGetDatum(construct_array((Datum *) ids, n, INT8OID, 8, true, TYPALIGN_DOUBLE)),
-	              TimestampTzGetDatum(first), TimestampTzGetDatum(last)},
-	    NULL, false, 0);
+	la_query_run(&write_postbacks,
+	             (Datum[]){Int32GetDatum(batch->workspace), la_query_array(ids, n, INT8OID),
+	                       TimestampTzGetDatum(first), TimestampTzGetDatum(last)},
+	             NULL, false, 0);
 	SPI_freetuptable(SPI_tuptable);
 }
 

@@ -47,7 +47,7 @@ BEGIN
     LEFT JOIN leadanalytics.term visit ON visit.workspace = e.workspace AND visit.id = s.campaign
     LEFT JOIN leadanalytics.term entry ON entry.workspace = s.workspace AND entry.id = s.entry_page
     CROSS JOIN LATERAL (
-        SELECT t.type, CASE t.type WHEN 'sclid' THEN '{sclid,ScCid}' WHEN 'irclid' THEN '{irclid,irclickid}' ELSE ARRAY[t.type] END AS names
+        SELECT t.type, leadanalytics.click_id_names(t.type) AS names
         FROM (SELECT coalesce(own.parts[6], visit.parts[6])) AS t (type)) AS click
     WHERE e.id = ANY (ids) AND e.at BETWEEN first AND last AND e.workspace = write_postbacks.workspace
     ORDER BY e.id, r.name;

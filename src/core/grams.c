@@ -10,12 +10,13 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "lib/qunique.h"
 #include "mb/pg_wchar.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "core/export.h"
 #include "core/grams.h"
+#include "core/query.h"
 
 static int
 compare(const void *a, const void *b)
@@ -35,15 +36,8 @@ hash(int workspace, const char *from, const char *to)
 static Datum
 set_of(int64 *hashes, int count)
 {
-	Datum *values = palloc(sizeof(Datum) * (count + 1));
-	int kept = 0;
-
 	qsort(hashes, count, sizeof(int64), compare);
-	for (int i = 0; i < count; i++)
-		if (i == 0 || hashes[i] != hashes[i - 1])
-			values[kept++] = Int64GetDatum(hashes[i]);
-	return PointerGetDatum(
-	    construct_array(values, kept, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return la_query_array(hashes, qunique(hashes, count, sizeof(int64), compare), INT8OID);
 }
 
 /* The end of count characters from c, at the latest the end. */

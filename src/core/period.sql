@@ -73,3 +73,14 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
 COMMENT ON FUNCTION leadanalytics.utc_milliseconds(timestamptz) IS 'a time as S2, and S5''s list of events, writes it (D-68)';
+
+CREATE FUNCTION leadanalytics.takes_range(
+    path text, first text DEFAULT 'ISO 8601; without an offset, of the workspace''s zone', last text DEFAULT 'ISO 8601, inclusive',
+    example text DEFAULT '2026-03-01T00:00:00Z')
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO leadanalytics.route_param (method, path, name, arg, required, error, position, example, summary) VALUES
+        ('GET', path, 'start_date', 'start_date', true, 'start_date and end_date are required', 1, example, first),
+        ('GET', path, 'end_date', 'end_date', true, 'start_date and end_date are required', 2, '2026-03-16T23:59:59Z', last)
+$$;
+COMMENT ON FUNCTION leadanalytics.takes_range(text, text, text, text) IS
+    'a GET takes the range that leadanalytics.period() reads: for a room''s SQL, beside the other parameters; first and last: what is said of them, example: of the first';

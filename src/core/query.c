@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "nodes/params.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "core/core.h"
@@ -105,6 +106,13 @@ Datum
 la_query_value(uint64 row, int column, bool *isnull)
 {
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+Datum
+la_query_array(const int64 *numbers, int n, Oid type)
+{
+	return PointerGetDatum(construct_array((Datum *) unconstify(int64 *, numbers), n, type, sizeof(int64),
+	                                       true, TYPALIGN_DOUBLE));
 }
 
 char *

@@ -39,6 +39,9 @@ extern uint64 la_query_each(LaQuery *query, Datum *values, const char *nulls, La
 /* The column of the row, or the given default when null. */
 extern Datum la_query_value(uint64 row, int column, bool *isnull);
 
+/* Numbers as an array of a type of 8 bytes: bigint, timestamptz. */
+extern Datum la_query_array(const int64 *numbers, int n, Oid type);
+
 /* A text column copied into the memory context outside SPI, NULL when null. */
 extern char *la_query_text(uint64 row, int column);
 

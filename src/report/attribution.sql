@@ -120,10 +120,9 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fol
      '{"campaigns": [{"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "spring_sale", "visitors": 1200, "conversions": 45, "revenue": 8900.00, "conversion_rate": 3.75, "avg_order_value": 197.78}, '
      '{"utm_source": "facebook", "utm_medium": "paid", "utm_campaign": "retargeting_q1", "visitors": 800, "conversions": 32, "revenue": 5600.00, "conversion_rate": 4.0, "avg_order_value": 175.00}], '
      '"attribution_window_days": 30, "total_campaigns": 12, "date_range": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-16T23:59:59Z"}}', true);
-INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, fallback, choices, lenient, error, position, example, summary) VALUES
-    ('GET', '/api/v1/attribution', 'start_date', 'start_date', 'text', true, NULL, NULL, false, 'start_date and end_date are required', 1, '2026-03-01T00:00:00Z', 'ISO 8601; without an offset, of the workspace''s zone'),
-    ('GET', '/api/v1/attribution', 'end_date', 'end_date', 'text', true, NULL, NULL, false, 'start_date and end_date are required', 2, '2026-03-16T23:59:59Z', 'ISO 8601, inclusive'),
-    ('GET', '/api/v1/attribution', 'window_days', 'window_days', 'int', false, '30', '{7,30,90}', false, NULL, 3, '30', 'how many days before a conversion its touch may lie'),
-    ('GET', '/api/v1/attribution', 'model', 'model', 'text', false, 'hybrid', '{hybrid,first_touch,last_touch,session}', false, NULL, 4, 'hybrid',
+SELECT leadanalytics.takes_range('/api/v1/attribution');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, fallback, choices, lenient, position, example, summary) VALUES
+    ('GET', '/api/v1/attribution', 'window_days', 'window_days', 'int', '30', '{7,30,90}', false, 3, '30', 'how many days before a conversion its touch may lie'),
+    ('GET', '/api/v1/attribution', 'model', 'model', 'text', 'hybrid', '{hybrid,first_touch,last_touch,session}', false, 4, 'hybrid',
      'hybrid: the click of the conversion''s own session, else the first of the window; session: only the former; first_touch, last_touch: of the window'),
-    ('GET', '/api/v1/attribution', 'include_bots', 'include_bots', 'boolean', false, 'false', NULL, true, NULL, 9, 'false', 'true: robots'' conversions count too');
+    ('GET', '/api/v1/attribution', 'include_bots', 'include_bots', 'boolean', 'false', NULL, true, 9, 'false', 'true: robots'' conversions count too');

@@ -294,17 +294,16 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fol
      '"geo_country_code": "US", "geo_region": "Texas", "geo_city": "Austin", "utm_source": "google", "utm_medium": "cpc", "utm_campaign": "spring_sale", '
      '"browser": "Chrome", "os": "macOS", "device_type": "desktop", "screen_width": "1920", "screen_height": "1080", "source": "web", "event_data": {}}], '
      '"total_count": 34200, "has_more": true, "limit": 100, "offset": 0}', true);
-INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, error, min, max, lenient, fallback, position, example, summary) VALUES
-    ('GET', '/api/v1/events', 'start_date', 'start_date', 'text', true, 'start_date and end_date are required', NULL, NULL, false, NULL, 1, '2026-03-01T00:00:00Z', 'the first moment, ISO 8601'),
-    ('GET', '/api/v1/events', 'end_date', 'end_date', 'text', true, 'start_date and end_date are required', NULL, NULL, false, NULL, 2, '2026-03-16T23:59:59Z', 'the last one, all of which counts'),
-    ('GET', '/api/v1/events', 'event_name', 'event_name', 'text', false, NULL, NULL, NULL, false, NULL, 3, 'purchase', 'names, with commas between'),
-    ('GET', '/api/v1/events', 'utm_source', 'utm_source', 'text', false, NULL, NULL, NULL, false, NULL, 4, 'google', 'whatever its case'),
-    ('GET', '/api/v1/events', 'utm_medium', 'utm_medium', 'text', false, NULL, NULL, NULL, false, NULL, 5, 'cpc', 'whatever its case'),
-    ('GET', '/api/v1/events', 'utm_campaign', 'utm_campaign', 'text', false, NULL, NULL, NULL, false, NULL, 6, 'spring_sale', 'whatever its case'),
-    ('GET', '/api/v1/events', 'country', 'country', 'text', false, NULL, NULL, NULL, false, NULL, 7, 'US', 'ISO 3166 code, whatever its case'),
-    ('GET', '/api/v1/events', 'region', 'region', 'text', false, NULL, NULL, NULL, false, NULL, 8, 'Texas', 'in English, whatever its case'),
-    ('GET', '/api/v1/events', 'city', 'city', 'text', false, NULL, NULL, NULL, false, NULL, 9, 'Austin', 'in English, whatever its case'),
-    ('GET', '/api/v1/events', 'page_path', 'page_path', 'text', false, NULL, NULL, NULL, false, NULL, 10, '/pricing', 'exactly'),
-    ('GET', '/api/v1/events', 'limit', 'limit', 'int', false, NULL, 1, 1000, true, '100', 11, '100', 'how many'),
-    ('GET', '/api/v1/events', 'offset', 'offset', 'bigint', false, NULL, 0, 1000000000, true, '0', 12, '0', 'after how many of the newest'),
-    ('GET', '/api/v1/events', 'include_bots', 'include_bots', 'boolean', false, NULL, NULL, NULL, true, 'false', 13, 'false', 'true: robots'' events, too');
+SELECT leadanalytics.takes_range('/api/v1/events', 'the first moment, ISO 8601', 'the last one, all of which counts');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES
+    ('GET', '/api/v1/events', 'event_name', 'event_name', 'text', NULL, NULL, false, NULL, 3, 'purchase', 'names, with commas between'),
+    ('GET', '/api/v1/events', 'utm_source', 'utm_source', 'text', NULL, NULL, false, NULL, 4, 'google', 'whatever its case'),
+    ('GET', '/api/v1/events', 'utm_medium', 'utm_medium', 'text', NULL, NULL, false, NULL, 5, 'cpc', 'whatever its case'),
+    ('GET', '/api/v1/events', 'utm_campaign', 'utm_campaign', 'text', NULL, NULL, false, NULL, 6, 'spring_sale', 'whatever its case'),
+    ('GET', '/api/v1/events', 'country', 'country', 'text', NULL, NULL, false, NULL, 7, 'US', 'ISO 3166 code, whatever its case'),
+    ('GET', '/api/v1/events', 'region', 'region', 'text', NULL, NULL, false, NULL, 8, 'Texas', 'in English, whatever its case'),
+    ('GET', '/api/v1/events', 'city', 'city', 'text', NULL, NULL, false, NULL, 9, 'Austin', 'in English, whatever its case'),
+    ('GET', '/api/v1/events', 'page_path', 'page_path', 'text', NULL, NULL, false, NULL, 10, '/pricing', 'exactly'),
+    ('GET', '/api/v1/events', 'limit', 'limit', 'int', 1, 1000, true, '100', 11, '100', 'how many'),
+    ('GET', '/api/v1/events', 'offset', 'offset', 'bigint', 0, 1000000000, true, '0', 12, '0', 'after how many of the newest'),
+    ('GET', '/api/v1/events', 'include_bots', 'include_bots', 'boolean', NULL, NULL, true, 'false', 13, 'false', 'true: robots'' events, too');

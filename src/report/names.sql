@@ -27,7 +27,7 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.names_of(int, leadanalytics.event_origin[]) IS 'for leadanalytics.event_names_rows()';
 
--- A platform's own events come from it or from its webhooks; the ads of Google are a part of google-ads.
+-- A platform's own events come from it or from its webhooks. Which platforms have figures of ads is asked once, if at all.
 CREATE FUNCTION leadanalytics.integrations_of(workspace int, origins leadanalytics.event_origin[], now timestamptz)
 RETURNS TABLE (provider text, events bigint)
 LANGUAGE plpgsql STABLE AS $$
@@ -37,9 +37,10 @@ BEGIN
     FROM leadanalytics.platform p
     LEFT JOIN (SELECT regexp_replace(o.source, '-webhooks$', '') AS provider, sum(o.events)::bigint AS events
                FROM unnest(origins) o GROUP BY 1) AS t ON t.provider = p.provider
+    LEFT JOIN leadanalytics.ad_sources() s ON s.provider = p.provider
     WHERE p.workspace = integrations_of.workspace
-      AND (t.events > 0 OR CASE p.provider WHEN 'google-ads' THEN 'google' ELSE p.provider END = ANY (
-               leadanalytics.ad_platforms(p.workspace, (integrations_of.now AT TIME ZONE 'UTC' - interval '30 days')::date)))
+      AND (t.events > 0 OR coalesce(s.platform, p.provider) = ANY (
+               (SELECT leadanalytics.ad_platforms(integrations_of.workspace, (integrations_of.now AT TIME ZONE 'UTC' - interval '30 days')::date))::text[]))
     ORDER BY 2 DESC, p.connected_at, p.provider;
 END
 $$;

@@ -208,15 +208,14 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fol
      '{"data": [{"name": "Chrome", "count": 7800, "percentage": 62.6}, {"name": "Safari", "count": 2800, "percentage": 22.5}, {"name": "Firefox", "count": 1200, "percentage": 9.6}], "total": 12450, "type": "browser"}', true),
     ('GET', '/api/v1/locations', 'leadanalytics.locations', 'public', '{sdk,agent}', true, 'Visitors by country, region or city',
      '{"data": [{"name": "United States", "count": 8200, "percentage": 65.8, "code": "US"}, {"name": "United Kingdom", "count": 1500, "percentage": 12.0, "code": "GB"}, {"name": "Germany", "count": 800, "percentage": 6.4, "code": "DE"}], "total": 12450, "type": "country"}', true);
-INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, min, max, choices, lenient, fallback, error, position, example, summary)
-SELECT 'GET', '/api/v1/' || q.question, p.name, p.name, p.type, p.required, p.min, p.max, p.choices, p.lenient, p.fallback, p.error, p.position, p.example, p.summary
+SELECT leadanalytics.takes_range(path) FROM unnest('{/api/v1/traffic,/api/v1/devices,/api/v1/locations}'::text[]) AS u (path);
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, choices, lenient, fallback, position, example, summary)
+SELECT 'GET', '/api/v1/' || q.question, p.name, p.name, p.type, p.min, p.max, p.choices, p.lenient, p.fallback, p.position, p.fallback, p.summary
 FROM (VALUES ('traffic', 20), ('devices', 15), ('locations', 15)) AS q (question, "limit")
 CROSS JOIN LATERAL (SELECT array_agg(t.type) AS types FROM leadanalytics.share_types() t WHERE t.question = q.question) AS s
 CROSS JOIN LATERAL (VALUES
-    ('start_date', 'text', true, NULL::int, NULL::int, NULL::text[], false, NULL, 'start_date and end_date are required', 1, '2026-03-01T00:00:00Z', 'ISO 8601; without an offset, of the workspace''s zone'),
-    ('end_date', 'text', true, NULL, NULL, NULL, false, NULL, 'start_date and end_date are required', 2, '2026-03-16T23:59:59Z', 'ISO 8601, inclusive'),
-    ('type', 'text', false, NULL, NULL, s.types, false, s.types[1], NULL, 3, s.types[1], 'by what'),
-    ('limit', 'int', false, 1, 100, NULL, true, q."limit"::text, NULL, 4, q."limit"::text, 'how many')
-) AS p (name, type, required, min, max, choices, lenient, fallback, error, position, example, summary);
+    ('type', 'text', NULL::int, NULL::int, s.types, false, s.types[1], 3, 'by what'),
+    ('limit', 'int', 1, 100, NULL, true, q."limit"::text, 4, 'how many')
+) AS p (name, type, min, max, choices, lenient, fallback, position, summary);
 INSERT INTO leadanalytics.route_param (method, path, name, arg, type, lenient, fallback, position, example, summary) VALUES
     ('GET', '/api/v1/traffic', 'include_bots', 'include_bots', 'boolean', true, 'false', 9, 'false', 'true: robots'' events count too (they make no sessions)');

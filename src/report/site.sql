@@ -161,8 +161,7 @@ UPDATE leadanalytics.route
 SET open_members = '{custom_event_counts.signup,custom_event_counts.purchase,custom_event_counts.add_to_cart,time_series[].signup,time_series[].purchase}'
 WHERE function = 'leadanalytics.site_overview';
 
-INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, choices, lenient, fallback, error, position, example, summary) VALUES
-    ('GET', '/api/v1/overview', 'start_date', 'start_date', 'text', true, NULL, false, NULL, 'start_date and end_date are required', 1, '2026-03-10T00:00:00Z', 'ISO 8601; without an offset, of the workspace''s zone'),
-    ('GET', '/api/v1/overview', 'end_date', 'end_date', 'text', true, NULL, false, NULL, 'start_date and end_date are required', 2, '2026-03-16T23:59:59Z', 'ISO 8601, inclusive'),
-    ('GET', '/api/v1/overview', 'aggregation', 'aggregation', 'text', false, '{auto,hour,day,week,month}', false, 'auto', NULL, 3, 'auto', 'auto: hour up to a day, day up to 60 days, week up to 180, else month'),
-    ('GET', '/api/v1/overview', 'include_bots', 'include_bots', 'boolean', false, NULL, true, 'false', NULL, 9, 'false', 'true: robots'' events count too');
+SELECT leadanalytics.takes_range('/api/v1/overview', example => '2026-03-10T00:00:00Z');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, choices, lenient, fallback, position, example, summary) VALUES
+    ('GET', '/api/v1/overview', 'aggregation', 'aggregation', 'text', '{auto,hour,day,week,month}', false, 'auto', 3, 'auto', 'auto: hour up to a day, day up to 60 days, week up to 180, else month'),
+    ('GET', '/api/v1/overview', 'include_bots', 'include_bots', 'boolean', NULL, true, 'false', 9, 'false', 'true: robots'' events count too');

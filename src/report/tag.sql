@@ -43,8 +43,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.tags(int, text, text, int, boolean) TO l
 INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fold, summary, example, builtin) VALUES
     ('GET', '/api/v1/tags', 'leadanalytics.tags', 'public', '{sdk,agent}', true, 'Tags that events carry',
      '{"data": [{"tag": "pricing_page", "count": 450, "percentage": 12.3, "source": "web"}, {"tag": "checkout_flow", "count": 320, "percentage": 8.8, "source": "web"}], "total": 3650}', true);
-INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, error, min, max, lenient, fallback, position, example, summary) VALUES
-    ('GET', '/api/v1/tags', 'start_date', 'start_date', 'text', true, 'start_date and end_date are required', NULL, NULL, false, NULL, 1, '2026-03-01T00:00:00Z', 'the first moment, ISO 8601'),
-    ('GET', '/api/v1/tags', 'end_date', 'end_date', 'text', true, 'start_date and end_date are required', NULL, NULL, false, NULL, 2, '2026-03-16T23:59:59Z', 'the last one, all of which counts'),
-    ('GET', '/api/v1/tags', 'limit', 'limit', 'int', false, NULL, 1, 100, true, '20', 3, '20', 'how many'),
-    ('GET', '/api/v1/tags', 'include_bots', 'include_bots', 'boolean', false, NULL, NULL, NULL, true, 'false', 9, 'false', 'true: robots'' events, too');
+SELECT leadanalytics.takes_range('/api/v1/tags', 'the first moment, ISO 8601', 'the last one, all of which counts');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES
+    ('GET', '/api/v1/tags', 'limit', 'limit', 'int', 1, 100, true, '20', 3, '20', 'how many'),
+    ('GET', '/api/v1/tags', 'include_bots', 'include_bots', 'boolean', NULL, NULL, true, 'false', 9, 'false', 'true: robots'' events, too');

@@ -233,10 +233,9 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fol
     ('GET', '/api/v1/users', 'leadanalytics.users', 'public', '{sdk,agent}', true, 'Users active in a range, last seen first',
      '{"users": [{"visitor_id": "v_abc123", "user_id": "u_def456", "email": "user@example.com", "first_seen": "2026-03-10T08:15:30Z", "last_seen": "2026-03-16T14:30:00Z", '
      '"total_events": 45, "total_sessions": 8, "country": "US", "city": "Austin", "device": "desktop", "browser": "Chrome"}], "total_count": 1250, "has_more": true}', true);
-INSERT INTO leadanalytics.route_param (method, path, name, arg, type, required, min, max, lenient, fallback, error, position, example, summary) VALUES
-    ('GET', '/api/v1/users', 'start_date', 'start_date', 'text', true, NULL, NULL, false, NULL, 'start_date and end_date are required', 1, '2026-03-01T00:00:00Z', 'start of the range, inclusive'),
-    ('GET', '/api/v1/users', 'end_date', 'end_date', 'text', true, NULL, NULL, false, NULL, 'start_date and end_date are required', 2, '2026-03-16T23:59:59Z', 'end of the range, inclusive'),
-    ('GET', '/api/v1/users', 'search', 'search', 'text', false, NULL, NULL, false, NULL, NULL, 3, 'user@example.com', 'how a visitor ID or user ID begins, or a part of an e-mail address'),
-    ('GET', '/api/v1/users', 'limit', 'limit', 'int', false, 1, 1000, true, '100', NULL, 4, '100', 'how many users'),
-    ('GET', '/api/v1/users', 'offset', 'offset', 'int', false, 0, 1000000000, true, '0', NULL, 5, '0', 'how many are left out before them'),
-    ('GET', '/api/v1/users', 'include_bots', 'include_bots', 'boolean', false, NULL, NULL, true, 'false', NULL, 9, 'false', 'true: robots'' events count too');
+SELECT leadanalytics.takes_range('/api/v1/users', 'start of the range, inclusive', 'end of the range, inclusive');
+INSERT INTO leadanalytics.route_param (method, path, name, arg, type, min, max, lenient, fallback, position, example, summary) VALUES
+    ('GET', '/api/v1/users', 'search', 'search', 'text', NULL, NULL, false, NULL, 3, 'user@example.com', 'how a visitor ID or user ID begins, or a part of an e-mail address'),
+    ('GET', '/api/v1/users', 'limit', 'limit', 'int', 1, 1000, true, '100', 4, '100', 'how many users'),
+    ('GET', '/api/v1/users', 'offset', 'offset', 'int', 0, 1000000000, true, '0', 5, '0', 'how many are left out before them'),
+    ('GET', '/api/v1/users', 'include_bots', 'include_bots', 'boolean', NULL, NULL, true, 'false', 9, 'false', 'true: robots'' events count too');

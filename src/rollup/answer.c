@@ -134,7 +134,7 @@ put_row(const Grouping *grouping, int slot, const LaShown *shown, const LaEntry 
 	values[1] = Int32GetDatum(slot);
 	nulls[2] = shown->text == NULL;
 	values[2] = nulls[2] ? 0 : CStringGetTextDatum(shown->text);
-	values[3] = rollup_array(entry->counts, rollup_ncounts(grouping->asked->dimension), INT8OID);
+	values[3] = la_query_array(entry->counts, rollup_ncounts(grouping->asked->dimension), INT8OID);
 	nulls[4] = !question->uniques || !rollup_has_set(grouping->asked->dimension);
 	values[4] = Int64GetDatum(members);
 	tuplestore_putvalues(question->result->setResult, question->result->setDesc, values, nulls);

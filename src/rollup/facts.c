@@ -60,13 +60,6 @@ static LaQuery sessions_between = {SESSIONS("$2") "AND s.started_at >= $3 AND s.
 static LaQuery sessions_idle = {
     SESSIONS("$2") "AND s.ended_at IS NULL AND c.at IS NOT NULL", 2, {INT4OID, TIMESTAMPTZOID}};
 
-Datum
-rollup_array(const int64 *numbers, int n, Oid type)
-{
-	return PointerGetDatum(construct_array((Datum *) unconstify(int64 *, numbers), n, type, sizeof(int64),
-	                                       true, TYPALIGN_DOUBLE));
-}
-
 static int
 by_number(const void *a, const void *b)
 {
@@ -294,10 +287,10 @@ rollup_events_of_tail(const LaTail *tail, LaTakeEvent take, void *arg)
 	if (tail->n == 0)
 		return;
 	la_query_each(&events_of_ledger,
-	              (Datum[]){rollup_array(tail->id_from, tail->n, INT8OID),
-	                        rollup_array(tail->id_to, tail->n, INT8OID),
-	                        rollup_array(tail->at_min, tail->n, TIMESTAMPTZOID),
-	                        rollup_array(tail->at_max, tail->n, TIMESTAMPTZOID)},
+	              (Datum[]){la_query_array(tail->id_from, tail->n, INT8OID),
+	                        la_query_array(tail->id_to, tail->n, INT8OID),
+	                        la_query_array(tail->at_min, tail->n, TIMESTAMPTZOID),
+	                        la_query_array(tail->at_max, tail->n, TIMESTAMPTZOID)},
 	              NULL, take_event, &taker);
 }
 
@@ -347,8 +340,8 @@ rollup_sessions_of(int workspace, const int64 *numbers, int n, LaTakeSession tak
 
 	if (n == 0)
 		return;
-	la_query_each(&sessions_of, (Datum[]){Int32GetDatum(workspace), rollup_array(numbers, n, INT8OID)}, NULL,
-	              take_session, &taker);
+	la_query_each(&sessions_of, (Datum[]){Int32GetDatum(workspace), la_query_array(numbers, n, INT8OID)},
+	              NULL, take_session, &taker);
 }
 
 void

@@ -193,11 +193,11 @@ delete_tail(int workspace, const LaTail *tail)
 {
 	if (tail->n > 0)
 		la_query_run(&delete_ledger,
-		             (Datum[]){Int32GetDatum(workspace), rollup_array(tail->id_from, tail->n, INT8OID)}, NULL,
-		             false, 0);
+		             (Datum[]){Int32GetDatum(workspace), la_query_array(tail->id_from, tail->n, INT8OID)},
+		             NULL, false, 0);
 	if (tail->nrows > 0)
 		la_query_run(&delete_session_ledger,
-		             (Datum[]){Int32GetDatum(workspace), rollup_array(tail->rows, tail->nrows, INT8OID)},
+		             (Datum[]){Int32GetDatum(workspace), la_query_array(tail->rows, tail->nrows, INT8OID)},
 		             NULL, false, 0);
 }
 

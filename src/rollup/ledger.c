@@ -31,9 +31,10 @@ la_rollup_sessions(int workspace, const int64 *numbers, int n, bool closed)
 {
 	if (n == 0)
 		return;
-	la_query_run(&add_sessions,
-	             (Datum[]){Int32GetDatum(workspace), BoolGetDatum(closed), rollup_array(numbers, n, INT8OID)},
-	             NULL, false, 0);
+	la_query_run(
+	    &add_sessions,
+	    (Datum[]){Int32GetDatum(workspace), BoolGetDatum(closed), la_query_array(numbers, n, INT8OID)}, NULL,
+	    false, 0);
 }
 
 /* The events are what matters: when the fold fails they stay unfolded, and are answered for all the same. */

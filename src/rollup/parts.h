@@ -181,8 +181,6 @@ extern const LaAsked *rollup_all_asked(int *n);
 extern void rollup_texts(LaAsked *asked, int workspace, const int *values, int n, const char **texts);
 
 /* facts.c: facts as of the active snapshot, with SPI connected. */
-extern Datum rollup_array(const int64 *numbers, int n, Oid type); /* of a type of 8 bytes */
-
 typedef struct LaTail
 {
 	int n; /* rows of the ledger, in the order of ids */

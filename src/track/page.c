@@ -6,9 +6,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 
 #include "core/bytes.h"
+#include "core/export.h"
 #include "track/field.h"
 #include "track/track.h"
 
@@ -41,6 +45,18 @@ track_click_id(const char *name)
 		if (strcmp(click_names[i].name, name) == 0)
 			return click_names[i].known_as;
 	return name;
+}
+
+LA_FUNCTION(la_track_click_id_names)
+{
+	const char *type = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Datum names[1 + lengthof(click_names)] = {PG_GETARG_DATUM(0)};
+	int n = 1;
+
+	for (int i = 0; i < lengthof(click_names); i++)
+		if (strcmp(click_names[i].known_as, type) == 0)
+			names[n++] = CStringGetTextDatum(click_names[i].name);
+	PG_RETURN_ARRAYTYPE_P(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 const char *

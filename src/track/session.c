@@ -120,7 +120,7 @@ static void
 load_candidates(LaBatch *batch)
 {
 	LaVisitor **asking = palloc(Max(batch->nvisitors, 1) * sizeof(LaVisitor *));
-	Datum *numbers = palloc(Max(batch->nvisitors, 1) * sizeof(Datum));
+	int64 *numbers = palloc(Max(batch->nvisitors, 1) * sizeof(int64));
 	int n = 0;
 	uint64 found;
 
@@ -137,12 +137,10 @@ load_candidates(LaBatch *batch)
 		return;
 	qsort(asking, n, sizeof(LaVisitor *), by_last_session);
 	for (int i = 0; i < n; i++)
-		numbers[i] = Int64GetDatum(asking[i]->last_session);
-	found = la_query_run(
-	    &load_by_number,
-	    (Datum[]){Int32GetDatum(batch->workspace),
-	              PointerGetDatum(construct_array(numbers, n, INT8OID, 8, true, TYPALIGN_DOUBLE))},
-	    NULL, false, 0);
+		numbers[i] = asking[i]->last_session;
+	found = la_query_run(&load_by_number,
+	                     (Datum[]){Int32GetDatum(batch->workspace), la_query_array(numbers, n, INT8OID)},
+	                     NULL, false, 0);
 	for (uint64 row = 0; row < found; row++)
 	{
 		bool isnull;

@@ -69,6 +69,11 @@ INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, req
      '{"events": [{"event_id": "7b9b…", "event_name": "page_view", "visitor_id": "v1", "session_id": "s1", "event_data": {"url": "https://example.com/"}}]}',
      'an event of the web SDK (event_name, visitor_id, session_id, event_data, …) or of the server SDK (event, userId, properties, …), or {"events": [...]}');
 
+CREATE FUNCTION leadanalytics.click_id_names(type text)
+RETURNS text[] LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_track_click_id_names';
+COMMENT ON FUNCTION leadanalytics.click_id_names(text) IS
+    'the names under which events and addresses say a type of click id: its own, then those a platform also writes (sclid: ScCid)';
+
 -- Sessions.
 CREATE FUNCTION leadanalytics.session_end(named boolean, last_seen timestamptz, ended_at timestamptz, now timestamptz)
 RETURNS timestamptz LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_track_session_end';

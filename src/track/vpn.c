@@ -100,7 +100,7 @@ static void
 look_back(LaBatch *batch, Sights *sights)
 {
 	Datum *fingerprints = palloc(sights->n * sizeof(Datum));
-	Datum *latest = palloc(sights->n * sizeof(Datum));
+	TimestampTz *latest = palloc(sights->n * sizeof(TimestampTz));
 	int asked = 0;
 	uint64 found;
 
@@ -111,17 +111,16 @@ look_back(LaBatch *batch, Sights *sights)
 		if (i == 0 || sight->fingerprint != sight[-1].fingerprint)
 		{
 			fingerprints[asked] = Int32GetDatum(sight->fingerprint);
-			latest[asked++] = TimestampTzGetDatum(sight->started_at);
+			latest[asked++] = sight->started_at;
 		}
-		else if (sight->started_at > DatumGetTimestampTz(latest[asked - 1]))
-			latest[asked - 1] = TimestampTzGetDatum(sight->started_at);
+		else if (sight->started_at > latest[asked - 1])
+			latest[asked - 1] = sight->started_at;
 	}
 	found = la_query_run(
 	    &earlier_sessions,
 	    (Datum[]){Int32GetDatum(batch->workspace),
 	              PointerGetDatum(construct_array(fingerprints, asked, INT4OID, 4, true, TYPALIGN_INT)),
-	              PointerGetDatum(construct_array(latest, asked, TIMESTAMPTZOID, 8, true, TYPALIGN_DOUBLE)),
-	              Int32GetDatum(MANY)},
+	              la_query_array(latest, asked, TIMESTAMPTZOID), Int32GetDatum(MANY)},
 	    NULL, false, 0);
 	sights->all = repalloc(sights->all, (found + sights->n) * sizeof(Sight));
 	for (uint64 row = 0; row < found; row++)
