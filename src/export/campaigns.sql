@@ -87,12 +87,13 @@ FROM (VALUES
 CREATE FUNCTION leadanalytics.get_export(workspace int, export_id text, now timestamptz DEFAULT now())
 RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    allowed CONSTANT int := leadanalytics.permitted(workspace);
     e leadanalytics.export;
 BEGIN
-    SELECT x.* INTO e FROM leadanalytics.export x WHERE x.workspace = leadanalytics.permitted(get_export.workspace) AND x.key = export_id;
+    SELECT x.* INTO e FROM leadanalytics.export x WHERE x.workspace = allowed AND x.key = export_id;
     IF NOT FOUND THEN
         PERFORM leadanalytics.fail(404, format('Export with ID %s not found in workspace %s', export_id,
-            (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = get_export.workspace)), 'EXPORT_NOT_FOUND');
+            (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = allowed)), 'EXPORT_NOT_FOUND');
     ELSIF e.status = 'failed' THEN
         PERFORM leadanalytics.fail(422, 'Failed to generate export: ' || e.error, 'EXPORT_FAILED');
     END IF;

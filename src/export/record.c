@@ -66,13 +66,15 @@ append_text(StringInfo out, const char *text, int length)
 }
 
 void
-la_record_csv(StringInfo out, const LaJson *record)
+la_record_csv(StringInfo out, const LaJson *record, bool names)
 {
 	la_json_foreach (member, record)
 	{
 		if (member != record->first)
 			appendStringInfoChar(out, ',');
-		if (member->type == LA_JSON_STRING)
+		if (names)
+			append_text(out, member->key, strlen(member->key));
+		else if (member->type == LA_JSON_STRING)
 			append_text(out, member->text, member->length);
 		else if (member->type != LA_JSON_NULL)
 			appendBinaryStringInfo(out, member->text, member->length);
@@ -80,29 +82,13 @@ la_record_csv(StringInfo out, const LaJson *record)
 	appendStringInfoString(out, "\r\n");
 }
 
-void
-la_record_csv_header(StringInfo out, const LaJson *record)
-{
-	la_json_foreach (member, record)
-	{
-		if (member != record->first)
-			appendStringInfoChar(out, ',');
-		append_text(out, member->key, strlen(member->key));
-	}
-	appendStringInfoString(out, "\r\n");
-}
-
 LA_FUNCTION(la_export_csv_line)
 {
 	text *json = PG_GETARG_TEXT_PP(0);
-	bool header = PG_GETARG_BOOL(1);
 	LaJson *record = la_record_parse(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
 	StringInfoData line;
 
 	initStringInfo(&line);
-	if (header)
-		la_record_csv_header(&line, record);
-	else
-		la_record_csv(&line, record);
+	la_record_csv(&line, record, PG_GETARG_BOOL(1));
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(line.data, line.len));
 }

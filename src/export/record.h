@@ -29,7 +29,6 @@ extern const LaFileFormat *la_file_format(const char *name);
 extern LaJson *la_record_parse(const char *text, int length);
 
 /* Append a record as a line of CSV, or its members' names. */
-extern void la_record_csv(StringInfo out, const LaJson *record);
-extern void la_record_csv_header(StringInfo out, const LaJson *record);
+extern void la_record_csv(StringInfo out, const LaJson *record, bool names);
 
 #endif

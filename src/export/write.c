@@ -112,9 +112,9 @@ put_record(Writer *writer, const char *json, int length)
 	initStringInfo(&line);
 	appendStringInfoString(&line, writer->records == 0 ? writer->format->begin : writer->format->between);
 	if (writer->format->csv && writer->records == 0)
-		la_record_csv_header(&line, record);
+		la_record_csv(&line, record, true);
 	if (writer->format->csv)
-		la_record_csv(&line, record);
+		la_record_csv(&line, record, false);
 	else
 		la_json_compact(&line, json, length);
 	put(writer, line.data, line.len);
