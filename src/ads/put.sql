@@ -10,16 +10,6 @@ RETURNS TABLE (platform text, provider text, place int) LANGUAGE sql IMMUTABLE P
 $$;
 COMMENT ON FUNCTION leadanalytics.ad_sources() IS 'the platforms of ads in the order answers name them, and which of a workspace''s connected platforms tells of each';
 
--- What is wrong with a value, null when nothing is. Functions of values, not of the item and a name: an item has 17
--- members, and would be read anew for each.
-CREATE FUNCTION leadanalytics.ad_text_fault(value json, name text, required boolean, longest int)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN coalesce(json_typeof(value), 'null') = 'null' THEN CASE WHEN required THEN name || ' is required' END
-                WHEN json_typeof(value) <> 'string' OR char_length(value #>> '{}') > longest
-                     OR (required AND btrim(value #>> '{}') = '') THEN 'Invalid ' || name END
-$$;
-COMMENT ON FUNCTION leadanalytics.ad_text_fault(json, text, boolean, int) IS 'what is wrong with a text of an ad figure, null when nothing is';
-
 -- A currency that is not said is the workspace's: an account has one, and many exports leave it out.
 CREATE FUNCTION leadanalytics.ad_items(body json, own_currency text)
 RETURNS SETOF leadanalytics.ad_item LANGUAGE sql STABLE AS $$
@@ -33,24 +23,24 @@ RETURNS SETOF leadanalytics.ad_item LANGUAGE sql STABLE AS $$
     ), judged AS MATERIALIZED (
         SELECT g.*, coalesce(
             CASE WHEN g.kind <> 'object' THEN 'Not an object' END,
-            leadanalytics.ad_text_fault(g.date, 'date', true, 10),
+            leadanalytics.text_value_fault(g.date, 'date', true, 10),
             CASE WHEN leadanalytics.day_value(g.date) IS NULL THEN 'Invalid date' END,
-            leadanalytics.ad_text_fault(g.platform, 'platform', true, 20),
+            leadanalytics.text_value_fault(g.platform, 'platform', true, 20),
             CASE WHEN g.platform #>> '{}' NOT IN (SELECT s.platform FROM leadanalytics.ad_sources() s) THEN 'Invalid platform' END,
-            leadanalytics.ad_text_fault(g.account_id, 'account_id', true, 200),
-            leadanalytics.ad_text_fault(g.level, 'level', true, 20),
+            leadanalytics.text_value_fault(g.account_id, 'account_id', true, 200),
+            leadanalytics.text_value_fault(g.level, 'level', true, 20),
             CASE WHEN g.depth IS NULL THEN 'Invalid level' END,
-            leadanalytics.ad_text_fault(g.campaign_id, 'campaign_id', true, 200),
-            leadanalytics.ad_text_fault(g.adset_id, 'adset_id', g.depth >= 2, 200),
-            leadanalytics.ad_text_fault(g.ad_id, 'ad_id', g.depth = 3, 200),
+            leadanalytics.text_value_fault(g.campaign_id, 'campaign_id', true, 200),
+            leadanalytics.text_value_fault(g.adset_id, 'adset_id', g.depth >= 2, 200),
+            leadanalytics.text_value_fault(g.ad_id, 'ad_id', g.depth = 3, 200),
             -- It would be counted as the coarser one that it is not.
             CASE WHEN g.depth < 2 AND btrim(g.adset_id #>> '{}') <> '' THEN 'adset_id is finer than the level'
                  WHEN g.depth < 3 AND btrim(g.ad_id #>> '{}') <> '' THEN 'ad_id is finer than the level' END,
-            leadanalytics.ad_text_fault(g.campaign_name, 'campaign_name', false, 500),
-            leadanalytics.ad_text_fault(g.adset_name, 'adset_name', false, 500),
-            leadanalytics.ad_text_fault(g.ad_name, 'ad_name', false, 500),
-            leadanalytics.ad_text_fault(g.status, 'status', false, 100),
-            leadanalytics.ad_text_fault(g.currency, 'currency', false, 20),
+            leadanalytics.text_value_fault(g.campaign_name, 'campaign_name', false, 500),
+            leadanalytics.text_value_fault(g.adset_name, 'adset_name', false, 500),
+            leadanalytics.text_value_fault(g.ad_name, 'ad_name', false, 500),
+            leadanalytics.text_value_fault(g.status, 'status', false, 100),
+            leadanalytics.text_value_fault(g.currency, 'currency', false, 20),
             CASE WHEN nullif(upper(btrim(g.currency #>> '{}')), '') !~ '^[A-Z]{3}$' THEN 'Invalid currency' END,
             leadanalytics.number_fault(g.spend, 'spend', 0, 1e11),
             leadanalytics.number_fault(g.impressions, 'impressions', 0, 1e12, true),

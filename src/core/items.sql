@@ -37,8 +37,30 @@ RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.whole_member(json, text) IS 'a whole number that leadanalytics.whole_fault() found good';
 
--- Of a value, not of an item and a name: an item with many members would be read anew for each. A number may come as
--- a text: interfaces of ad platforms write them so.
+-- Of a value, not of an item and a name: an item with many members would be read anew for each.
+CREATE FUNCTION leadanalytics.text_value_fault(value json, name text, required boolean, longest int)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(json_typeof(value), 'null') = 'null' THEN CASE WHEN required THEN name || ' is required' END
+                WHEN json_typeof(value) <> 'string' OR char_length(value #>> '{}') > longest
+                     OR (required AND btrim(value #>> '{}') = '') THEN 'Invalid ' || name END
+$$;
+COMMENT ON FUNCTION leadanalytics.text_value_fault(json, text, boolean, int) IS 'what is wrong with a text, null when nothing is';
+
+CREATE FUNCTION leadanalytics.ip_value_fault(value json, name text)
+RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF coalesce(json_typeof(value), 'null') = 'null' OR value #>> '{}' = '' THEN
+        RETURN NULL;
+    END IF;
+    RETURN CASE WHEN json_typeof(value) <> 'string' OR masklen((value #>> '{}')::inet) < CASE family((value #>> '{}')::inet) WHEN 4 THEN 32 ELSE 128 END
+                THEN 'Invalid ' || name END;
+EXCEPTION WHEN data_exception THEN
+    RETURN 'Invalid ' || name;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.ip_value_fault(json, text) IS 'what is wrong with an IP address that may be left out, null when nothing is';
+
+-- A number may come as a text: interfaces of ad platforms write them so.
 CREATE FUNCTION leadanalytics.number_value(value json)
 RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN btrim(value::text, '" ') ~ '^-?[0-9]{1,18}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,2})?$' THEN btrim(value::text, '" ')::numeric END

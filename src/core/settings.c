@@ -25,6 +25,8 @@ int la_session_client_s = 60 * 60;
 int la_idempotency_keep_s = 24 * 3600;
 int la_worker_restart_s = 5;
 int la_worker_jobs = 2;
+int la_machine_s = 5;
+int la_machine_links = 3;
 int la_live_after_ms = 50;
 int la_live_memory_mb = 64;
 int la_live_workspace_memory_mb = 32;
@@ -147,6 +149,12 @@ static const IntSetting ints[] = {
      7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.machine_time",
+     "Opens and clicks so soon after a message was sent or delivered, and clicks so close together, are "
+     "machines'.",
+     &la_machine_s, 5, 0, 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.machine_links", "How many links of a message only a machine follows at once.",
+     &la_machine_links, 3, 2, 1000, PGC_SUSET, 0},
     {"leadanalytics.live_after",
      "How long rows may take to tell what happens now before a workspace is counted in memory; -1: never.",
      &la_live_after_ms, 50, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS},

@@ -21,6 +21,8 @@ extern int la_quarters_keep_s;    /* how long quarters of an hour are kept, s */
 extern char *la_agent_regexes;    /* path of uap-core's regexes.yaml, "": none */
 extern int la_idempotency_keep_s; /* how long an answer to an Idempotency-Key is kept, s */
 extern bool la_exact;             /* answers come from the rows alone */
+extern int la_machine_s;          /* opens and clicks so soon after the sending are machines', s */
+extern int la_machine_links;      /* so many links of a message are followed at once by machines only */
 extern int la_live_after_ms;  /* how long rows may take before live counts are kept in memory, -1: never */
 extern int la_live_memory_mb; /* the shared memory for them, MB */
 extern int la_live_workspace_memory_mb; /* how much of it one workspace may have, MB */

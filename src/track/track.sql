@@ -74,6 +74,11 @@ RETURNS text[] LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '
 COMMENT ON FUNCTION leadanalytics.click_id_names(text) IS
     'the names under which events and addresses say a type of click id: its own, then those a platform also writes (sclid: ScCid)';
 
+CREATE FUNCTION leadanalytics.moment(text text)
+RETURNS timestamptz LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_track_moment';
+COMMENT ON FUNCTION leadanalytics.moment(text) IS
+    'a point in time as clients write it: ISO 8601, UTC without an offset, or Unix seconds or milliseconds; null: it is none';
+
 -- Sessions.
 CREATE FUNCTION leadanalytics.session_end(named boolean, last_seen timestamptz, ended_at timestamptz, now timestamptz)
 RETURNS timestamptz LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_track_session_end';

@@ -6,9 +6,11 @@
 
 #include <math.h>
 
+#include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "core/export.h"
 #include "track/track.h"
 
 /* Unix times from here on are milliseconds: as seconds they would lie after the year 5000. */
@@ -164,6 +166,15 @@ track_when_logged(const char *text, TimestampTz *at)
 	    !read_offset(&text, &offset))
 		return false;
 	return *text == '\0' && assemble(year, month, day, hour, minute, second, 0, offset, at);
+}
+
+LA_FUNCTION(la_track_moment)
+{
+	TimestampTz at;
+
+	if (!track_when(text_to_cstring(PG_GETARG_TEXT_PP(0)), &at))
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(at);
 }
 
 DateADT

@@ -1,0 +1,72 @@
+-- What the questions of this family have in common: ranges of days (D-02), campaigns by key, and the rates.
+
+-- Thirty days are today and the thirty before (D-02).
+CREATE FUNCTION leadanalytics.campaign_period(
+    time_range text, start_date text, end_date text, now timestamptz, OUT starts timestamptz, OUT ends timestamptz, OUT last timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    today CONSTANT timestamptz := date_bin('1 day', now, '2000-01-01 00:00Z');
+BEGIN
+    IF time_range = 'custom' THEN
+        IF coalesce(btrim(start_date), '') = '' OR coalesce(btrim(end_date), '') = '' THEN
+            PERFORM leadanalytics.fail(400, 'startDate and endDate are required for a custom range', 'VALIDATION_ERROR');
+        END IF;
+        SELECT i.at INTO starts FROM leadanalytics.instant(start_date, 'UTC') i;
+        SELECT i.after, CASE WHEN i.after - i.at = interval '1 day' THEN i.after - interval '1 second' ELSE i.at END INTO ends, last
+        FROM leadanalytics.instant(end_date, 'UTC') i;
+        IF starts IS NULL OR ends IS NULL THEN
+            PERFORM leadanalytics.fail(400, CASE WHEN starts IS NULL THEN 'Invalid startDate' ELSE 'Invalid endDate' END, 'VALIDATION_ERROR');
+        ELSIF starts >= last THEN
+            PERFORM leadanalytics.fail(400, 'Start date must be before end date', 'INVALID_TIME_RANGE');
+        END IF;
+    ELSE
+        starts := today - CASE time_range WHEN '7d' THEN interval '7 days' WHEN '30d' THEN interval '30 days' WHEN '90d' THEN interval '90 days' END;
+        ends := today + interval '1 day';
+        last := ends - interval '1 second';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.campaign_period(text, text, text, timestamptz) IS
+    'a range of the campaigns family: 7d, 30d or 90d (today and that many days before, in UTC) or custom (both ends inclusive, a date is its whole day): [starts, ends), and the end as answers say it; '
+    'LA400: INVALID_TIME_RANGE "Start date must be before end date", VALIDATION_ERROR';
+
+CREATE FUNCTION leadanalytics.time_range_json(starts timestamptz, last timestamptz, period text DEFAULT NULL)
+RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN period IS NULL THEN json_build_object('start', leadanalytics.utc_seconds(starts), 'end', leadanalytics.utc_seconds(last))
+                ELSE json_build_object('start', leadanalytics.utc_seconds(starts), 'end', leadanalytics.utc_seconds(last), 'period', period) END
+$$;
+COMMENT ON FUNCTION leadanalytics.time_range_json(timestamptz, timestamptz, text) IS 'a range as answers of the campaigns family say it';
+
+CREATE FUNCTION leadanalytics.campaign_number(workspace int, campaign text)
+RETURNS int LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    number int;
+BEGIN
+    SELECT c.id INTO number FROM leadanalytics.campaign c WHERE c.workspace = campaign_number.workspace AND c.key = campaign_number.campaign;
+    IF NOT FOUND THEN
+        PERFORM leadanalytics.fail(404, format('Campaign with ID %s not found in workspace %s', campaign,
+            (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = campaign_number.workspace)), 'CAMPAIGN_NOT_FOUND');
+    END IF;
+    RETURN number;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.campaign_number(int, text) IS 'the number of a campaign; LA404 CAMPAIGN_NOT_FOUND';
+
+-- Three bases (D-40). What people did with a mail is a part of those delivered; how it travelled, of those sent; where
+-- it ended (deliverability) and when to send (heatmap), of those sent too. Opens of earlier sends may lie in a short
+-- range: no rate is more than all (D-42).
+CREATE FUNCTION leadanalytics.rate_basis(metric text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT b.basis
+    FROM (VALUES ('delivery_rate', 'sent'), ('open_rate', 'delivered'), ('click_rate', 'delivered'), ('click_to_open_rate', 'opened'), ('reply_rate', 'delivered'),
+                 ('bounce_rate', 'sent'), ('spam_rate', 'delivered'), ('unsubscribe_rate', 'delivered')) AS b (metric, basis)
+    WHERE b.metric = rate_basis.metric
+$$;
+COMMENT ON FUNCTION leadanalytics.rate_basis(text) IS 'what a rate of campaigns is a part of: messages sent, delivered or opened; null: there is no such rate';
+GRANT EXECUTE ON FUNCTION leadanalytics.rate_basis(text) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.percent(part numeric, whole numeric)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT least(100, leadanalytics.ratio(part * 100, whole))
+$$;
+COMMENT ON FUNCTION leadanalytics.percent(numeric, numeric) IS 'a rate in per cent, two decimals, at most 100; 0 where the whole is';

@@ -1,0 +1,266 @@
+-- Counts of messages: what each fact counts for, settling (which writes both facts and counts), summing up, reading.
+
+-- The series a fact is counted in. Whole days of a campaign answer nearly everything; hours are for the ragged ends of a
+-- time; deliverability asks by whom it was sent, of days alone; the heatmap asks when it was sent, in any zone.
+--
+--	d	day of the fact		campaign
+--	h	hour of the fact	campaign
+--	m	day of the fact		campaign, domain, mailbox, reason of the bounce
+--	s	quarter of an hour of the sending	campaign
+CREATE FUNCTION leadanalytics.message_buckets(hour timestamptz, slot timestamptz, domain int, mailbox int, reason int)
+RETURNS TABLE (series "char", bucket timestamptz, domain int, mailbox int, reason int) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT b.series::"char", b.bucket, b.domain, b.mailbox, b.reason
+    FROM (VALUES ('d', date_bin('1 day', hour, '2000-01-01 00:00Z'), 0, 0, 0),
+                 ('h', hour, 0, 0, 0),
+                 ('m', date_bin('1 day', hour, '2000-01-01 00:00Z'), coalesce(domain, 0), coalesce(mailbox, 0), coalesce(reason, 0)),
+                 ('s', slot, 0, 0, 0)) AS b (series, bucket, domain, mailbox, reason)
+    WHERE b.bucket IS NOT NULL
+$$;
+COMMENT ON FUNCTION leadanalytics.message_buckets(timestamptz, timestamptz, int, int, int) IS 'where a fact of that hour, of a message sent in that quarter of an hour, is counted (UTC)';
+
+CREATE FUNCTION leadanalytics.message_series_length(series "char")
+RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE series WHEN 'h' THEN '1 hour' WHEN 's' THEN '15 minutes' ELSE '1 day' END::interval
+$$;
+COMMENT ON FUNCTION leadanalytics.message_series_length("char") IS 'how long a bucket of a series is';
+
+CREATE FUNCTION leadanalytics.message_facts(
+    sent_at timestamptz, delivered_at timestamptz, bounced_at timestamptz, is_hard boolean, reason int, opened_at timestamptz, clicked_at timestamptz,
+    replied_at timestamptz, complained_at timestamptz, unsubscribed_at timestamptz)
+RETURNS TABLE (fact "char", at timestamptz, reason int) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT f.fact::"char", f.at, f.reason
+    FROM (VALUES ('s', sent_at, NULL::int), ('d', delivered_at, NULL), (CASE WHEN is_hard THEN 'h' ELSE 'f' END, bounced_at, reason), ('o', opened_at, NULL),
+                 ('c', clicked_at, NULL), ('r', replied_at, NULL), ('p', complained_at, NULL), ('u', unsubscribed_at, NULL)) AS f (fact, at, reason)
+    WHERE f.at IS NOT NULL
+$$;
+COMMENT ON FUNCTION leadanalytics.message_facts(timestamptz, timestamptz, timestamptz, boolean, int, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz) IS
+    'the facts of a message, from its row: s sent, d delivered, h bounced hard, f bounced soft, o opened, c clicked, r replied, p complained, u unsubscribed';
+
+CREATE FUNCTION leadanalytics.message_count(fact "char", n bigint)
+RETURNS TABLE (sent bigint, delivered bigint, hard bigint, soft bigint, opened bigint, clicked bigint, replied bigint, complained bigint, unsubscribed bigint)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE fact WHEN 's' THEN n ELSE 0 END, CASE fact WHEN 'd' THEN n ELSE 0 END, CASE fact WHEN 'h' THEN n ELSE 0 END, CASE fact WHEN 'f' THEN n ELSE 0 END,
+           CASE fact WHEN 'o' THEN n ELSE 0 END, CASE fact WHEN 'c' THEN n ELSE 0 END, CASE fact WHEN 'r' THEN n ELSE 0 END, CASE fact WHEN 'p' THEN n ELSE 0 END,
+           CASE fact WHEN 'u' THEN n ELSE 0 END
+$$;
+COMMENT ON FUNCTION leadanalytics.message_count("char", bigint) IS 'n messages with a fact, as a row of counts';
+
+-- In one statement: what a message was before is what the statement saw, what it is now what it wrote. Facts that stayed
+-- as they were cancel out before they are counted in each series.
+CREATE FUNCTION leadanalytics.settle_messages(workspace int, messages bigint[], since timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    first timestamptz;
+BEGIN
+    WITH locked AS (
+        SELECT m.first_at
+        FROM unnest(settle_messages.messages) AS u (id)
+        CROSS JOIN LATERAL (SELECT m.first_at FROM leadanalytics.message m WHERE m.workspace = settle_messages.workspace AND m.id = u.id OFFSET 0 FOR NO KEY UPDATE) AS m
+    )
+    SELECT least(settle_messages.since, min(l.first_at)) INTO first FROM locked l;
+
+    WITH settled AS (
+        UPDATE leadanalytics.message m
+        SET first_at = n.first_at, campaign = n.campaign, domain = n.domain, mailbox = n.mailbox, sending_ip = n.sending_ip, lead = n.lead, recipient = n.recipient,
+            workflow = n.workflow, sent_at = n.sent_at, delivered_at = n.delivered_at, bounced_at = n.bounced_at, is_hard = n.is_hard, reason = n.reason,
+            opened_at = n.opened_at, clicked_at = n.clicked_at, replied_at = n.replied_at, complained_at = n.complained_at, unsubscribed_at = n.unsubscribed_at
+        FROM (
+            SELECT s.*, o.place, o.old
+            FROM leadanalytics.message_states(settle_messages.messages, first) s
+            CROSS JOIN LATERAL (SELECT m.ctid AS place, m AS old FROM leadanalytics.message m WHERE m.workspace = settle_messages.workspace AND m.id = s.id OFFSET 0) AS o
+        ) AS n
+        WHERE m.ctid = n.place
+              AND (m.first_at, m.campaign, m.domain, m.mailbox, m.sending_ip, m.lead, m.recipient, m.workflow, m.sent_at, m.delivered_at, m.bounced_at, m.is_hard, m.reason,
+                   m.opened_at, m.clicked_at, m.replied_at, m.complained_at, m.unsubscribed_at)
+                  IS DISTINCT FROM (n.first_at, n.campaign, n.domain, n.mailbox, n.sending_ip, n.lead, n.recipient, n.workflow, n.sent_at, n.delivered_at, n.bounced_at,
+                   n.is_hard, n.reason, n.opened_at, n.clicked_at, n.replied_at, n.complained_at, n.unsubscribed_at)
+        RETURNING m AS new, n.old
+    ), signed AS (
+        SELECT v.sign, (v.message).*
+        FROM settled s CROSS JOIN LATERAL (VALUES (-1, s.old), (1, s.new)) AS v (sign, message)
+    ), changed AS (
+        SELECT f.fact, date_bin('1 hour', f.at, '2000-01-01 00:00Z') AS hour, date_bin('15 minutes', s.sent_at, '2000-01-01 00:00Z') AS slot, s.campaign, s.domain, s.mailbox, f.reason, sum(s.sign) AS n
+        FROM signed s, leadanalytics.message_facts(s.sent_at, s.delivered_at, s.bounced_at, s.is_hard, s.reason, s.opened_at, s.clicked_at, s.replied_at, s.complained_at, s.unsubscribed_at) f
+        GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(s.sign) <> 0
+    )
+    INSERT INTO leadanalytics.message_fresh_tally (workspace, series, bucket, campaign, domain, mailbox, reason,
+                                                   sent, delivered, hard, soft, opened, clicked, replied, complained, unsubscribed)
+    SELECT settle_messages.workspace, b.series, b.bucket, coalesce(c.campaign, 0), b.domain, b.mailbox, b.reason,
+           sum(k.sent), sum(k.delivered), sum(k.hard), sum(k.soft), sum(k.opened), sum(k.clicked), sum(k.replied), sum(k.complained), sum(k.unsubscribed)
+    FROM changed c, leadanalytics.message_buckets(c.hour, c.slot, c.domain, c.mailbox, c.reason) b, leadanalytics.message_count(c.fact, c.n) k
+    GROUP BY b.series, b.bucket, c.campaign, b.domain, b.mailbox, b.reason;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.settle_messages(int, bigint[], timestamptz) IS
+    'write what follows from the events of messages, and what that changes in the counts; since: no event is earlier that their rows do not know of';
+
+-- Whoever adds events, by our functions or past them, settles their messages.
+CREATE FUNCTION leadanalytics.settle_added()
+RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    added record;
+BEGIN
+    FOR added IN SELECT f.workspace, array_agg(DISTINCT f.message) AS messages, min(f.at) AS since FROM fresh f GROUP BY f.workspace ORDER BY 1 LOOP
+        PERFORM leadanalytics.settle_messages(added.workspace, added.messages, added.since);
+    END LOOP;
+    PERFORM leadanalytics.worker_poke();
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.settle_added() IS 'settle the messages whose events a statement added';
+CREATE TRIGGER settle_added AFTER INSERT ON leadanalytics.message_event
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.settle_added();
+
+-- Summing up. One at a time (who comes second leaves it to the first), so rows of message_tally are locked by nobody
+-- else; what is written meanwhile is left for the next time.
+CREATE FUNCTION leadanalytics.sum_messages(now timestamptz)
+RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    at_once CONSTANT int := 50000;
+    summed int;
+BEGIN
+    IF NOT EXISTS (SELECT FROM leadanalytics.message_fresh_tally)
+       OR NOT pg_try_advisory_xact_lock(hashtextextended('leadanalytics.sum_messages', 0)) THEN
+        RETURN 0;
+    END IF;
+    WITH taken AS (
+        DELETE FROM leadanalytics.message_fresh_tally f
+        WHERE f.ctid = ANY (ARRAY(SELECT t.ctid FROM leadanalytics.message_fresh_tally t LIMIT at_once)) RETURNING f.*
+    ), kept AS (
+        INSERT INTO leadanalytics.message_tally AS t
+        SELECT g.workspace, g.series, g.bucket, g.campaign, g.domain, g.mailbox, g.reason, sum(g.sent), sum(g.delivered), sum(g.hard), sum(g.soft),
+               sum(g.opened), sum(g.clicked), sum(g.replied), sum(g.complained), sum(g.unsubscribed)
+        FROM taken g
+        GROUP BY g.workspace, g.series, g.bucket, g.campaign, g.domain, g.mailbox, g.reason
+        ORDER BY g.workspace, g.series, g.bucket, g.campaign
+        ON CONFLICT (workspace, series, bucket, campaign, domain, mailbox, reason) DO UPDATE
+        SET sent = t.sent + excluded.sent, delivered = t.delivered + excluded.delivered, hard = t.hard + excluded.hard, soft = t.soft + excluded.soft,
+            opened = t.opened + excluded.opened, clicked = t.clicked + excluded.clicked, replied = t.replied + excluded.replied,
+            complained = t.complained + excluded.complained, unsubscribed = t.unsubscribed + excluded.unsubscribed
+    )
+    SELECT count(*) INTO summed FROM taken;
+    IF summed = at_once THEN
+        PERFORM leadanalytics.worker_poke();
+    END IF;
+    RETURN summed;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.sum_messages(timestamptz) IS
+    'sum up counts of messages, 50 000 at once, and return how many rows it were: the worker''s unit; answers are the same before and after';
+INSERT INTO leadanalytics.unit (name, function, lane, every, on_poke, builtin, summary) VALUES
+    ('sum_messages', 'leadanalytics.sum_messages', 'fold', '1 minute', true, true, 'sum up the counts of messages');
+
+-- Reading: whole buckets from the counts, ragged ends of days by the hour, what is left from the messages themselves.
+-- Everybody is asked who calls by the function that asks here.
+CREATE FUNCTION leadanalytics.message_tallies_of_rows(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int DEFAULT NULL)
+RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE SET jit = off AS $$
+BEGIN
+    RETURN QUERY
+    WITH touched AS MATERIALIZED (
+        SELECT DISTINCT e.message FROM leadanalytics.message_event e
+        WHERE e.workspace = message_tallies_of_rows.workspace AND e.at >= starts AND e.at < ends
+              AND (message_tallies_of_rows.series <> 's' OR e.kind = 's')
+    )
+    SELECT m.workspace, b.series, b.bucket, coalesce(m.campaign, 0), b.domain, b.mailbox, b.reason,
+           sum(k.sent)::bigint, sum(k.delivered)::bigint, sum(k.hard)::bigint, sum(k.soft)::bigint, sum(k.opened)::bigint, sum(k.clicked)::bigint, sum(k.replied)::bigint,
+           sum(k.complained)::bigint, sum(k.unsubscribed)::bigint
+    FROM touched t
+    CROSS JOIN LATERAL (SELECT m.* FROM leadanalytics.message m
+                        WHERE m.workspace = message_tallies_of_rows.workspace AND m.id = t.message
+                              AND (message_tallies_of_rows.campaign IS NULL OR m.campaign = message_tallies_of_rows.campaign) OFFSET 0) AS m,
+         leadanalytics.message_facts(m.sent_at, m.delivered_at, m.bounced_at, m.is_hard, m.reason, m.opened_at, m.clicked_at, m.replied_at, m.complained_at, m.unsubscribed_at) f,
+         leadanalytics.message_buckets(date_bin('1 hour', f.at, '2000-01-01 00:00Z'), date_bin('15 minutes', m.sent_at, '2000-01-01 00:00Z'), m.domain, m.mailbox, f.reason) b,
+         leadanalytics.message_count(f.fact, 1) k
+    WHERE b.series = message_tallies_of_rows.series
+          AND CASE message_tallies_of_rows.series WHEN 's' THEN m.sent_at >= starts AND m.sent_at < ends ELSE f.at >= starts AND f.at < ends END
+    GROUP BY m.workspace, b.series, b.bucket, m.campaign, b.domain, b.mailbox, b.reason;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.message_tallies_of_rows(int, "char", timestamptz, timestamptz, int) IS
+    'leadanalytics.message_tallies() from the messages that have an event in that time: every fact''s time is an event''s';
+
+CREATE FUNCTION leadanalytics.message_tallies(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int DEFAULT NULL)
+RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    length CONSTANT interval := leadanalytics.message_series_length(series);
+    origin CONSTANT timestamptz := '2000-01-01 00:00Z';
+    since CONSTANT timestamptz := greatest(starts, origin); -- nothing is older
+    until CONSTANT timestamptz := least(ends, '9999-01-01 00:00Z');
+    whole_from timestamptz;
+    whole_to timestamptz;
+    finer CONSTANT "char" := CASE series WHEN 'd' THEN 'h' ELSE series END;
+    edge record;
+BEGIN
+    IF since >= until THEN
+        RETURN;
+    END IF;
+    IF current_setting('leadanalytics.exact')::boolean THEN
+        RETURN QUERY SELECT * FROM leadanalytics.exact_message_tallies(workspace, series, since, until, campaign);
+        RETURN;
+    END IF;
+    whole_to := date_bin(length, until, origin);
+    whole_from := least(date_bin(length, since + length - interval '1 microsecond', origin), greatest(whole_to, since));
+    RETURN QUERY
+        SELECT t.* FROM leadanalytics.message_tally t
+        WHERE t.workspace = message_tallies.workspace AND t.series = message_tallies.series AND t.bucket >= whole_from AND t.bucket < whole_to
+              AND (message_tallies.campaign IS NULL OR t.campaign = message_tallies.campaign);
+    RETURN QUERY
+        SELECT t.workspace, t.series, t.bucket, t.campaign, t.domain, t.mailbox, t.reason,
+               t.sent, t.delivered, t.hard, t.soft, t.opened, t.clicked, t.replied, t.complained, t.unsubscribed
+        FROM leadanalytics.message_fresh_tally t
+        WHERE t.workspace = message_tallies.workspace AND t.series = message_tallies.series AND t.bucket >= whole_from AND t.bucket < whole_to
+              AND (message_tallies.campaign IS NULL OR t.campaign = message_tallies.campaign);
+    FOR edge IN SELECT * FROM (VALUES (since, least(whole_from, until)), (greatest(whole_to, whole_from), until)) AS e (starts, ends) WHERE e.starts < e.ends LOOP
+        IF finer <> series THEN
+            RETURN QUERY SELECT h.workspace, message_tallies.series, date_bin(length, h.bucket, origin), h.campaign, h.domain, h.mailbox, h.reason,
+                                h.sent, h.delivered, h.hard, h.soft, h.opened, h.clicked, h.replied, h.complained, h.unsubscribed
+                         FROM leadanalytics.message_tallies(workspace, finer, edge.starts, edge.ends, campaign) h;
+        ELSE
+            RETURN QUERY SELECT * FROM leadanalytics.message_tallies_of_rows(workspace, series, edge.starts, edge.ends, campaign);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.message_tallies(int, "char", timestamptz, timestamptz, int) IS
+    'counts of messages in [starts, ends), of one campaign or all: rows to be added up, several of one bucket perhaps. Series s is of the time messages were sent, the others of their facts'' own';
+
+-- For rules that changed (which opens are machines'), and events that came past the trigger.
+CREATE FUNCTION leadanalytics.recount_messages(workspace int)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    allowed CONSTANT int := leadanalytics.permitted(recount_messages.workspace);
+    at_once CONSTANT int := 10000;
+    last bigint := 0;
+    ids bigint[];
+    settled bigint := 0;
+BEGIN
+    LOCK TABLE leadanalytics.message_event IN SHARE ROW EXCLUSIVE MODE;
+    LOOP
+        ids := ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = allowed AND m.id > last ORDER BY m.id LIMIT at_once);
+        EXIT WHEN cardinality(ids) = 0;
+        PERFORM leadanalytics.settle_messages(allowed, ids, '-infinity');
+        settled := settled + cardinality(ids);
+        last := ids[cardinality(ids)];
+    END LOOP;
+    PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.sum_messages', 0));
+    DELETE FROM leadanalytics.message_fresh_tally t WHERE t.workspace = allowed;
+    DELETE FROM leadanalytics.message_tally t WHERE t.workspace = allowed;
+    INSERT INTO leadanalytics.message_tally
+    SELECT allowed, b.series, b.bucket, coalesce(c.campaign, 0), b.domain, b.mailbox, b.reason,
+           sum(k.sent), sum(k.delivered), sum(k.hard), sum(k.soft), sum(k.opened), sum(k.clicked), sum(k.replied), sum(k.complained), sum(k.unsubscribed)
+    FROM (
+        SELECT f.fact, date_bin('1 hour', f.at, '2000-01-01 00:00Z') AS hour, date_bin('15 minutes', m.sent_at, '2000-01-01 00:00Z') AS slot, m.campaign, m.domain, m.mailbox,
+               f.reason, count(*) AS n
+        FROM leadanalytics.message m,
+             leadanalytics.message_facts(m.sent_at, m.delivered_at, m.bounced_at, m.is_hard, m.reason, m.opened_at, m.clicked_at, m.replied_at, m.complained_at, m.unsubscribed_at) f
+        WHERE m.workspace = allowed
+        GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ) AS c, leadanalytics.message_buckets(c.hour, c.slot, c.domain, c.mailbox, c.reason) b, leadanalytics.message_count(c.fact, c.n) k
+    GROUP BY b.series, b.bucket, c.campaign, b.domain, b.mailbox, b.reason;
+    RETURN settled;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.recount_messages(int) IS
+    'settle all messages of a workspace and count them anew, while nobody adds events: after leadanalytics.machine_time or machine_links changed, or events came past the trigger; how many messages';
+GRANT EXECUTE ON FUNCTION leadanalytics.recount_messages(int) TO leadanalytics_admin;
