@@ -4,22 +4,21 @@ CREATE FUNCTION leadanalytics.export_range(
     time_range json, now timestamptz, OUT starts timestamptz, OUT ends timestamptz)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    named CONSTANT text := time_range #>> '{}';
+    named CONSTANT text := CASE json_typeof(time_range) WHEN 'string' THEN time_range #>> '{}' WHEN 'object' THEN 'custom' END;
 BEGIN
-    IF coalesce(json_typeof(time_range), 'null') = 'null' OR (json_typeof(time_range) = 'string' AND named IN ('7d', '30d', '90d')) THEN
-        -- D-02: today and so many days before
-        ends := (date_trunc('day', export_range.now AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC';
-        starts := ends - (rtrim(coalesce(named, '30d'), 'd')::int + 1) * interval '24 hours';
-    ELSIF json_typeof(time_range) = 'object' AND json_typeof(time_range -> 'start') = 'string' AND json_typeof(time_range -> 'end') = 'string' THEN
-        SELECT i.at INTO starts FROM leadanalytics.instant(time_range ->> 'start', 'UTC') i;
-        SELECT i.after INTO ends FROM leadanalytics.instant(time_range ->> 'end', 'UTC') i;
-        IF starts >= ends OR (time_range ->> 'start' <> time_range ->> 'end' AND starts >= (SELECT i.at FROM leadanalytics.instant(time_range ->> 'end', 'UTC') i)) THEN
-            PERFORM leadanalytics.fail(400, 'Start date must be before end date', 'INVALID_TIME_RANGE');
-        END IF;
-    END IF;
-    IF starts IS NULL OR ends IS NULL THEN
+    IF coalesce(json_typeof(time_range), 'null') = 'null' THEN
+        SELECT p.starts, p.ends INTO starts, ends FROM leadanalytics.campaign_period('30d', NULL, NULL, export_range.now) p;
+    ELSIF json_typeof(time_range) = 'string' AND named IN ('7d', '30d', '90d')
+          OR named = 'custom' AND json_typeof(time_range -> 'start') = 'string' AND json_typeof(time_range -> 'end') = 'string' THEN
+        SELECT p.starts, p.ends INTO starts, ends
+        FROM leadanalytics.campaign_period(named, CASE named WHEN 'custom' THEN time_range ->> 'start' END, CASE named WHEN 'custom' THEN time_range ->> 'end' END, export_range.now) p;
+    ELSE
         PERFORM leadanalytics.fail(400, 'Invalid time_range', 'VALIDATION_ERROR');
     END IF;
+EXCEPTION WHEN SQLSTATE 'LA400' THEN
+    -- It says startDate and endDate, which are not members of this body.
+    PERFORM leadanalytics.fail(400, CASE SQLERRM WHEN 'Start date must be before end date' THEN SQLERRM ELSE 'Invalid time_range' END,
+                               CASE SQLERRM WHEN 'Start date must be before end date' THEN 'INVALID_TIME_RANGE' ELSE 'VALIDATION_ERROR' END);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.export_range(json, timestamptz) IS

@@ -148,6 +148,51 @@ my ($system, $oid) = split /\|/, sql('SELECT system_identifier, (SELECT oid FROM
 is(hmac_sha256_hex("export $system $oid $id $export $expires", $secret), $signature, 'the signature, made otherwise');
 is(request('GET', "$base/exports/$export/download?expires=$expires&signature=" . hmac_sha256_hex("export $system " . ($oid + 1) . " $id $export $expires", $secret))->{status}, 403, '403: a link of a clone');
 
+# S4-06.
+my $today = sql("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD')");
+sql('SELECT leadanalytics.put_message_events($1, $2)', $id, JSON::PP->new->encode([map { my $n = $_; map { { message_id => "m$n", event => $_, campaign_id => 'cmp_' . ($n % 2 ? 'abc123' : 'def456'), domain_id => 'd', timestamp => "${today}T00:00:00Z" } } 'sent', $n % 4 ? 'replied' : () } 1 .. 40]));
+sub ask { my ($body, $auth, @more) = @_; return request('POST', "$base/export", [$auth // $key{tenant}, 'Content-Type: application/json', @more], ref $body ? JSON::PP->new->encode($body) : $body) }
+my $asked = ask('{"export_type":"campaign_performance","format":"csv","time_range":"30d","campaign_ids":["cmp_abc123"],"include_time_series":true}');
+my $data = is_success($asked, 'campaigns', 200, 'S4-06 the sample of the document');
+like($asked->{body}, qr/^\{"success":true,"data":\{"export_id":"exp_\w+","status":"processing","estimated_completion":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ","download_url":null\}\}$/, 'S4-06 the body');
+is(sql("SELECT '$data->{estimated_completion}'::timestamptz - date_trunc('second', created_at) FROM leadanalytics.export WHERE key = '$data->{export_id}'"), '00:05:00', 'D-48 in five minutes');
+my $file = request('GET', path_of(json(finished($data->{export_id}))->{data}{download_url}))->{body};
+my @lines = split /\r\n/, $file;
+is(scalar @lines, 1 + 1 + 31, 'S4-06 names, the campaign, its 31 days (D-02)');
+is(join(',', map { /^[\d.]+$/ ? $_ + 0 : $_ } split /,/, $lines[1]), 'cmp_abc123,cmp_abc123,,20,20,0,0,0,20,0,0,100,0,0,0,100,0,0,0', 'S4-06 the campaign');
+is($lines[-1], $lines[1] =~ s/,,/,$today,/r, 'S4-06 today');
+my %records = (campaign_performance => 2, workspace_overview => 1, deliverability => 2, engagement_heatmap => 1);
+for my $type (sort keys %records)
+{
+    my $done = json(finished(json(ask({ export_type => $type, format => 'ndjson' }))->{data}{export_id}))->{data};
+    my @all = split /\n/, request('GET', path_of($done->{download_url}))->{body};
+    is(scalar @all, $records{$type}, "S4-06 $type: its records") or diag @all;
+    is(json({ body => $all[0] })->{emails_sent}, $type =~ /^(campaign|deliver)/ ? 20 : 40, "S4-06 $type: what was sent");
+}
+is_said(finished(json(ask({ export_type => 'deliverability', time_range => { start => '2020-01-01', end => '2020-01-31' } }))->{data}{export_id}), 422, 'EXPORT_FAILED', 'Failed to generate export: insufficient data', 'D-48 no message in the time');
+
+my %bad = (
+    'export_type is required' => ['{}', '{"export_type":null}', '{"format":"csv"}'],
+    'Invalid export_type' => ['{"export_type":"everything"}', '{"export_type":"http_export"}', '{"export_type":5}', '{"export_type":""}'],
+    'Invalid format' => map({ [map { qq({"export_type":"deliverability","format":$_}) } @$_] } ['"xls"', '"CSV"', '7', '""']),
+    'Invalid time_range' => map({ [map { qq({"export_type":"deliverability","time_range":$_}) } @$_] } ['"1d"', '"custom"', '30', '[]', '{"start":"2026-01-01"}', '{"start":"soon","end":"2026-01-01"}']),
+    'Invalid campaign_ids' => map({ [map { qq({"export_type":"deliverability","campaign_ids":$_}) } @$_] } ['[]', '"cmp_abc123"', '{}', '[1]', '[null]']),
+    'Invalid include_time_series' => map({ [map { qq({"export_type":"deliverability","include_time_series":$_}) } @$_] } ['"yes"', '5', '[]']),
+);
+for my $message (sort keys %bad) { is_said(ask($_), 400, 'VALIDATION_ERROR', $message, "S4-06 $_") for @{ $bad{$message} } }
+is_said(ask($_), 400, 'VALIDATION_ERROR', undef, "S4-06 $_") for '', 'no JSON', '[]', '"x"';
+is_said(ask('{"export_type":"deliverability","time_range":{"start":"2026-01-02","end":"2026-01-01"}}'), 400, 'INVALID_TIME_RANGE', 'Start date must be before end date', 'S4-06 a range that ends before it begins');
+is_said(ask('{"export_type":"deliverability","campaign_ids":["cmp_abc123","cmp_ghi789"]}'), 404, 'CAMPAIGN_NOT_FOUND', "Campaign with ID cmp_ghi789 not found in workspace $slug", 'S4-06 an unknown campaign');
+is_said(request('POST', "/api/v1/workspaces/$slug-other/analytics/export", [$foreign], '{"export_type":"deliverability","campaign_ids":["cmp_abc123"]}'), 404, 'CAMPAIGN_NOT_FOUND', "Campaign with ID cmp_abc123 not found in workspace $slug-other", 'S4-06 another workspace\'s campaign');
+is_said(ask('{"export_type":"deliverability"}', $foreign), 404, 'WORKSPACE_NOT_FOUND', 'Workspace not found', 'S4-06 another workspace');
+is_said(ask('{"export_type":"deliverability"}', $key{$_}), 403, 'FORBIDDEN', 'Forbidden', "S4-06 with a key of role $_") for qw(sdk live marketing);
+is_said(ask('{"export_type":"deliverability"}', 'X-Nothing: 1'), 401, 'UNAUTHORIZED', undef, 'S4-06 without a key');
+is(request('GET', "$base/export", [$key{tenant}])->{status}, 405, 'S4-06 no GET');
+is(ask('{"export_type":"deliverability"}', $key{admin})->{status}, 200, 'S4-06 an admin key');
+my @same = map { json(ask('{"export_type":"deliverability"}', undef, 'Idempotency-Key: one'))->{data}{export_id} } 1, 2;
+is($same[0], $same[1], 'Idempotency-Key: asked for once');
+isnt(json(ask('{"export_type":"deliverability"}'))->{data}{export_id}, $same[0], 'without it: again');
+
 # Rates: an address has 60 a minute, however many slices a file has; a look has its workspace's.
 sql("SELECT leadanalytics.set_rate_limit('campaign_export_status', NULL); SELECT leadanalytics.set_rate_limit('campaign_export', NULL)");
 sleep 60 - time % 60 + 0.2 if time % 60 > 45;
@@ -158,6 +203,9 @@ is(header(look($export), 'X-RateLimit-Limit'), 60, 'D-75 looks: 60 a minute');
 my $refused;
 for (1 .. 61) { $refused = request('HEAD', $link); last if $refused->{status} == 429 }
 is($refused->{status}, 429, 'D-75 one too many');
+is(header(ask('{}'), 'X-RateLimit-Limit'), 10, 'D-75 asking: 10 a minute');
+for (1 .. 10) { $refused = ask('{}'); last if $refused->{status} == 429 }
+is_said($refused, 429, 'RATE_LIMITED', 'Rate limit exceeded', 'D-75 one too many');
 Door::lift_limits();
 
 # Expired: by the clock at once, removed by the worker, and still known.
