@@ -87,7 +87,7 @@ INSERT INTO plain_deliverability
 SELECT n, campaign, domain, day, s, h, f, p, greatest(0, pg_temp.share(s - h - f - p, s)), pg_temp.share(p, s), pg_temp.share(h + f, s), pg_temp.share(h, s), pg_temp.share(f, s)
 FROM (SELECT x.n, x.campaign, x.domain, x.day, count(*) FILTER (WHERE k.kind = 'sent') s, count(*) FILTER (WHERE k.kind = 'hard') h, count(*) FILTER (WHERE k.kind = 'soft') f,
              count(*) FILTER (WHERE k.kind = 'complained') p
-      FROM (SELECT DISTINCT c.n, c.campaign, c.domain, s.day FROM chosen c JOIN span s USING (n) WHERE c.kind IN ('sent', 'hard', 'soft', 'complained')) AS x
+      FROM (SELECT DISTINCT c.n, c.campaign, c.domain, s.day FROM chosen c JOIN span s USING (n)) AS x
       LEFT JOIN chosen k ON k.n = x.n AND (k.campaign, k.domain) IS NOT DISTINCT FROM (x.campaign, x.domain) AND (x.day IS NULL OR k.day = x.day)
       GROUP BY 1, 2, 3, 4) AS t;
 SELECT count(*) > 100 AS many, count(*) FILTER (WHERE date IS NULL) AS totals FROM made_deliverability;

@@ -16,46 +16,54 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.export_tallies(int, jsonb, "char") IS 'leadanalytics.message_tallies() of an export''s time and campaigns';
 
-CREATE FUNCTION leadanalytics.export_days(options jsonb)
-RETURNS TABLE (day timestamptz) LANGUAGE sql STABLE AS $$
-    SELECT NULL::timestamptz
-    UNION ALL
-    SELECT d FROM generate_series(date_bin('1 day', (options ->> 'starts')::timestamptz, '2000-01-01 00:00Z'),
-                                  (options ->> 'ends')::timestamptz - interval '1 microsecond', interval '24 hours') AS d
-    WHERE (options ->> 'time_series')::boolean
+CREATE FUNCTION leadanalytics.export_counts(workspace int, options jsonb, series "char", together boolean DEFAULT false)
+RETURNS TABLE (campaign int, domain int, day timestamptz, date text, sent bigint, delivered bigint, hard bigint, soft bigint, opened bigint, clicked bigint, replied bigint,
+               complained bigint, unsubscribed bigint)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH counted AS MATERIALIZED (
+        SELECT CASE WHEN together THEN 0 ELSE t.campaign END AS campaign, t.domain, t.bucket, sum(t.sent) AS sent, sum(t.delivered) AS delivered, sum(t.hard) AS hard,
+               sum(t.soft) AS soft, sum(t.opened) AS opened, sum(t.clicked) AS clicked, sum(t.replied) AS replied, sum(t.complained) AS complained, sum(t.unsubscribed) AS unsubscribed
+        FROM leadanalytics.export_tallies(workspace, options, series) t
+        GROUP BY 1, 2, 3
+    ), told AS (
+        SELECT k.campaign, k.domain FROM counted k GROUP BY k.campaign, k.domain
+        HAVING sum(k.sent + k.delivered + k.hard + k.soft + k.opened + k.clicked + k.replied + k.complained + k.unsubscribed) > 0
+    ), days AS (
+        SELECT NULL::timestamptz AS day
+        UNION ALL
+        SELECT generate_series(date_bin('1 day', (options ->> 'starts')::timestamptz, '2000-01-01 00:00Z'), (options ->> 'ends')::timestamptz - interval '1 microsecond',
+                               interval '24 hours')
+        WHERE (options ->> 'time_series')::boolean
+    )
+    SELECT g.campaign, g.domain, d.day, to_char(d.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(sum(k.sent), 0)::bigint, coalesce(sum(k.delivered), 0)::bigint,
+           coalesce(sum(k.hard), 0)::bigint, coalesce(sum(k.soft), 0)::bigint, coalesce(sum(k.opened), 0)::bigint, coalesce(sum(k.clicked), 0)::bigint,
+           coalesce(sum(k.replied), 0)::bigint, coalesce(sum(k.complained), 0)::bigint, coalesce(sum(k.unsubscribed), 0)::bigint
+    FROM told g CROSS JOIN days d
+    LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND (d.day IS NULL OR k.bucket = d.day)
+    GROUP BY g.campaign, g.domain, d.day;
+END
 $$;
-COMMENT ON FUNCTION leadanalytics.export_days(jsonb) IS 'what an export has records of: its whole time (null), and with a time series each day of it (UTC)';
+COMMENT ON FUNCTION leadanalytics.export_counts(int, jsonb, "char", boolean) IS
+    'an export''s counts by campaign and domain (0: none, or not told apart in the series), or of all campaigns together: of the whole time (day null), and with a time series of each day (UTC)';
 
 CREATE FUNCTION leadanalytics.campaign_performance_records(workspace int, options jsonb, now timestamptz)
 RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    WITH counted AS MATERIALIZED (
-        SELECT t.campaign, t.bucket, sum(t.sent) AS sent, sum(t.delivered) AS delivered, sum(t.hard + t.soft) AS bounced, sum(t.opened) AS opened, sum(t.clicked) AS clicked,
-               sum(t.replied) AS replied, sum(t.complained) AS complained, sum(t.unsubscribed) AS unsubscribed
-        FROM leadanalytics.export_tallies(workspace, options, 'd') t
-        WHERE t.campaign <> 0
-        GROUP BY t.campaign, t.bucket
-    ), summed AS (
-        SELECT c.campaign, d.day, sum(k.sent)::bigint AS sent, sum(k.delivered)::bigint AS delivered, sum(k.bounced)::bigint AS bounced, sum(k.opened)::bigint AS opened,
-               sum(k.clicked)::bigint AS clicked, sum(k.replied)::bigint AS replied, sum(k.complained)::bigint AS complained, sum(k.unsubscribed)::bigint AS unsubscribed
-        FROM (SELECT k.campaign FROM counted k GROUP BY k.campaign
-              HAVING sum(k.sent + k.delivered + k.bounced + k.opened + k.clicked + k.replied + k.complained + k.unsubscribed) > 0) AS c
-        CROSS JOIN leadanalytics.export_days(options) d
-        LEFT JOIN counted k ON k.campaign = c.campaign AND (d.day IS NULL OR k.bucket = d.day)
-        GROUP BY c.campaign, d.day
-    )
     SELECT json_build_object(
-        'campaign_id', p.key, 'campaign_name', p.name, 'date', to_char(s.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
-        'emails_sent', coalesce(s.sent, 0), 'emails_delivered', coalesce(s.delivered, 0), 'emails_bounced', coalesce(s.bounced, 0), 'emails_opened', coalesce(s.opened, 0),
-        'emails_clicked', coalesce(s.clicked, 0), 'emails_replied', coalesce(s.replied, 0), 'spam_complaints', coalesce(s.complained, 0), 'unsubscribes', coalesce(s.unsubscribed, 0),
-        'delivery_rate', leadanalytics.percent(s.delivered, s.sent), 'open_rate', leadanalytics.percent(s.opened, s.delivered),
-        'click_rate', leadanalytics.percent(s.clicked, s.delivered), 'click_to_open_rate', leadanalytics.percent(s.clicked, s.opened),
-        'reply_rate', leadanalytics.percent(s.replied, s.delivered), 'bounce_rate', leadanalytics.percent(s.bounced, s.sent),
-        'spam_rate', leadanalytics.percent(s.complained, s.delivered), 'unsubscribe_rate', leadanalytics.percent(s.unsubscribed, s.delivered))
-    FROM summed s
-    JOIN leadanalytics.campaign p ON p.workspace = campaign_performance_records.workspace AND p.id = s.campaign
-    ORDER BY p.key, s.day NULLS FIRST;
+        'campaign_id', p.key, 'campaign_name', p.name, 'date', k.date,
+        'emails_sent', k.sent, 'emails_delivered', k.delivered, 'emails_bounced', k.hard + k.soft, 'emails_opened', k.opened,
+        'emails_clicked', k.clicked, 'emails_replied', k.replied, 'spam_complaints', k.complained, 'unsubscribes', k.unsubscribed,
+        'delivery_rate', leadanalytics.percent(k.delivered, k.sent), 'open_rate', leadanalytics.percent(k.opened, k.delivered),
+        'click_rate', leadanalytics.percent(k.clicked, k.delivered), 'click_to_open_rate', leadanalytics.percent(k.clicked, k.opened),
+        'reply_rate', leadanalytics.percent(k.replied, k.delivered), 'bounce_rate', leadanalytics.percent(k.hard + k.soft, k.sent),
+        'spam_rate', leadanalytics.percent(k.complained, k.delivered), 'unsubscribe_rate', leadanalytics.percent(k.unsubscribed, k.delivered))
+    FROM leadanalytics.export_counts(workspace, options, 'd') k
+    JOIN leadanalytics.campaign p ON p.workspace = campaign_performance_records.workspace AND p.id = k.campaign
+    ORDER BY p.key, k.day NULLS FIRST;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.campaign_performance_records(int, jsonb, timestamptz) IS
@@ -63,36 +71,24 @@ COMMENT ON FUNCTION leadanalytics.campaign_performance_records(int, jsonb, times
 
 CREATE FUNCTION leadanalytics.workspace_overview_records(workspace int, options jsonb, now timestamptz)
 RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    total int;
+    active int;
 BEGIN
+    -- D-47: one whose status was not told is active when it sent something
+    SELECT count(*), count(*) FILTER (WHERE p.status IN ('active', 'sending') OR (p.status IS NULL AND p.id IN (
+        SELECT k.campaign FROM leadanalytics.export_counts(workspace_overview_records.workspace, options || '{"time_series": false}', 'd') k WHERE k.sent > 0)))
+    INTO total, active
+    FROM leadanalytics.campaign p
+    WHERE p.workspace = workspace_overview_records.workspace AND (coalesce(options -> 'campaigns', 'null') = 'null' OR options -> 'campaigns' @> to_jsonb(p.id));
     RETURN QUERY
-    WITH counted AS MATERIALIZED (
-        SELECT t.campaign, t.bucket, sum(t.sent) AS sent, sum(t.delivered) AS delivered, sum(t.opened) AS opened, sum(t.clicked) AS clicked, sum(t.replied) AS replied,
-               sum(t.hard + t.soft + t.complained + t.unsubscribed) AS others
-        FROM leadanalytics.export_tallies(workspace, options, 'd') t
-        GROUP BY t.campaign, t.bucket
-    ), campaigns AS (
-        SELECT count(*) AS total,
-               count(*) FILTER (WHERE p.status IN ('active', 'sending')
-                                      OR (p.status IS NULL AND (SELECT sum(k.sent) FROM counted k WHERE k.campaign = p.id) > 0)) AS active
-        FROM leadanalytics.campaign p
-        WHERE p.workspace = workspace_overview_records.workspace
-              AND (coalesce(options -> 'campaigns', 'null') = 'null' OR options -> 'campaigns' @> to_jsonb(p.id))
-    ), summed AS (
-        SELECT d.day, sum(k.sent)::bigint AS sent, sum(k.delivered)::bigint AS delivered, sum(k.opened)::bigint AS opened, sum(k.clicked)::bigint AS clicked,
-               sum(k.replied)::bigint AS replied
-        FROM leadanalytics.export_days(options) d LEFT JOIN counted k ON d.day IS NULL OR k.bucket = d.day
-        GROUP BY d.day
-    )
     SELECT json_build_object(
-        'date', to_char(s.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
-        'total_campaigns', CASE WHEN s.day IS NULL THEN c.total END, 'active_campaigns', CASE WHEN s.day IS NULL THEN c.active END,
-        'emails_sent', coalesce(s.sent, 0), 'emails_delivered', coalesce(s.delivered, 0), 'emails_opened', coalesce(s.opened, 0),
-        'emails_clicked', coalesce(s.clicked, 0), 'emails_replied', coalesce(s.replied, 0),
-        'delivery_rate', leadanalytics.percent(s.delivered, s.sent), 'open_rate', leadanalytics.percent(s.opened, s.delivered),
-        'click_rate', leadanalytics.percent(s.clicked, s.delivered), 'reply_rate', leadanalytics.percent(s.replied, s.delivered))
-    FROM summed s, campaigns c
-    WHERE (SELECT sum(k.sent + k.delivered + k.opened + k.clicked + k.replied + k.others) FROM counted k) > 0
-    ORDER BY s.day NULLS FIRST;
+        'date', k.date, 'total_campaigns', CASE WHEN k.day IS NULL THEN total END, 'active_campaigns', CASE WHEN k.day IS NULL THEN active END,
+        'emails_sent', k.sent, 'emails_delivered', k.delivered, 'emails_opened', k.opened, 'emails_clicked', k.clicked, 'emails_replied', k.replied,
+        'delivery_rate', leadanalytics.percent(k.delivered, k.sent), 'open_rate', leadanalytics.percent(k.opened, k.delivered),
+        'click_rate', leadanalytics.percent(k.clicked, k.delivered), 'reply_rate', leadanalytics.percent(k.replied, k.delivered))
+    FROM leadanalytics.export_counts(workspace, options, 'd', true) k
+    ORDER BY k.day NULLS FIRST;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.workspace_overview_records(int, jsonb, timestamptz) IS
@@ -102,28 +98,16 @@ CREATE FUNCTION leadanalytics.deliverability_records(workspace int, options json
 RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    WITH counted AS MATERIALIZED (
-        SELECT t.campaign, t.domain, t.bucket, sum(t.sent) AS sent, sum(t.hard) AS hard, sum(t.soft) AS soft, sum(t.complained) AS complained
-        FROM leadanalytics.export_tallies(workspace, options, 'm') t
-        GROUP BY t.campaign, t.domain, t.bucket
-    ), summed AS (
-        SELECT c.campaign, c.domain, d.day, coalesce(sum(k.sent), 0)::bigint AS sent, coalesce(sum(k.hard), 0)::bigint AS hard, coalesce(sum(k.soft), 0)::bigint AS soft,
-               coalesce(sum(k.complained), 0)::bigint AS complained
-        FROM (SELECT k.campaign, k.domain FROM counted k GROUP BY k.campaign, k.domain HAVING sum(k.sent + k.hard + k.soft + k.complained) > 0) AS c
-        CROSS JOIN leadanalytics.export_days(options) d
-        LEFT JOIN counted k ON k.campaign = c.campaign AND k.domain = c.domain AND (d.day IS NULL OR k.bucket = d.day)
-        GROUP BY c.campaign, c.domain, d.day
-    )
     SELECT json_build_object(
-        'campaign_id', p.key, 'campaign_name', p.name, 'domain_id', m.key, 'domain_name', m.name, 'date', to_char(s.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
-        'emails_sent', s.sent, 'hard_bounces', s.hard, 'soft_bounces', s.soft, 'spam_complaints', s.complained,
-        'estimated_inbox_placement_rate', greatest(0, leadanalytics.percent(s.sent - s.hard - s.soft - s.complained, s.sent)),
-        'spam_rate', leadanalytics.percent(s.complained, s.sent), 'bounce_rate', leadanalytics.percent(s.hard + s.soft, s.sent),
-        'hard_bounce_rate', leadanalytics.percent(s.hard, s.sent), 'soft_bounce_rate', leadanalytics.percent(s.soft, s.sent))
-    FROM summed s
-    LEFT JOIN leadanalytics.campaign p ON p.workspace = deliverability_records.workspace AND p.id = s.campaign
-    LEFT JOIN leadanalytics.sending_domain m ON m.workspace = deliverability_records.workspace AND m.id = s.domain
-    ORDER BY p.key, m.key, s.day NULLS FIRST;
+        'campaign_id', p.key, 'campaign_name', p.name, 'domain_id', m.key, 'domain_name', m.name, 'date', k.date,
+        'emails_sent', k.sent, 'hard_bounces', k.hard, 'soft_bounces', k.soft, 'spam_complaints', k.complained,
+        'estimated_inbox_placement_rate', greatest(0, leadanalytics.percent(k.sent - k.hard - k.soft - k.complained, k.sent)),
+        'spam_rate', leadanalytics.percent(k.complained, k.sent), 'bounce_rate', leadanalytics.percent(k.hard + k.soft, k.sent),
+        'hard_bounce_rate', leadanalytics.percent(k.hard, k.sent), 'soft_bounce_rate', leadanalytics.percent(k.soft, k.sent))
+    FROM leadanalytics.export_counts(workspace, options, 'm') k
+    LEFT JOIN leadanalytics.campaign p ON p.workspace = deliverability_records.workspace AND p.id = k.campaign
+    LEFT JOIN leadanalytics.sending_domain m ON m.workspace = deliverability_records.workspace AND m.id = k.domain
+    ORDER BY p.key, m.key, k.day NULLS FIRST;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.deliverability_records(int, jsonb, timestamptz) IS
