@@ -175,7 +175,8 @@ BEGIN
     DELETE FROM leadanalytics.export_chunk c USING over o WHERE c.workspace = o.workspace AND c.export = o.key;
     DELETE FROM leadanalytics.export e
     WHERE e.status IN ('failed', 'expired')
-          AND coalesce(e.expires_at, e.created_at) < remove_exports.now - current_setting('leadanalytics.export_keep')::interval;
+          -- (a session that has not loaded the library has no such setting yet)
+          AND coalesce(e.expires_at, e.created_at) < remove_exports.now - coalesce(current_setting('leadanalytics.export_keep', true), '7 days')::interval;
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
 END

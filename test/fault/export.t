@@ -100,6 +100,7 @@ for my $how (sort keys %end)
         ok(until_(60, sub { state($key) =~ /^processing/ }), 'the export is still to be written');
         is(sql("SELECT count(*) FROM leadanalytics.export_chunk WHERE export = '$key'"), 0, 'nothing of the first attempt is left');
         eval { leave($guard) };
+        sql("UPDATE leadanalytics.export SET tried_at = tried_at - interval '1 minute' WHERE key = '$key' AND status = 'processing'"); # instead of waiting
         is(completed($key, 120), 'completed|2', 'the second attempt completes it');
         is(differences($key, 50_000), 0, 'whole and right');
     };
