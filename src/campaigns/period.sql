@@ -78,21 +78,48 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.campaign_number(int, text) IS 'the number of a campaign; LA404 CAMPAIGN_NOT_FOUND';
 
--- Three bases (D-40). What people did with a mail is a part of those delivered; how it travelled, of those sent; where
--- it ended (deliverability) and when to send (heatmap), of those sent too. Opens of earlier sends may lie in a short
--- range: no rate is more than all (D-42).
-CREATE FUNCTION leadanalytics.rate_basis(metric text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT b.basis
-    FROM (VALUES ('delivery_rate', 'sent'), ('open_rate', 'delivered'), ('click_rate', 'delivered'), ('click_to_open_rate', 'opened'), ('reply_rate', 'delivered'),
-                 ('bounce_rate', 'sent'), ('spam_rate', 'delivered'), ('unsubscribe_rate', 'delivered')) AS b (metric, basis)
-    WHERE b.metric = rate_basis.metric
-$$;
-COMMENT ON FUNCTION leadanalytics.rate_basis(text) IS 'what a rate of campaigns is a part of: messages sent, delivered or opened; null: there is no such rate';
-GRANT EXECUTE ON FUNCTION leadanalytics.rate_basis(text) TO leadanalytics_read;
-
+-- Opens of earlier sends may lie in a short range: no rate is more than all (D-42).
 CREATE FUNCTION leadanalytics.percent(part numeric, whole numeric)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT least(100, leadanalytics.ratio(part * 100, whole))
 $$;
 COMMENT ON FUNCTION leadanalytics.percent(numeric, numeric) IS 'a rate in per cent, two decimals, at most 100; 0 where the whole is';
+
+-- The eight rates and their bases (D-40): how mail travelled is a part of what was sent, what people did with it of what
+-- was delivered, and clicks once more of what was opened. Where mail ended (deliverability) and when to send it
+-- (heatmap) have no others: what they show is of sent, and they say so themselves.
+CREATE FUNCTION leadanalytics.rate_parts(
+    sent numeric, delivered numeric, bounced numeric, opened numeric, clicked numeric, replied numeric, complained numeric, unsubscribed numeric)
+RETURNS TABLE (metric text, part numeric, basis text, whole numeric) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    VALUES ('delivery_rate', delivered, 'sent', sent),
+           ('open_rate', opened, 'delivered', delivered),
+           ('click_rate', clicked, 'delivered', delivered),
+           ('click_to_open_rate', clicked, 'opened', opened),
+           ('reply_rate', replied, 'delivered', delivered),
+           ('bounce_rate', bounced, 'sent', sent),
+           ('spam_rate', complained, 'delivered', delivered),
+           ('unsubscribe_rate', unsubscribed, 'delivered', delivered)
+$$;
+COMMENT ON FUNCTION leadanalytics.rate_parts(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) IS
+    'the eight rates of so many messages, in the documents'' order: what each is a part of, and both numbers';
+GRANT EXECUTE ON FUNCTION leadanalytics.rate_parts(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.rate_basis(metric text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT p.basis FROM leadanalytics.rate_parts(0, 0, 0, 0, 0, 0, 0, 0) p WHERE p.metric = rate_basis.metric
+$$;
+COMMENT ON FUNCTION leadanalytics.rate_basis(text) IS 'what a rate of campaigns is a part of: messages sent, delivered or opened; null: there is no such rate';
+GRANT EXECUTE ON FUNCTION leadanalytics.rate_basis(text) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.campaign_rates(
+    sent numeric, delivered numeric, bounced numeric, opened numeric, clicked numeric, replied numeric, complained numeric, unsubscribed numeric)
+RETURNS TABLE (delivery_rate numeric, open_rate numeric, click_rate numeric, click_to_open_rate numeric, reply_rate numeric, bounce_rate numeric,
+               spam_rate numeric, unsubscribe_rate numeric)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1 AS $$
+    SELECT r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8]
+    FROM (SELECT ARRAY(SELECT leadanalytics.percent(p.part, p.whole)
+                       FROM leadanalytics.rate_parts(sent, delivered, bounced, opened, clicked, replied, complained, unsubscribed) p) AS r) AS rates
+$$;
+COMMENT ON FUNCTION leadanalytics.campaign_rates(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) IS
+    'the eight rates of so many messages, in per cent, two decimals, 0 to 100';
+GRANT EXECUTE ON FUNCTION leadanalytics.campaign_rates(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) TO leadanalytics_read;
