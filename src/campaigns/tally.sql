@@ -151,6 +151,12 @@ COMMENT ON FUNCTION leadanalytics.sum_messages(timestamptz) IS
 INSERT INTO leadanalytics.unit (name, function, lane, every, on_poke, builtin, summary) VALUES
     ('sum_messages', 'leadanalytics.sum_messages', 'fold', '1 minute', true, true, 'sum up the counts of messages');
 
+CREATE FUNCTION leadanalytics.messages_summed_to(workspace int)
+RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT min(f.since) FROM leadanalytics.message_fresh_tally f WHERE f.workspace = messages_summed_to.workspace), statement_timestamp())
+$$;
+COMMENT ON FUNCTION leadanalytics.messages_summed_to(int) IS 'until when all counts of messages are summed up; answers are current regardless';
+
 -- Reading: whole buckets from the counts, ragged ends of days by the hour, what is left from the messages themselves.
 -- Everybody is asked who calls by the function that asks here.
 CREATE FUNCTION leadanalytics.message_tallies_of_rows(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int DEFAULT NULL)

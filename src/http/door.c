@@ -36,6 +36,7 @@
 #include "http/bind.h"
 #include "http/body.h"
 #include "http/cors.h"
+#include "http/family.h"
 #include "http/http.h"
 #include "http/idempotency.h"
 #include "http/meter.h"
@@ -452,14 +453,13 @@ error_answer(const Visit *visit, const ErrorData *error)
 
 /* Until when all is folded, beside an answer that stands on it (D-46). */
 static void
-mark_fold(LaAnswer *answer, int workspace)
+mark_fold(LaAnswer *answer, const LaFamily *family, int workspace)
 {
-	static LaQuery folded_to = {"SELECT to_char(leadanalytics.folded_to($1) AT TIME ZONE 'UTC', "
-	                            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
-	                            1,
-	                            {INT4OID}};
+	static LaQuery as_of = {
+	    "SELECT leadanalytics.utc_milliseconds(leadanalytics.as_of($1, $2))", 2, {INT4OID, TEXTOID}};
 
-	la_query_run(&folded_to, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 1);
+	la_query_run(&as_of, (Datum[]){Int32GetDatum(workspace), CStringGetTextDatum(la_family_name(family))},
+	             NULL, true, 1);
 	la_answer_header(answer, "X-Data-As-Of", la_query_text(0, 1));
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -484,7 +484,7 @@ try_pass(Visit *visit, bool *again)
 		answer = pass(visit);
 		if (visit->route != NULL && visit->route->from_fold && visit->has_key &&
 		    answer->status == visit->route->success)
-			mark_fold(answer, visit->key.workspace);
+			mark_fold(answer, visit->family, visit->key.workspace);
 		SPI_finish();
 		if (visit->undo)
 			RollbackAndReleaseCurrentSubTransaction();
