@@ -7,7 +7,9 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     today CONSTANT timestamptz := date_bin('1 day', now, '2000-01-01 00:00Z');
 BEGIN
-    IF time_range = 'custom' THEN
+    IF coalesce(time_range, '30d') NOT IN ('7d', '30d', '90d', 'custom') THEN
+        PERFORM leadanalytics.fail(400, 'Invalid timeRange', 'VALIDATION_ERROR');
+    ELSIF time_range = 'custom' THEN
         IF coalesce(btrim(start_date), '') = '' OR coalesce(btrim(end_date), '') = '' THEN
             PERFORM leadanalytics.fail(400, 'startDate and endDate are required for a custom range', 'VALIDATION_ERROR');
         END IF;
@@ -20,8 +22,9 @@ BEGIN
             PERFORM leadanalytics.fail(400, 'Start date must be before end date', 'INVALID_TIME_RANGE');
         END IF;
     ELSE
-        starts := today - CASE time_range WHEN '7d' THEN interval '7 days' WHEN '30d' THEN interval '30 days' WHEN '90d' THEN interval '90 days' END;
-        ends := today + interval '1 day';
+        -- Days of UTC have 24 hours; those that PostgreSQL adds are the session's zone's.
+        starts := today - interval '24 hours' * CASE time_range WHEN '7d' THEN 7 WHEN '90d' THEN 90 ELSE 30 END;
+        ends := today + interval '24 hours';
         last := ends - interval '1 second';
     END IF;
 END

@@ -20,7 +20,7 @@ COMMENT ON FUNCTION leadanalytics.message_buckets(timestamptz, timestamptz, int,
 
 CREATE FUNCTION leadanalytics.message_series_length(series "char")
 RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE series WHEN 'h' THEN '1 hour' WHEN 's' THEN '15 minutes' ELSE '1 day' END::interval
+    SELECT CASE series WHEN 'h' THEN '1 hour' WHEN 's' THEN '15 minutes' ELSE '24 hours' END::interval -- a day of the session's zone may have 23
 $$;
 COMMENT ON FUNCTION leadanalytics.message_series_length("char") IS 'how long a bucket of a series is';
 
