@@ -39,6 +39,7 @@ bool la_exact = false;
 static bool bot_lead_detection = true;
 static bool engine_enabled = true;
 static int lead_reengage_s = 24 * 3600;
+static int heatmap_sends = 100;
 static int fold_events = 1000;
 static int fold_after_s = 60;
 static int event_retention_s = 0;
@@ -155,6 +156,8 @@ static const IntSetting ints[] = {
      &la_machine_s, 5, 0, 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.machine_links", "How many links of a message only a machine follows at once.",
      &la_machine_links, 3, 2, 1000, PGC_SUSET, 0},
+    {"leadanalytics.heatmap_sends", "How many messages tell that a time to send them is the best.",
+     &heatmap_sends, 100, 1, INT_MAX, PGC_USERSET, 0},
     {"leadanalytics.live_after",
      "How long rows may take to tell what happens now before a workspace is counted in memory; -1: never.",
      &la_live_after_ms, 50, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS},
