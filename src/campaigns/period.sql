@@ -33,6 +33,32 @@ COMMENT ON FUNCTION leadanalytics.campaign_period(text, text, text, timestamptz)
     'a range of the campaigns family: 7d, 30d or 90d (today and that many days before, in UTC) or custom (both ends inclusive, a date is its whole day): [starts, ends), and the end as answers say it; '
     'LA400: INVALID_TIME_RANGE "Start date must be before end date", VALIDATION_ERROR';
 
+CREATE FUNCTION leadanalytics.campaign_period_json(
+    time_range json, now timestamptz, OUT starts timestamptz, OUT ends timestamptz, OUT last timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    type CONSTANT text := coalesce(json_typeof(time_range), 'null');
+    bound text;
+BEGIN
+    IF type = 'object' THEN
+        FOREACH bound IN ARRAY '{start,end}'::text[] LOOP
+            IF coalesce(json_typeof(time_range -> bound), 'null') = 'null' OR btrim(time_range ->> bound) = '' THEN
+                PERFORM leadanalytics.fail(400, format('time_range.%s is required', bound), 'VALIDATION_ERROR');
+            ELSIF json_typeof(time_range -> bound) <> 'string' OR NOT EXISTS (SELECT FROM leadanalytics.instant(time_range ->> bound, 'UTC') i WHERE i.at IS NOT NULL) THEN
+                PERFORM leadanalytics.fail(400, format('Invalid time_range.%s', bound), 'VALIDATION_ERROR');
+            END IF;
+        END LOOP;
+        SELECT p.* INTO starts, ends, last FROM leadanalytics.campaign_period('custom', time_range ->> 'start', time_range ->> 'end', now) p;
+    ELSIF type = 'null' OR (type = 'string' AND time_range #>> '{}' IN ('7d', '30d', '90d')) THEN
+        SELECT p.* INTO starts, ends, last FROM leadanalytics.campaign_period(coalesce(time_range #>> '{}', '30d'), NULL, NULL, now) p;
+    ELSE
+        PERFORM leadanalytics.fail(400, 'time_range must be one of 7d, 30d, 90d or an object with start and end', 'VALIDATION_ERROR');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.campaign_period_json(json, timestamptz) IS
+    'leadanalytics.campaign_period() of a body''s time_range: 7d, 30d (none is that) or 90d, or {"start", "end"}; LA400: INVALID_TIME_RANGE, VALIDATION_ERROR';
+
 CREATE FUNCTION leadanalytics.time_range_json(starts timestamptz, last timestamptz, period text DEFAULT NULL)
 RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN period IS NULL THEN json_build_object('start', leadanalytics.utc_seconds(starts), 'end', leadanalytics.utc_seconds(last))
