@@ -358,7 +358,8 @@ LA_FUNCTION(la_campaigns_append_message_events)
 	{
 		const ToldEvent *event = &batch.events[i];
 		const Term *box = find(&mailboxes, event, MAILBOX);
-		const Term *machine = find(&agents, event, AGENT);
+		const char kind = DatumGetChar(event->values[KIND]);
+		const Term *machine = kind == 'o' || kind == 'c' ? find(&agents, event, AGENT) : NULL;
 		Datum values[TOLD_COLUMNS];
 		bool nulls[TOLD_COLUMNS];
 

@@ -261,7 +261,7 @@ read_item(const LaJson *object, TimestampTz now, SaidEvent *item)
 
 LA_FUNCTION(la_campaigns_message_items)
 {
-	text *body = PG_GETARG_TEXT_PP(0);
+	text *body = PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_TEXT_PP(0);
 	const TimestampTz now = PG_GETARG_TIMESTAMPTZ(1);
 	const char *reason;
 	const LaJson *tree = la_json_parse(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &reason);

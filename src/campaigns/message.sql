@@ -53,7 +53,7 @@ COMMENT ON FUNCTION leadanalytics.bounce_reason(text) IS 'why a message with tha
 GRANT EXECUTE ON FUNCTION leadanalytics.bounce_reason(text) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.message_items(body json, now timestamptz)
-RETURNS SETOF leadanalytics.message_item LANGUAGE c STABLE STRICT ROWS 1000 AS 'MODULE_PATHNAME', 'la_campaigns_message_items';
+RETURNS SETOF leadanalytics.message_item LANGUAGE c STABLE ROWS 1000 AS 'MODULE_PATHNAME', 'la_campaigns_message_items';
 COMMENT ON FUNCTION leadanalytics.message_items(json, timestamptz) IS 'the events of a body, each with what is wrong with it';
 
 CREATE FUNCTION leadanalytics.append_message_events(workspace int, items leadanalytics.message_item[], received_at timestamptz DEFAULT now())
