@@ -146,3 +146,9 @@ SELECT asked, differ FROM pg_temp.count_differences(:w, 2);
 SELECT leadanalytics.put_message_events(:other, '{"message_id": "m1", "event": "sent", "timestamp": "2026-03-01T10:00:00Z"}') ->> 'accepted' AS accepted;
 SELECT count(*), count(opened_at) FROM leadanalytics.message WHERE key = 'm1';
 SELECT count(*) FROM leadanalytics.message_tallies(:other, 'd', '-infinity', 'infinity');
+
+-- Without a worker: what nobody summed up does not grow beyond bounds.
+INSERT INTO leadanalytics.message_fresh_tally SELECT :other, 'd', timestamptz '2026-03-01 00:00Z' + n * interval '1 day', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM generate_series(1, 25000) AS n;
+SELECT leadanalytics.put_message_events(:other, json_agg(json_build_object('message_id', 'n' || n, 'event', 'sent', 'timestamp', '2026-03-02T00:00:00Z'))) ->> 'accepted' AS put FROM generate_series(1, 2000) AS n GROUP BY n % 2;
+SELECT count(*) < 10000 AS bounded FROM leadanalytics.message_fresh_tally;
+SELECT sum(sent) FROM leadanalytics.message_tallies(:other, 'd', '-infinity', 'infinity');

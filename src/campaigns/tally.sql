@@ -50,14 +50,25 @@ RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_campaigns_settle_messag
 COMMENT ON FUNCTION leadanalytics.settle_messages(int, bigint[], timestamptz) IS
     'write what follows from the events of messages, and what that changes in the counts; since: no event is earlier that their rows do not know of';
 
--- Whoever adds events, by our functions or past them, settles their messages.
+-- Whoever adds events, by our functions or past them, settles their messages. Without a worker nobody sums up, and
+-- readers would have ever more rows to add: every 2 000 events or so whoever adds looks how many there are, and sums up.
 CREATE FUNCTION leadanalytics.settle_added()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    every CONSTANT int := 2000;
+    most CONSTANT int := 20000;
     added record;
 BEGIN
-    FOR added IN SELECT f.workspace, array_agg(DISTINCT f.message) AS messages, min(f.at) AS since FROM fresh f GROUP BY f.workspace ORDER BY 1 LOOP
+    FOR added IN SELECT f.workspace, array_agg(DISTINCT f.message) AS messages, min(f.at) AS since, max(f.id) / every > (min(f.id) - 1) / every AS looks
+                 FROM fresh f GROUP BY f.workspace ORDER BY 1 LOOP
         PERFORM leadanalytics.settle_messages(added.workspace, added.messages, added.since);
+        IF added.looks AND (SELECT count(*) FROM (SELECT FROM leadanalytics.message_fresh_tally LIMIT most) AS f) = most THEN
+            BEGIN
+                PERFORM leadanalytics.sum_messages(now());
+            EXCEPTION WHEN transaction_rollback OR lock_not_available THEN
+                NULL; -- somebody else did
+            END;
+        END IF;
     END LOOP;
     PERFORM leadanalytics.worker_poke();
     RETURN NULL;
