@@ -56,6 +56,11 @@ SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}'), leada
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
 SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "1", "level": "campaign", "campaign_id": "c", "campaign_name": "Spring", "spend": 1}]');
+INSERT INTO leadanalytics.export_type (name, function, summary) VALUES ('mine', 'public.mine', 'mine');
+INSERT INTO leadanalytics.export (workspace, key, type, format, options, status, attempts, tried_at, created_at, completed_at, expires_at, size, records, error, secret) VALUES
+    (:acme, 'exp_done', 'mine', 'csv', '{"a": [1.50]}', 'completed', 1, '2026-02-01Z', '2026-02-01Z', '2026-02-01 00:01Z', '2099-01-01Z', 4, 1, NULL, 's'),
+    (:acme, 'exp_failed', 'mine', 'json', '{}', 'failed', 3, '2026-02-01Z', '2099-02-01Z', NULL, NULL, NULL, NULL, 'insufficient data', 't');
+INSERT INTO leadanalytics.export_chunk VALUES (:acme, 'exp_done', 0, 'a\015\0121');
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.
