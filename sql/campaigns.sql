@@ -3,7 +3,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SELECT leadanalytics.create_workspace('mail', 'Mail') AS w \gset
-SELECT leadanalytics.create_workspace('other', 'Other') AS other \gset
+SELECT leadanalytics.create_workspace('other-mail', 'Other') AS other \gset
 
 -- What is wrong with an event is told by its index; the others are taken.
 SELECT leadanalytics.put_message_events(:w, '[

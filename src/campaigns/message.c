@@ -258,7 +258,7 @@ take_event(TupleTableSlot *row, void *arg)
 	event = &message->events[message->n++];
 	event->at = DatumGetTimestampTz(values[1]);
 	event->kind = DatumGetChar(values[2]);
-	event->is_machine = DatumGetBool(values[3]);
+	event->is_machine = (event->kind == 'o' || event->kind == 'c') && DatumGetBool(values[3]);
 	event->url = row->tts_isnull[5] ? 0 : DatumGetInt32(values[5]);
 	if (event->kind == 'b')
 		take_bounce(message, !row->tts_isnull[4] && DatumGetBool(values[4]),

@@ -187,7 +187,7 @@ BEGIN
     LEFT JOIN LATERAL (SELECT t.id FROM leadanalytics.message_text t WHERE t.workspace = allowed AND t.digest = leadanalytics.text_digest(i.url) OFFSET 0) AS u ON true
     LEFT JOIN LATERAL (SELECT t.id FROM leadanalytics.message_text t WHERE t.workspace = allowed AND t.digest = leadanalytics.text_digest(i.agent) OFFSET 0) AS a ON true
     LEFT JOIN LATERAL (SELECT t.id FROM leadanalytics.message_text t WHERE t.workspace = allowed AND t.digest = leadanalytics.text_digest(i.reason) OFFSET 0) AS r ON true
-    LEFT JOIN LATERAL (SELECT leadanalytics.is_machine_agent(i.agent) AS is_machine WHERE i.agent IS NOT NULL) AS g ON true
+    LEFT JOIN LATERAL (SELECT leadanalytics.is_machine_agent(i.agent) AS is_machine WHERE i.agent IS NOT NULL AND i.kind IN ('o', 'c')) AS g ON true
     WHERE i.error IS NULL
           -- A month's leaf knows nothing of the one before: what comes without a time may come again on the other side.
           AND NOT (by_the_edge AND i.at_receipt

@@ -7,7 +7,9 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     today CONSTANT timestamptz := date_bin('1 day', now, '2000-01-01 00:00Z');
 BEGIN
-    IF time_range = 'custom' THEN
+    IF coalesce(time_range, '30d') NOT IN ('7d', '30d', '90d', 'custom') THEN
+        PERFORM leadanalytics.fail(400, 'Invalid timeRange', 'VALIDATION_ERROR');
+    ELSIF time_range = 'custom' THEN
         IF coalesce(btrim(start_date), '') = '' OR coalesce(btrim(end_date), '') = '' THEN
             PERFORM leadanalytics.fail(400, 'startDate and endDate are required for a custom range', 'VALIDATION_ERROR');
         END IF;
@@ -20,8 +22,9 @@ BEGIN
             PERFORM leadanalytics.fail(400, 'Start date must be before end date', 'INVALID_TIME_RANGE');
         END IF;
     ELSE
-        starts := today - CASE time_range WHEN '7d' THEN interval '7 days' WHEN '30d' THEN interval '30 days' WHEN '90d' THEN interval '90 days' END;
-        ends := today + interval '1 day';
+        -- Days of UTC have 24 hours; those that PostgreSQL adds are the session's zone's.
+        starts := today - interval '24 hours' * CASE time_range WHEN '7d' THEN 7 WHEN '90d' THEN 90 ELSE 30 END;
+        ends := today + interval '24 hours';
         last := ends - interval '1 second';
     END IF;
 END
@@ -29,6 +32,32 @@ $$;
 COMMENT ON FUNCTION leadanalytics.campaign_period(text, text, text, timestamptz) IS
     'a range of the campaigns family: 7d, 30d or 90d (today and that many days before, in UTC) or custom (both ends inclusive, a date is its whole day): [starts, ends), and the end as answers say it; '
     'LA400: INVALID_TIME_RANGE "Start date must be before end date", VALIDATION_ERROR';
+
+CREATE FUNCTION leadanalytics.campaign_period_json(
+    time_range json, now timestamptz, OUT starts timestamptz, OUT ends timestamptz, OUT last timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    type CONSTANT text := coalesce(json_typeof(time_range), 'null');
+    bound text;
+BEGIN
+    IF type = 'object' THEN
+        FOREACH bound IN ARRAY '{start,end}'::text[] LOOP
+            IF coalesce(json_typeof(time_range -> bound), 'null') = 'null' OR btrim(time_range ->> bound) = '' THEN
+                PERFORM leadanalytics.fail(400, format('time_range.%s is required', bound), 'VALIDATION_ERROR');
+            ELSIF json_typeof(time_range -> bound) <> 'string' OR NOT EXISTS (SELECT FROM leadanalytics.instant(time_range ->> bound, 'UTC') i WHERE i.at IS NOT NULL) THEN
+                PERFORM leadanalytics.fail(400, format('Invalid time_range.%s', bound), 'VALIDATION_ERROR');
+            END IF;
+        END LOOP;
+        SELECT p.* INTO starts, ends, last FROM leadanalytics.campaign_period('custom', time_range ->> 'start', time_range ->> 'end', now) p;
+    ELSIF type = 'null' OR (type = 'string' AND time_range #>> '{}' IN ('7d', '30d', '90d')) THEN
+        SELECT p.* INTO starts, ends, last FROM leadanalytics.campaign_period(coalesce(time_range #>> '{}', '30d'), NULL, NULL, now) p;
+    ELSE
+        PERFORM leadanalytics.fail(400, 'time_range must be one of 7d, 30d, 90d or an object with start and end', 'VALIDATION_ERROR');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.campaign_period_json(json, timestamptz) IS
+    'leadanalytics.campaign_period() of a body''s time_range: 7d, 30d (none is that) or 90d, or {"start", "end"}; LA400: INVALID_TIME_RANGE, VALIDATION_ERROR';
 
 CREATE FUNCTION leadanalytics.time_range_json(starts timestamptz, last timestamptz, period text DEFAULT NULL)
 RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -52,21 +81,48 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.campaign_number(int, text) IS 'the number of a campaign; LA404 CAMPAIGN_NOT_FOUND';
 
--- Three bases (D-40). What people did with a mail is a part of those delivered; how it travelled, of those sent; where
--- it ended (deliverability) and when to send (heatmap), of those sent too. Opens of earlier sends may lie in a short
--- range: no rate is more than all (D-42).
-CREATE FUNCTION leadanalytics.rate_basis(metric text)
-RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT b.basis
-    FROM (VALUES ('delivery_rate', 'sent'), ('open_rate', 'delivered'), ('click_rate', 'delivered'), ('click_to_open_rate', 'opened'), ('reply_rate', 'delivered'),
-                 ('bounce_rate', 'sent'), ('spam_rate', 'delivered'), ('unsubscribe_rate', 'delivered')) AS b (metric, basis)
-    WHERE b.metric = rate_basis.metric
-$$;
-COMMENT ON FUNCTION leadanalytics.rate_basis(text) IS 'what a rate of campaigns is a part of: messages sent, delivered or opened; null: there is no such rate';
-GRANT EXECUTE ON FUNCTION leadanalytics.rate_basis(text) TO leadanalytics_read;
-
+-- Opens of earlier sends may lie in a short range: no rate is more than all (D-42).
 CREATE FUNCTION leadanalytics.percent(part numeric, whole numeric)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT least(100, leadanalytics.ratio(part * 100, whole))
 $$;
 COMMENT ON FUNCTION leadanalytics.percent(numeric, numeric) IS 'a rate in per cent, two decimals, at most 100; 0 where the whole is';
+
+-- The eight rates and their bases (D-40): how mail travelled is a part of what was sent, what people did with it of what
+-- was delivered, and clicks once more of what was opened. Where mail ended (deliverability) and when to send it
+-- (heatmap) have no others: what they show is of sent, and they say so themselves.
+CREATE FUNCTION leadanalytics.rate_parts(
+    sent numeric, delivered numeric, bounced numeric, opened numeric, clicked numeric, replied numeric, complained numeric, unsubscribed numeric)
+RETURNS TABLE (metric text, part numeric, basis text, whole numeric) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    VALUES ('delivery_rate', delivered, 'sent', sent),
+           ('open_rate', opened, 'delivered', delivered),
+           ('click_rate', clicked, 'delivered', delivered),
+           ('click_to_open_rate', clicked, 'opened', opened),
+           ('reply_rate', replied, 'delivered', delivered),
+           ('bounce_rate', bounced, 'sent', sent),
+           ('spam_rate', complained, 'delivered', delivered),
+           ('unsubscribe_rate', unsubscribed, 'delivered', delivered)
+$$;
+COMMENT ON FUNCTION leadanalytics.rate_parts(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) IS
+    'the eight rates of so many messages, in the documents'' order: what each is a part of, and both numbers';
+GRANT EXECUTE ON FUNCTION leadanalytics.rate_parts(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.rate_basis(metric text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT p.basis FROM leadanalytics.rate_parts(0, 0, 0, 0, 0, 0, 0, 0) p WHERE p.metric = rate_basis.metric
+$$;
+COMMENT ON FUNCTION leadanalytics.rate_basis(text) IS 'what a rate of campaigns is a part of: messages sent, delivered or opened; null: there is no such rate';
+GRANT EXECUTE ON FUNCTION leadanalytics.rate_basis(text) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.campaign_rates(
+    sent numeric, delivered numeric, bounced numeric, opened numeric, clicked numeric, replied numeric, complained numeric, unsubscribed numeric)
+RETURNS TABLE (delivery_rate numeric, open_rate numeric, click_rate numeric, click_to_open_rate numeric, reply_rate numeric, bounce_rate numeric,
+               spam_rate numeric, unsubscribe_rate numeric)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1 AS $$
+    SELECT r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8]
+    FROM (SELECT ARRAY(SELECT leadanalytics.percent(p.part, p.whole)
+                       FROM leadanalytics.rate_parts(sent, delivered, bounced, opened, clicked, replied, complained, unsubscribed) p) AS r) AS rates
+$$;
+COMMENT ON FUNCTION leadanalytics.campaign_rates(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) IS
+    'the eight rates of so many messages, in per cent, two decimals, 0 to 100';
+GRANT EXECUTE ON FUNCTION leadanalytics.campaign_rates(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) TO leadanalytics_read;

@@ -20,7 +20,7 @@ COMMENT ON FUNCTION leadanalytics.message_buckets(timestamptz, timestamptz, int,
 
 CREATE FUNCTION leadanalytics.message_series_length(series "char")
 RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE series WHEN 'h' THEN '1 hour' WHEN 's' THEN '15 minutes' ELSE '1 day' END::interval
+    SELECT CASE series WHEN 'h' THEN '1 hour' WHEN 's' THEN '15 minutes' ELSE '24 hours' END::interval -- a day of the session's zone may have 23
 $$;
 COMMENT ON FUNCTION leadanalytics.message_series_length("char") IS 'how long a bucket of a series is';
 
@@ -150,6 +150,12 @@ COMMENT ON FUNCTION leadanalytics.sum_messages(timestamptz) IS
     'sum up counts of messages, 50 000 at once, and return how many rows it were: the worker''s unit; answers are the same before and after';
 INSERT INTO leadanalytics.unit (name, function, lane, every, on_poke, builtin, summary) VALUES
     ('sum_messages', 'leadanalytics.sum_messages', 'fold', '1 minute', true, true, 'sum up the counts of messages');
+
+CREATE FUNCTION leadanalytics.messages_summed_to(workspace int)
+RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT min(f.since) FROM leadanalytics.message_fresh_tally f WHERE f.workspace = messages_summed_to.workspace), statement_timestamp())
+$$;
+COMMENT ON FUNCTION leadanalytics.messages_summed_to(int) IS 'until when all counts of messages are summed up; answers are current regardless';
 
 -- Reading: whole buckets from the counts, ragged ends of days by the hour, what is left from the messages themselves.
 -- Everybody is asked who calls by the function that asks here.

@@ -35,7 +35,7 @@ configure_postgres() {
     put_pg pg_hba.conf < <(printf '%s\n' 'local all all peer map=leadanalytics' \
         'local replication all peer map=leadanalytics') && changed=1
     put_pg leadanalytics.conf < <(render "$source_dir/src/command/postgresql.conf" RUN "$run" LOGS "$logs" \
-        BUFFERS "$(shared_buffers)" FSYNC "$(fsync)" PREPARED "$(prepared)") && changed=1
+        BUFFERS "$(shared_buffers)" FSYNC "$(fsync)" PREPARED "$(prepared)" URL "$(url)") && changed=1
     if ! grep -qx "include 'leadanalytics.conf'" "$pg/postgresql.conf"; then
         echo "include 'leadanalytics.conf'" >>"$pg/postgresql.conf"
         changed=1

@@ -26,6 +26,15 @@ $$;
 COMMENT ON FUNCTION leadanalytics.reply(int, json, text, bytea) IS
     'an answer with its own status (200–399), headers ({"Location": "…"}), content type and bytes; it wears no envelope; with content_type null the body is empty';
 
+-- Signatures.
+CREATE FUNCTION leadanalytics.hmac_sha256(message bytea, key bytea)
+RETURNS bytea LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_core_hmac_sha256';
+COMMENT ON FUNCTION leadanalytics.hmac_sha256(bytea, bytea) IS 'the HMAC-SHA256 of a message with a key';
+
+CREATE FUNCTION leadanalytics.same_secret(a bytea, b bytea)
+RETURNS boolean LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_core_same_secret';
+COMMENT ON FUNCTION leadanalytics.same_secret(bytea, bytea) IS 'whether two secrets are the same, in a time that does not tell where they differ';
+
 -- Routes. A name that cannot be resolved must harm its own route only: to_regproc() would raise for a
 -- schema that the owner may not use, and take every other route with it.
 CREATE FUNCTION leadanalytics.route_function(

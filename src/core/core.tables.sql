@@ -102,6 +102,7 @@ CREATE TABLE leadanalytics.route (
     rate_class text COLLATE "C", -- of leadanalytics.rate_class, which room realtime makes
     feature text COLLATE "C" CHECK (feature ~ '^[a-z][a-z0-9_]{0,62}$'),
     open_members text[] NOT NULL DEFAULT '{}',
+    sliced boolean NOT NULL DEFAULT false CONSTRAINT what_is_sliced_only_reads CHECK (NOT sliced OR (method = 'GET' AND NOT writes)),
     PRIMARY KEY (path, method)
 );
 COMMENT ON TABLE leadanalytics.route IS 'the HTTP interface: method and path → SQL function';
@@ -114,6 +115,7 @@ COMMENT ON COLUMN leadanalytics.route.writes IS 'for a GET that changes somethin
 COMMENT ON COLUMN leadanalytics.route.cors IS 'a browser on another origin may call it';
 COMMENT ON COLUMN leadanalytics.route.from_fold IS 'its answer stands on the fold: the header X-Data-As-Of says until when all is folded. The answer is current regardless';
 COMMENT ON COLUMN leadanalytics.route.idempotent IS 'it heeds the header Idempotency-Key: a request that comes again is answered as the first was, and not done again';
+COMMENT ON COLUMN leadanalytics.route.sliced IS 'its answer is a file, which nginx asks for by slices: the function''s argument slice says which, "bytes=0-1048575", and it replies with 206 and Content-Range';
 COMMENT ON COLUMN leadanalytics.route.timeout_ms IS 'after this the request is given up with 503, ms';
 COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement envelope';
 COMMENT ON COLUMN leadanalytics.route.rate_class IS 'whose limit its requests have (leadanalytics.rate_limits); null: the class of its family, when there is one';
@@ -146,7 +148,7 @@ CREATE TABLE leadanalytics.route_param (
     CONSTRAINT path_has_it CHECK (place <> 'path' OR position('/:' || name || '/' IN path || '/') > 0),
     CONSTRAINT workspace_is_in_the_path CHECK (type <> 'workspace' OR place = 'path'),
     CONSTRAINT context_is_not_a_requests_to_say CHECK (arg NOT IN
-        ('workspace', 'as_role', 'actor_key', 'client_ip', 'user_agent', 'origin', 'referer', 'request_id', 'idempotency_key', 'now'))
+        ('workspace', 'as_role', 'actor_key', 'client_ip', 'user_agent', 'origin', 'referer', 'request_id', 'idempotency_key', 'slice', 'now'))
 );
 COMMENT ON TABLE leadanalytics.route_param IS 'what a request may say to a route''s function: nothing else is bound';
 COMMENT ON COLUMN leadanalytics.route_param.place IS 'path segment, query string, member of a JSON body, or the whole body (document)';

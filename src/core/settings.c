@@ -39,9 +39,12 @@ bool la_exact = false;
 static bool bot_lead_detection = true;
 static bool engine_enabled = true;
 static int lead_reengage_s = 24 * 3600;
+static int heatmap_sends = 100;
 static int fold_events = 1000;
 static int fold_after_s = 60;
 static int event_retention_s = 0;
+static int export_keep_s = 7 * 24 * 3600;
+static char *public_url = NULL;
 
 typedef struct BoolSetting
 {
@@ -64,14 +67,15 @@ typedef struct IntSetting
 	int unit;
 } IntSetting;
 
-typedef struct PathSetting
+typedef struct TextSetting
 {
 	const char *name;
 	const char *what;
 	char **value;
 	const char *standard;
 	GucContext context;
-} PathSetting;
+	GucStringCheckHook check;
+} TextSetting;
 
 /* A relative one would mean something in the data directory, which nobody means. */
 static bool
@@ -80,6 +84,21 @@ check_path(char **value, void **extra, GucSource source)
 	if (*value == NULL || **value == '\0' || is_absolute_path(*value))
 		return true;
 	GUC_check_errdetail("It must be an absolute path, or empty for none.");
+	return false;
+}
+
+/* A path is put behind it. */
+static bool
+check_url(char **value, void **extra, GucSource source)
+{
+	const char *url = *value ? *value : "";
+	size_t length = strlen(url);
+
+	if (length == 0 || ((strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) &&
+	                    url[length - 1] != '/' && strpbrk(url, " \t\r\n?#\"<>\\") == NULL))
+		return true;
+	GUC_check_errdetail("It must be an address such as https://analytics.example.com, without a slash at the "
+	                    "end, or empty for none.");
 	return false;
 }
 
@@ -127,6 +146,8 @@ static const IntSetting ints[] = {
      60, 1, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.event_retention", "How long events are kept as rows, by whole months; 0: for ever.",
      &event_retention_s, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.export_keep", "How long exports are remembered after their file is gone.", &export_keep_s,
+     7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.machine_time",
@@ -135,6 +156,8 @@ static const IntSetting ints[] = {
      &la_machine_s, 5, 0, 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.machine_links", "How many links of a message only a machine follows at once.",
      &la_machine_links, 3, 2, 1000, PGC_SUSET, 0},
+    {"leadanalytics.heatmap_sends", "How many messages tell that a time to send them is the best.",
+     &heatmap_sends, 100, 1, INT_MAX, PGC_USERSET, 0},
     {"leadanalytics.live_after",
      "How long rows may take to tell what happens now before a workspace is counted in memory; -1: never.",
      &la_live_after_ms, 50, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS},
@@ -145,13 +168,17 @@ static const IntSetting ints[] = {
 };
 
 /* No secrets: leadanalytics.status() shows them to whoever may ask it. */
-static const PathSetting paths[] = {
-    {"leadanalytics.geo_city", "MaxMind DB file of cities or countries.", &la_geo_city, "", PGC_SUSET},
-    {"leadanalytics.geo_asn", "MaxMind DB file of networks (ASN or ISP).", &la_geo_asn, "", PGC_SUSET},
+static const TextSetting texts[] = {
+    {"leadanalytics.geo_city", "MaxMind DB file of cities or countries.", &la_geo_city, "", PGC_SUSET,
+     check_path},
+    {"leadanalytics.geo_asn", "MaxMind DB file of networks (ASN or ISP).", &la_geo_asn, "", PGC_SUSET,
+     check_path},
     {"leadanalytics.geo_anonymous", "MaxMind DB file of anonymous addresses.", &la_geo_anonymous, "",
-     PGC_SUSET},
+     PGC_SUSET, check_path},
     {"leadanalytics.agent_regexes", "The regexes.yaml of uap-core that tells browsers and bots apart.",
-     &la_agent_regexes, "/usr/share/uap-core/regexes.yaml", PGC_SUSET},
+     &la_agent_regexes, "/usr/share/uap-core/regexes.yaml", PGC_SUSET, check_path},
+    {"leadanalytics.public_url", "Where clients reach the service: what links that it makes begin with.",
+     &public_url, "", PGC_SIGHUP, check_url},
 };
 
 void
@@ -168,8 +195,8 @@ la_settings_define(void)
 		DefineCustomIntVariable(ints[i].name, ints[i].what, NULL, ints[i].value, ints[i].standard,
 		                        ints[i].min, ints[i].max, ints[i].context, ints[i].unit, NULL, NULL, NULL);
 	}
-	for (int i = 0; i < lengthof(paths); i++)
-		DefineCustomStringVariable(paths[i].name, paths[i].what, NULL, paths[i].value, paths[i].standard,
-		                           paths[i].context, 0, check_path, NULL, NULL);
+	for (int i = 0; i < lengthof(texts); i++)
+		DefineCustomStringVariable(texts[i].name, texts[i].what, NULL, texts[i].value, texts[i].standard,
+		                           texts[i].context, 0, texts[i].check, NULL, NULL);
 	MarkGUCPrefixReserved("leadanalytics");
 }

@@ -11,6 +11,8 @@
  *   PostgREST would repeat a 40001 for ever.
  * - A GET of a route marked "writes" comes to handle_ro first, as every GET, and is sent on by nginx
  *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone.
+ * - A GET of a route marked "sliced" is sent on likewise, and comes back once for each slice of its file, of
+ *   which nginx makes one answer: so no process holds more than a slice. Counted is the first coming.
  * - handle_ro is STABLE and its transaction read-only, so that it also answers on a standby.
  * - A statement timeout of its own for each route, for all tries together: the running one is armed anew.
  * - Which side a request is on is nginx's choice by method; a route is called from any side.
@@ -36,15 +38,18 @@
 #include "http/bind.h"
 #include "http/body.h"
 #include "http/cors.h"
+#include "http/family.h"
 #include "http/http.h"
 #include "http/idempotency.h"
 #include "http/meter.h"
+#include "http/range.h"
 #include "http/request.h"
 #include "http/route.h"
 #include "tenant/tenant.h"
 
 #define TRIES 3
 
+static const char unsatisfiable[] = "Range not satisfiable";
 static const char no_key[] = "API key required. Use Authorization: Bearer <key> or X-API-Key header.";
 
 typedef struct Visit
@@ -186,6 +191,9 @@ bind_context(const Visit *visit, LaBound *bound)
 			case LA_CONTEXT_IDEMPOTENCY_KEY:
 				bind_text(bound, request->idempotency_key);
 				break;
+			case LA_CONTEXT_SLICE:
+				bind_text(bound, request->slice);
+				break;
 			case LA_CONTEXT_NOW:
 				*value = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 				break;
@@ -300,6 +308,29 @@ call_function(const Visit *visit, LaBound *bound)
 	return route->replies ? reply_answer() : json_answer(visit);
 }
 
+/* Have nginx ask again, from another location of its own. */
+static LaAnswer *
+send_on(const char *location)
+{
+	LaAnswer *answer = la_answer_make(200);
+
+	la_answer_header(answer, "X-Accel-Redirect", location);
+	return answer;
+}
+
+/* First nginx is told to ask for slices, then each of them is one. */
+static LaAnswer *
+call_for_slice(const Visit *visit, LaBound *bound)
+{
+	const LaRequest *request = visit->request;
+	LaAnswer *answer;
+
+	if (request->slice == NULL)
+		return la_range_fits(request->range, -1) ? send_on("@sliced") : refuse(visit, 416, unsatisfiable);
+	answer = call_function(visit, bound);
+	return la_range_fits(request->range, la_range_size(answer)) ? answer : refuse(visit, 416, unsatisfiable);
+}
+
 /* The request is one for its route's function: bind its values and run it. */
 static LaAnswer *
 call(Visit *visit)
@@ -314,15 +345,10 @@ call(Visit *visit)
 	if (visit->route->writes && strcmp(visit->route->method, "GET") == 0)
 	{
 		if (!visit->writing)
-		{
-			LaAnswer *answer = la_answer_make(200);
-
-			la_answer_header(answer, "X-Accel-Redirect", "@rw");
-			return answer;
-		}
+			return send_on("@rw");
 		visit->undo = strcmp(visit->request->method, "HEAD") == 0;
 	}
-	return call_function(visit, bound);
+	return visit->route->sliced ? call_for_slice(visit, bound) : call_function(visit, bound);
 }
 
 /* The same, unless it was done before: then its answer. */
@@ -452,14 +478,13 @@ error_answer(const Visit *visit, const ErrorData *error)
 
 /* Until when all is folded, beside an answer that stands on it (D-46). */
 static void
-mark_fold(LaAnswer *answer, int workspace)
+mark_fold(LaAnswer *answer, const LaFamily *family, int workspace)
 {
-	static LaQuery folded_to = {"SELECT to_char(leadanalytics.folded_to($1) AT TIME ZONE 'UTC', "
-	                            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
-	                            1,
-	                            {INT4OID}};
+	static LaQuery as_of = {
+	    "SELECT leadanalytics.utc_milliseconds(leadanalytics.as_of($1, $2))", 2, {INT4OID, TEXTOID}};
 
-	la_query_run(&folded_to, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 1);
+	la_query_run(&as_of, (Datum[]){Int32GetDatum(workspace), CStringGetTextDatum(la_family_name(family))},
+	             NULL, true, 1);
 	la_answer_header(answer, "X-Data-As-Of", la_query_text(0, 1));
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -484,7 +509,7 @@ try_pass(Visit *visit, bool *again)
 		answer = pass(visit);
 		if (visit->route != NULL && visit->route->from_fold && visit->has_key &&
 		    answer->status == visit->route->success)
-			mark_fold(answer, visit->key.workspace);
+			mark_fold(answer, visit->family, visit->key.workspace);
 		SPI_finish();
 		if (visit->undo)
 			RollbackAndReleaseCurrentSubTransaction();

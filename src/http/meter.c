@@ -37,7 +37,12 @@ la_meter_spend(const LaFamily *family, const LaRoute *route, const LaRequest *re
 	const LaRateClass *class = route ? route->rate : la_route_family_rate(family, request->method);
 	bool is_get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 
-	return la_rate_spend(class, key, address_of(request), GetCurrentTimestamp(), writing && is_get);
+	LaRate rate = la_rate_spend(class, key, address_of(request), GetCurrentTimestamp(),
+	                            request->slice != NULL || (writing && is_get));
+
+	if (request->slice != NULL)
+		rate.refused = false; /* a file that was begun is sent to its end */
+	return rate;
 }
 
 /* The body as an object, or NULL. */

@@ -129,7 +129,8 @@ COMMENT ON FUNCTION leadanalytics.openapi_envelope(leadanalytics.route, json) IS
 
 CREATE FUNCTION leadanalytics.openapi_success(route leadanalytics.route)
 RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_build_object('application/json', CASE WHEN (route).example IS NULL THEN '{}'::json ELSE json_build_object(
+    -- a file is of whatever type it says
+    SELECT json_build_object(CASE WHEN (route).sliced THEN '*/*' ELSE 'application/json' END, CASE WHEN (route).example IS NULL THEN '{}'::json ELSE json_build_object(
         'schema', leadanalytics.openapi_shape(ARRAY[e.example],
                                               '', ARRAY(SELECT CASE WHEN (route).family IN ('engagement', 'campaigns') THEN 'data.' ELSE '' END || o FROM unnest((route).open_members) o)),
         'example', e.example) END)
@@ -151,6 +152,8 @@ RETURNS json LANGUAGE sql STABLE AS $$
     ) AS r CROSS JOIN LATERAL (
         SELECT (route).success::text, (route).summary, leadanalytics.openapi_success(route)
         UNION ALL
+        SELECT '206', 'the part of it that the header Range asks for', leadanalytics.openapi_success(route) WHERE (route).sliced
+        UNION ALL
         SELECT e.status, e.description,
                json_build_object('application/json', json_build_object('schema',
                    json_build_object('$ref', '#/components/schemas/error_' || (route).family)))
@@ -161,6 +164,7 @@ RETURNS json LANGUAGE sql STABLE AS $$
                      ('404', 'no such object', true),
                      ('413', 'the body is too large', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('415', 'the body''s Content-Encoding is not gzip, deflate or identity', leadanalytics.openapi_body(route) IS NOT NULL),
+                     ('416', 'it has no such part', (route).sliced),
                      ('422', 'a parameter or the body is not as described', (route).family = 'engagement'),
                      ('429', 'too many requests in this window', limited),
                      ('500', 'a fault of the server, named in its log by X-Request-Id', true),

@@ -32,6 +32,7 @@ static const struct
     [LA_CONTEXT_REFERER] = {"referer", TEXTOID},
     [LA_CONTEXT_REQUEST_ID] = {"request_id", TEXTOID},
     [LA_CONTEXT_IDEMPOTENCY_KEY] = {"idempotency_key", TEXTOID},
+    [LA_CONTEXT_SLICE] = {"slice", TEXTOID},
     [LA_CONTEXT_NOW] = {"now", TIMESTAMPTZOID},
 };
 
@@ -45,7 +46,8 @@ static LaQuery read_routes = {
     "SELECT r.method, r.path, r.family, r.roles, r.success, r.writes, r.cors, r.timeout_ms, r.message, "
     "r.function, "
     "       f.schema, f.name, f.arguments, f.answers, "
-    "       'leadanalytics.route'::regclass::oid, r.rate_class, r.idempotent, f.id, r.from_fold, r.feature "
+    "       'leadanalytics.route'::regclass::oid, r.rate_class, r.idempotent, f.id, r.from_fold, r.feature, "
+    "r.sliced "
     "FROM leadanalytics.route r, leadanalytics.route_function(r.function) f "
     "ORDER BY r.path, r.method"};
 
@@ -246,6 +248,7 @@ load_route(uint64 row, char **schema, char **name, List **arguments)
 	route->idempotent = is_true(row, 17);
 	route->from_fold = is_true(row, 19);
 	route->feature = text_of(row, 20);
+	route->sliced = is_true(row, 21);
 	route->timeout_ms = integer(row, 8);
 	rate_class = text_of(row, 16);
 	route->rate = rate_class ? la_rate_class_named(rates, rate_class)

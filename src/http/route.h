@@ -52,6 +52,7 @@ typedef enum LaContext
 	LA_CONTEXT_REFERER,
 	LA_CONTEXT_REQUEST_ID,
 	LA_CONTEXT_IDEMPOTENCY_KEY,
+	LA_CONTEXT_SLICE,
 	LA_CONTEXT_NOW,
 	LA_CONTEXT_COUNT,
 } LaContext;
@@ -66,6 +67,7 @@ typedef struct LaRoute
 	bool public;
 	int success;
 	bool writes;
+	bool sliced;
 	bool cors;
 	bool idempotent;
 	bool from_fold;

@@ -12,12 +12,12 @@ my $text = key($id, 'marketing');
 my $key = "Authorization: Bearer $text";
 my $number = sql('SELECT id FROM leadanalytics.key WHERE workspace = $1', $id);
 
-my @names = qw(workspace as_role actor_key client_ip user_agent origin referer request_id idempotency_key now);
+my @names = qw(workspace as_role actor_key client_ip user_agent origin referer request_id idempotency_key slice now);
 functions(<<'SQL');
 CREATE FUNCTION who(workspace int, as_role text, actor_key bigint, client_ip inet, user_agent text, origin text, referer text,
-    request_id text, idempotency_key text, now timestamptz, word text DEFAULT 'none') RETURNS json LANGUAGE sql AS $$
+    request_id text, idempotency_key text, slice text, now timestamptz, word text DEFAULT 'none') RETURNS json LANGUAGE sql AS $$
     SELECT json_build_object('workspace', workspace, 'as_role', as_role, 'actor_key', actor_key, 'client_ip', client_ip,
-        'user_agent', user_agent, 'origin', origin, 'referer', referer, 'request_id', request_id, 'idempotency_key', idempotency_key,
+        'user_agent', user_agent, 'origin', origin, 'referer', referer, 'request_id', request_id, 'idempotency_key', idempotency_key, 'slice', slice,
         'now', abs(extract(epoch FROM now - clock_timestamp())) < 60, 'word', word, 'user', current_user, 'session', session_user,
         'may', leadanalytics.may(workspace))
 $$;
@@ -31,9 +31,9 @@ route('GET', '/http-context/told', 'told', @roles);
 route('GET', '/http-context/path/' . join('/', map { ":$_" } @names), 'who', @roles,
     params => [map { [$_, 'path', 'text', arg => 'word'] } 'now']);
 
-my @mine = ($key, 'X-Request-Id: r1', 'User-Agent: agent/1', 'Origin: https://o.example', 'Referer: https://r.example/p', 'Idempotency-Key: i1');
+my @mine = ($key, 'X-Request-Id: r1', 'User-Agent: agent/1', 'Origin: https://o.example', 'Referer: https://r.example/p', 'Idempotency-Key: i1', 'X-LA-Slice: bytes=0-9', 'Range: bytes=0-9');
 my $truth = { workspace => $id, as_role => 'marketing', actor_key => $number, client_ip => '127.0.0.1', user_agent => 'agent/1',
-    origin => 'https://o.example', referer => 'https://r.example/p', request_id => 'r1', idempotency_key => 'i1', now => JSON::PP::true(),
+    origin => 'https://o.example', referer => 'https://r.example/p', request_id => 'r1', idempotency_key => 'i1', slice => undef, now => JSON::PP::true(),
     word => 'none', user => 'postgres', session => 'leadanalytics_authenticator', may => JSON::PP::true() };
 $truth->{user} = 'leadanalytics_owner';
 
@@ -43,7 +43,7 @@ who('the truth', request('GET', '/http-context', \@mine));
 who('the truth of a POST', request('POST', '/http-context', \@mine, '{}'));
 
 my %lie = (workspace => $other, as_role => 'admin', actor_key => 1, client_ip => '192.0.2.1', user_agent => 'liar', origin => 'https://liar.example',
-    referer => 'https://liar.example/', request_id => 'liar', idempotency_key => 'liar', now => '2001-01-01T00:00:00Z');
+    referer => 'https://liar.example/', request_id => 'liar', idempotency_key => 'liar', slice => 'bytes=0-9', now => '2001-01-01T00:00:00Z');
 for my $name (@names)
 {
     who("$name in the query", request('GET', "/http-context?$name=$lie{$name}", \@mine));

@@ -53,6 +53,8 @@ refused('a workspace that is not in the path', '/http-routes-c', ['w', 'query', 
 refused('a path without a slash', 'http-routes-d');
 refused('a path with a query', '/http-routes-e?x');
 refused('an escaped path', '/http-routes-%20');
+ok(!eval { route('POST', '/http-routes-g', 'fine', sliced => 1); 1 }, 'refused: a POST whose answer is sliced');
+ok(!eval { route('GET', '/http-routes-g', 'fine', sliced => 1, writes => 1); 1 }, 'refused: one that writes');
 refused('an unknown type', '/http-routes-f', ['word', 'query', 'money']);
 
 # What a function may return.

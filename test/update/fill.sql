@@ -66,6 +66,11 @@ SELECT leadanalytics.put_message_events(:acme, '[
 -- Counts of both kinds: summed up, and not yet.
 SELECT leadanalytics.sum_messages(now());
 SELECT leadanalytics.put_message_events(:acme, '[{"message_id": "m1", "event": "clicked", "timestamp": "2026-02-01T00:02:00Z", "url": "https://acme.example/"}, {"message_id": "m3", "event": "complained", "event_id": "e1", "timestamp": "2026-02-03T10:00:00Z"}]');
+INSERT INTO leadanalytics.export_type (name, function, summary) VALUES ('mine', 'public.mine', 'mine');
+INSERT INTO leadanalytics.export (workspace, key, type, format, options, status, attempts, tried_at, created_at, completed_at, expires_at, size, records, error, secret) VALUES
+    (:acme, 'exp_done', 'mine', 'csv', '{"a": [1.50]}', 'completed', 1, '2026-02-01Z', '2026-02-01Z', '2026-02-01 00:01Z', '2099-01-01Z', 4, 1, NULL, 's'),
+    (:acme, 'exp_failed', 'mine', 'json', '{}', 'failed', 3, '2026-02-01Z', '2099-02-01Z', NULL, NULL, NULL, NULL, 'insufficient data', 't');
+INSERT INTO leadanalytics.export_chunk VALUES (:acme, 'exp_done', 0, 'a\015\0121');
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.

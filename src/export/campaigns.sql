@@ -1,0 +1,132 @@
+-- S4-06 and S4-07: asking for an export and asking after it.
+
+CREATE FUNCTION leadanalytics.export_range(
+    time_range json, now timestamptz, OUT starts timestamptz, OUT ends timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named CONSTANT text := CASE json_typeof(time_range) WHEN 'string' THEN time_range #>> '{}' WHEN 'object' THEN 'custom' END;
+BEGIN
+    IF coalesce(json_typeof(time_range), 'null') = 'null' THEN
+        SELECT p.starts, p.ends INTO starts, ends FROM leadanalytics.campaign_period('30d', NULL, NULL, export_range.now) p;
+    ELSIF json_typeof(time_range) = 'string' AND named IN ('7d', '30d', '90d')
+          OR named = 'custom' AND json_typeof(time_range -> 'start') = 'string' AND json_typeof(time_range -> 'end') = 'string' THEN
+        SELECT p.starts, p.ends INTO starts, ends
+        FROM leadanalytics.campaign_period(named, CASE named WHEN 'custom' THEN time_range ->> 'start' END, CASE named WHEN 'custom' THEN time_range ->> 'end' END, export_range.now) p;
+    ELSE
+        PERFORM leadanalytics.fail(400, 'Invalid time_range', 'VALIDATION_ERROR');
+    END IF;
+EXCEPTION WHEN SQLSTATE 'LA400' THEN
+    -- It says startDate and endDate, which are not members of this body.
+    PERFORM leadanalytics.fail(400, CASE SQLERRM WHEN 'Start date must be before end date' THEN SQLERRM ELSE 'Invalid time_range' END,
+                               CASE SQLERRM WHEN 'Start date must be before end date' THEN 'INVALID_TIME_RANGE' ELSE 'VALIDATION_ERROR' END);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.export_range(json, timestamptz) IS
+    'what the time_range of S4-06 means, its end excluded: "7d", "30d" (null, too), "90d", or {"start": …, "end": …} in ISO 8601, UTC, both inclusive';
+
+CREATE FUNCTION leadanalytics.ask_export(
+    workspace int, export_type text, format text DEFAULT 'csv', time_range json DEFAULT NULL, campaign_ids json DEFAULT NULL,
+    include_time_series boolean DEFAULT false, now timestamptz DEFAULT now())
+RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    allowed CONSTANT int := leadanalytics.permitted(workspace);
+    range record;
+    campaigns int[];
+    unknown text;
+BEGIN
+    IF coalesce(NOT EXISTS (SELECT FROM leadanalytics.export_type t WHERE t.name = export_type), true) THEN
+        PERFORM leadanalytics.fail(400, 'Invalid export_type', 'VALIDATION_ERROR');
+    ELSIF coalesce(format NOT IN ('csv', 'json', 'ndjson'), true) THEN
+        PERFORM leadanalytics.fail(400, 'Invalid format', 'VALIDATION_ERROR');
+    END IF;
+    SELECT * INTO range FROM leadanalytics.export_range(time_range, ask_export.now);
+    IF coalesce(json_typeof(campaign_ids), 'null') <> 'null' THEN
+        IF json_typeof(campaign_ids) <> 'array' OR json_array_length(campaign_ids) = 0
+           OR EXISTS (SELECT FROM json_array_elements(campaign_ids) i WHERE json_typeof(i) <> 'string') THEN
+            PERFORM leadanalytics.fail(400, 'Invalid campaign_ids', 'VALIDATION_ERROR');
+        END IF;
+        SELECT array_agg(DISTINCT c.id), (array_agg(i.key ORDER BY i.n) FILTER (WHERE c.id IS NULL))[1] INTO campaigns, unknown
+        FROM json_array_elements_text(campaign_ids) WITH ORDINALITY AS i (key, n)
+        LEFT JOIN leadanalytics.campaign c ON c.workspace = allowed AND c.key = i.key;
+        IF unknown IS NOT NULL THEN
+            PERFORM leadanalytics.fail(404, format('Campaign with ID %s not found in workspace %s', unknown,
+                (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = allowed)), 'CAMPAIGN_NOT_FOUND');
+        END IF;
+    END IF;
+    RETURN json_build_object(
+        'export_id', leadanalytics.queue_export(allowed, export_type, ask_export.format,
+            jsonb_build_object('starts', range.starts, 'ends', range.ends, 'campaigns', campaigns, 'time_series', coalesce(include_time_series, false)), ask_export.now),
+        'status', 'processing',
+        'estimated_completion', leadanalytics.utc_seconds(ask_export.now + interval '5 minutes'),
+        'download_url', NULL);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.ask_export(int, text, text, json, json, boolean, timestamptz) IS
+    'S4-06: ask for an export of a time (null: the last 30 days) and of campaigns by their keys (null: all), with a record a day on demand; leadanalytics.get_export() tells what became of it';
+GRANT EXECUTE ON FUNCTION leadanalytics.ask_export(int, text, text, json, json, boolean, timestamptz) TO leadanalytics_write;
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, idempotent, rate_class, summary, example, builtin) VALUES
+    ('POST', '/api/v1/workspaces/:workspaceId/analytics/export', 'leadanalytics.ask_export', 'campaigns', '{tenant}', true, 'campaign_export',
+     'Ask for an export, which the worker writes', '{
+    "export_id": "exp_xyz123",
+    "status": "processing",
+    "estimated_completion": "2025-11-26T10:05:00Z",
+    "download_url": null
+  }', true);
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, choices, position, example, summary)
+SELECT 'POST', '/api/v1/workspaces/:workspaceId/analytics/export', p.*
+FROM (VALUES
+    ('workspaceId', 'path', 'workspace_slug', 'workspace', false, NULL::text[], 0, 'acme', 'the workspace''s slug'),
+    ('export_type', 'body', 'export_type', 'text', true, '{campaign_performance,workspace_overview,deliverability,engagement_heatmap}', 1, 'campaign_performance', 'what of'),
+    ('format', 'body', 'format', 'text', false, '{csv,json,ndjson}', 2, 'csv', 'how'),
+    ('time_range', 'body', 'time_range', 'json', false, NULL, 3, '"30d"', '"7d", "30d", "90d", or {"start": …, "end": …}'),
+    ('campaign_ids', 'body', 'campaign_ids', 'json', false, NULL, 4, '["cmp_abc123"]', 'of which campaigns; absent: of all'),
+    ('include_time_series', 'body', 'include_time_series', 'boolean', false, NULL, 5, 'true', 'with a record a day')) AS p;
+
+CREATE FUNCTION leadanalytics.get_export(workspace int, export_id text, now timestamptz DEFAULT now())
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    allowed CONSTANT int := leadanalytics.permitted(workspace);
+    e leadanalytics.export;
+BEGIN
+    SELECT x.* INTO e FROM leadanalytics.export x WHERE x.workspace = allowed AND x.key = export_id;
+    IF NOT FOUND THEN
+        PERFORM leadanalytics.fail(404, format('Export with ID %s not found in workspace %s', export_id,
+            (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = allowed)), 'EXPORT_NOT_FOUND');
+    ELSIF e.status = 'failed' THEN
+        PERFORM leadanalytics.fail(422, 'Failed to generate export: ' || e.error, 'EXPORT_FAILED');
+    END IF;
+    -- Whether or not the worker has removed the file.
+    IF e.status = 'completed' AND e.expires_at <= get_export.now THEN
+        e.status := 'expired';
+    END IF;
+    RETURN json_build_object(
+        'export_id', e.key,
+        'status', e.status,
+        'format', e.format,
+        'file_size_bytes', e.size,
+        'created_at', leadanalytics.utc_seconds(e.created_at),
+        'completed_at', leadanalytics.utc_seconds(e.completed_at),
+        'download_url', CASE WHEN e.status = 'completed' THEN leadanalytics.export_url(e) END,
+        'expires_at', leadanalytics.utc_seconds(e.expires_at));
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.get_export(int, text, timestamptz) IS
+    'S4-07: how an export is, and the link to its file; LA404 EXPORT_NOT_FOUND; LA422 EXPORT_FAILED with the reason when it failed';
+GRANT EXECUTE ON FUNCTION leadanalytics.get_export(int, text, timestamptz) TO leadanalytics_read;
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, rate_class, summary, example, builtin) VALUES
+    ('GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId', 'leadanalytics.get_export', 'campaigns', '{tenant}', 'campaign_export_status',
+     'How an export is, and the link to its file', '{
+    "export_id": "exp_xyz123",
+    "status": "completed",
+    "format": "csv",
+    "file_size_bytes": 524288,
+    "created_at": "2025-11-26T10:00:00Z",
+    "completed_at": "2025-11-26T10:03:00Z",
+    "download_url": "https://s3.amazonaws.com/exports/exp_xyz123.csv?expires=3600",
+    "expires_at": "2025-11-26T11:03:00Z"
+  }', true);
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, position, example, summary) VALUES
+    ('GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId', 'workspaceId', 'path', 'workspace_slug', 'workspace', 0, 'acme', 'the workspace''s slug'),
+    ('GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId', 'exportId', 'path', 'export_id', 'text', 1, 'exp_xyz123', 'the export');

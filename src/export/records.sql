@@ -1,0 +1,146 @@
+-- The records of S4's exports (D-48). Options, as leadanalytics.ask_export() made them: starts and ends of the time,
+-- campaigns (numbers; null: all), time_series. Each figure is the one that the family's answers have, on the same bases
+-- (D-40). Without a message in the time there is no record, and the export fails (insufficient data).
+
+CREATE FUNCTION leadanalytics.export_tallies(workspace int, options jsonb, series "char")
+RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    campaigns CONSTANT int[] := ARRAY(SELECT jsonb_array_elements_text(nullif(options -> 'campaigns', 'null'))::int);
+    only_one CONSTANT int := CASE cardinality(campaigns) WHEN 1 THEN campaigns[1] END;
+BEGIN
+    RETURN QUERY
+    SELECT t.*
+    FROM leadanalytics.message_tallies(workspace, series, (options ->> 'starts')::timestamptz, (options ->> 'ends')::timestamptz, only_one) t
+    WHERE campaigns = '{}' OR t.campaign = ANY (campaigns);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.export_tallies(int, jsonb, "char") IS 'leadanalytics.message_tallies() of an export''s time and campaigns';
+
+CREATE FUNCTION leadanalytics.export_counts(workspace int, options jsonb, series "char", together boolean DEFAULT false)
+RETURNS TABLE (campaign int, domain int, day timestamptz, date text, sent bigint, delivered bigint, hard bigint, soft bigint, opened bigint, clicked bigint, replied bigint,
+               complained bigint, unsubscribed bigint)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH counted AS MATERIALIZED (
+        SELECT CASE WHEN together THEN 0 ELSE t.campaign END AS campaign, t.domain, t.bucket, sum(t.sent) AS sent, sum(t.delivered) AS delivered, sum(t.hard) AS hard,
+               sum(t.soft) AS soft, sum(t.opened) AS opened, sum(t.clicked) AS clicked, sum(t.replied) AS replied, sum(t.complained) AS complained, sum(t.unsubscribed) AS unsubscribed
+        FROM leadanalytics.export_tallies(workspace, options, series) t
+        GROUP BY 1, 2, 3
+    ), told AS (
+        SELECT k.campaign, k.domain FROM counted k GROUP BY k.campaign, k.domain
+        HAVING sum(k.sent + k.delivered + k.hard + k.soft + k.opened + k.clicked + k.replied + k.complained + k.unsubscribed) > 0
+    ), days AS (
+        SELECT NULL::timestamptz AS day
+        UNION ALL
+        SELECT generate_series(date_bin('1 day', (options ->> 'starts')::timestamptz, '2000-01-01 00:00Z'), (options ->> 'ends')::timestamptz - interval '1 microsecond',
+                               interval '24 hours')
+        WHERE (options ->> 'time_series')::boolean
+    )
+    SELECT g.campaign, g.domain, d.day, to_char(d.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(sum(k.sent), 0)::bigint, coalesce(sum(k.delivered), 0)::bigint,
+           coalesce(sum(k.hard), 0)::bigint, coalesce(sum(k.soft), 0)::bigint, coalesce(sum(k.opened), 0)::bigint, coalesce(sum(k.clicked), 0)::bigint,
+           coalesce(sum(k.replied), 0)::bigint, coalesce(sum(k.complained), 0)::bigint, coalesce(sum(k.unsubscribed), 0)::bigint
+    FROM told g CROSS JOIN days d
+    LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND (d.day IS NULL OR k.bucket = d.day)
+    GROUP BY g.campaign, g.domain, d.day;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.export_counts(int, jsonb, "char", boolean) IS
+    'an export''s counts by campaign and domain (0: none, or not told apart in the series), or of all campaigns together: of the whole time (day null), and with a time series of each day (UTC)';
+
+CREATE FUNCTION leadanalytics.campaign_performance_records(workspace int, options jsonb, now timestamptz)
+RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT json_build_object(
+        'campaign_id', p.key, 'campaign_name', p.name, 'date', k.date,
+        'emails_sent', k.sent, 'emails_delivered', k.delivered, 'emails_bounced', k.hard + k.soft, 'emails_opened', k.opened,
+        'emails_clicked', k.clicked, 'emails_replied', k.replied, 'spam_complaints', k.complained, 'unsubscribes', k.unsubscribed,
+        'delivery_rate', leadanalytics.percent(k.delivered, k.sent), 'open_rate', leadanalytics.percent(k.opened, k.delivered),
+        'click_rate', leadanalytics.percent(k.clicked, k.delivered), 'click_to_open_rate', leadanalytics.percent(k.clicked, k.opened),
+        'reply_rate', leadanalytics.percent(k.replied, k.delivered), 'bounce_rate', leadanalytics.percent(k.hard + k.soft, k.sent),
+        'spam_rate', leadanalytics.percent(k.complained, k.delivered), 'unsubscribe_rate', leadanalytics.percent(k.unsubscribed, k.delivered))
+    FROM leadanalytics.export_counts(workspace, options, 'd') k
+    JOIN leadanalytics.campaign p ON p.workspace = campaign_performance_records.workspace AND p.id = k.campaign
+    ORDER BY p.key, k.day NULLS FIRST;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.campaign_performance_records(int, jsonb, timestamptz) IS
+    'a record a campaign that has a message in the time, without a date, and with a time series one for each day';
+
+CREATE FUNCTION leadanalytics.workspace_overview_records(workspace int, options jsonb, now timestamptz)
+RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    total int;
+    active int;
+BEGIN
+    -- D-47: one whose status was not told is active when it sent something
+    SELECT count(*), count(*) FILTER (WHERE p.status IN ('active', 'sending') OR (p.status IS NULL AND p.id IN (
+        SELECT k.campaign FROM leadanalytics.export_counts(workspace_overview_records.workspace, options || '{"time_series": false}', 'd') k WHERE k.sent > 0)))
+    INTO total, active
+    FROM leadanalytics.campaign p
+    WHERE p.workspace = workspace_overview_records.workspace AND (coalesce(options -> 'campaigns', 'null') = 'null' OR options -> 'campaigns' @> to_jsonb(p.id));
+    RETURN QUERY
+    SELECT json_build_object(
+        'date', k.date, 'total_campaigns', CASE WHEN k.day IS NULL THEN total END, 'active_campaigns', CASE WHEN k.day IS NULL THEN active END,
+        'emails_sent', k.sent, 'emails_delivered', k.delivered, 'emails_opened', k.opened, 'emails_clicked', k.clicked, 'emails_replied', k.replied,
+        'delivery_rate', leadanalytics.percent(k.delivered, k.sent), 'open_rate', leadanalytics.percent(k.opened, k.delivered),
+        'click_rate', leadanalytics.percent(k.clicked, k.delivered), 'reply_rate', leadanalytics.percent(k.replied, k.delivered))
+    FROM leadanalytics.export_counts(workspace, options, 'd', true) k
+    ORDER BY k.day NULLS FIRST;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.workspace_overview_records(int, jsonb, timestamptz) IS
+    'a record of all campaigns together, without a date, and with a time series one for each day';
+
+CREATE FUNCTION leadanalytics.deliverability_records(workspace int, options jsonb, now timestamptz)
+RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT json_build_object(
+        'campaign_id', p.key, 'campaign_name', p.name, 'domain_id', m.key, 'domain_name', m.name, 'date', k.date,
+        'emails_sent', k.sent, 'hard_bounces', k.hard, 'soft_bounces', k.soft, 'spam_complaints', k.complained,
+        'estimated_inbox_placement_rate', greatest(0, leadanalytics.percent(k.sent - k.hard - k.soft - k.complained, k.sent)),
+        'spam_rate', leadanalytics.percent(k.complained, k.sent), 'bounce_rate', leadanalytics.percent(k.hard + k.soft, k.sent),
+        'hard_bounce_rate', leadanalytics.percent(k.hard, k.sent), 'soft_bounce_rate', leadanalytics.percent(k.soft, k.sent))
+    FROM leadanalytics.export_counts(workspace, options, 'm') k
+    LEFT JOIN leadanalytics.campaign p ON p.workspace = deliverability_records.workspace AND p.id = k.campaign
+    LEFT JOIN leadanalytics.sending_domain m ON m.workspace = deliverability_records.workspace AND m.id = k.domain
+    ORDER BY p.key, m.key, k.day NULLS FIRST;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.deliverability_records(int, jsonb, timestamptz) IS
+    'a record a campaign and sending domain (null: none) that have a message in the time, without a date, and with a time series one for each day';
+
+CREATE FUNCTION leadanalytics.engagement_heatmap_records(workspace int, options jsonb, now timestamptz)
+RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    zone CONSTANT text := (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = workspace);
+BEGIN
+    RETURN QUERY
+    WITH cell AS (
+        SELECT extract(isodow FROM t.bucket AT TIME ZONE zone)::int AS dow, p.n, p.period, sum(t.sent)::bigint AS sent, sum(t.opened)::bigint AS opened,
+               sum(t.clicked)::bigint AS clicked, sum(t.replied)::bigint AS replied
+        FROM leadanalytics.export_tallies(workspace, options, 's') t
+        JOIN (VALUES (1, 'nighttime', 0, 6), (2, 'early_morning', 6, 9), (3, 'office_hours', 9, 17), (4, 'evening', 17, 24)) AS p (n, period, starts, ends)
+            ON extract(hour FROM t.bucket AT TIME ZONE zone) >= p.starts AND extract(hour FROM t.bucket AT TIME ZONE zone) < p.ends
+        GROUP BY 1, 2, 3
+        HAVING sum(t.sent) > 0
+    )
+    SELECT json_build_object(
+        'timezone', zone, 'day_of_week', (ARRAY['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])[c.dow], 'time_period', c.period,
+        'emails_sent', c.sent, 'emails_opened', c.opened, 'emails_clicked', c.clicked, 'emails_replied', c.replied,
+        'open_rate', leadanalytics.percent(c.opened, c.sent), 'engagement_score', leadanalytics.ratio(c.opened * 30 + c.clicked * 40 + c.replied * 30, c.sent))
+    FROM cell c
+    ORDER BY c.dow, c.n;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.engagement_heatmap_records(int, jsonb, timestamptz) IS
+    'a record a day of the week and part of the day that messages were sent on, in the workspace''s zone';
+
+INSERT INTO leadanalytics.export_type (name, function, builtin, summary) VALUES
+    ('campaign_performance', 'leadanalytics.campaign_performance_records', true, 'counts and rates of campaigns'),
+    ('workspace_overview', 'leadanalytics.workspace_overview_records', true, 'counts and rates of all campaigns together'),
+    ('deliverability', 'leadanalytics.deliverability_records', true, 'bounces and complaints by campaign and sending domain'),
+    ('engagement_heatmap', 'leadanalytics.engagement_heatmap_records', true, 'when messages were sent, and what became of them');
