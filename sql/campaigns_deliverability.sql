@@ -3,7 +3,7 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 SET timezone = 'UTC';
-SELECT leadanalytics.create_workspace('ws_xyz789', 'Document') AS w \gset
+SELECT leadanalytics.create_workspace('ws_document', 'Document') AS w \gset
 CREATE FUNCTION pg_temp.tried(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     answer text;
@@ -143,6 +143,6 @@ BEGIN
         (SELECT line FROM found x WHERE x.way = 2 AND x.question = f.question EXCEPT ALL SELECT line FROM found x WHERE x.way = 1 AND x.question = f.question)) AS d) FROM found f GROUP BY f.question ORDER BY f.question;
     DROP TABLE found;
 END $$;
-SELECT question, rows_seen > 30 AS many, differ FROM pg_temp.differences(:r, 25);
+SELECT question, rows_seen > 20 AS many, differ FROM pg_temp.differences(:r, 12);
 SELECT leadanalytics.sum_messages(now()) > 0 AS summed;
-SELECT question, rows_seen > 30 AS many, differ FROM pg_temp.differences(:r, 25);
+SELECT question, rows_seen > 20 AS many, differ FROM pg_temp.differences(:r, 12);
