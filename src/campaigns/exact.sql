@@ -1,5 +1,5 @@
 -- The same from the events alone, in plain SQL: the second way to every number of this room, and what shows which
--- opens and clicks were taken for machines'. Change message.c with it.
+-- opens and clicks were taken for machines'. Change settle.c with it.
 
 CREATE FUNCTION leadanalytics.marked_message_events(workspace int, only_message bigint DEFAULT NULL)
 RETURNS TABLE (message bigint, id bigint, at timestamptz, kind "char", is_machine boolean, is_hard boolean, url int, reason int,
@@ -55,7 +55,7 @@ BEGIN
     GROUP BY e.message;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.exact_message_states(int) IS 'leadanalytics.message_states() of all messages of a workspace';
+COMMENT ON FUNCTION leadanalytics.exact_message_states(int) IS 'what follows from the events of all messages of a workspace';
 
 CREATE FUNCTION leadanalytics.exact_message_tallies(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int)
 RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$

@@ -45,53 +45,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.message_count("char", bigint) IS 'n messages with a fact, as a row of counts';
 
--- In one statement: what a message was before is what the statement saw, what it is now what it wrote. Facts that stayed
--- as they were cancel out before they are counted in each series.
 CREATE FUNCTION leadanalytics.settle_messages(workspace int, messages bigint[], since timestamptz)
-RETURNS void LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-    first timestamptz;
-BEGIN
-    WITH locked AS (
-        SELECT m.first_at
-        FROM unnest(settle_messages.messages) AS u (id)
-        CROSS JOIN LATERAL (SELECT m.first_at FROM leadanalytics.message m WHERE m.workspace = settle_messages.workspace AND m.id = u.id OFFSET 0 FOR NO KEY UPDATE) AS m
-    )
-    SELECT least(settle_messages.since, min(l.first_at)) INTO first FROM locked l;
-
-    WITH settled AS (
-        UPDATE leadanalytics.message m
-        SET first_at = n.first_at, campaign = n.campaign, domain = n.domain, mailbox = n.mailbox, sending_ip = n.sending_ip, lead = n.lead, recipient = n.recipient,
-            workflow = n.workflow, sent_at = n.sent_at, delivered_at = n.delivered_at, bounced_at = n.bounced_at, is_hard = n.is_hard, reason = n.reason,
-            opened_at = n.opened_at, clicked_at = n.clicked_at, replied_at = n.replied_at, complained_at = n.complained_at, unsubscribed_at = n.unsubscribed_at
-        FROM (
-            SELECT s.*, o.place, o.old
-            FROM leadanalytics.message_states(settle_messages.messages, first) s
-            CROSS JOIN LATERAL (SELECT m.ctid AS place, m AS old FROM leadanalytics.message m WHERE m.workspace = settle_messages.workspace AND m.id = s.id OFFSET 0) AS o
-        ) AS n
-        WHERE m.ctid = n.place
-              AND (m.first_at, m.campaign, m.domain, m.mailbox, m.sending_ip, m.lead, m.recipient, m.workflow, m.sent_at, m.delivered_at, m.bounced_at, m.is_hard, m.reason,
-                   m.opened_at, m.clicked_at, m.replied_at, m.complained_at, m.unsubscribed_at)
-                  IS DISTINCT FROM (n.first_at, n.campaign, n.domain, n.mailbox, n.sending_ip, n.lead, n.recipient, n.workflow, n.sent_at, n.delivered_at, n.bounced_at,
-                   n.is_hard, n.reason, n.opened_at, n.clicked_at, n.replied_at, n.complained_at, n.unsubscribed_at)
-        RETURNING m AS new, n.old
-    ), signed AS (
-        SELECT v.sign, (v.message).*
-        FROM settled s CROSS JOIN LATERAL (VALUES (-1, s.old), (1, s.new)) AS v (sign, message)
-    ), changed AS (
-        SELECT f.fact, date_bin('1 hour', f.at, '2000-01-01 00:00Z') AS hour, date_bin('15 minutes', s.sent_at, '2000-01-01 00:00Z') AS slot, s.campaign, s.domain, s.mailbox, f.reason, sum(s.sign) AS n
-        FROM signed s, leadanalytics.message_facts(s.sent_at, s.delivered_at, s.bounced_at, s.is_hard, s.reason, s.opened_at, s.clicked_at, s.replied_at, s.complained_at, s.unsubscribed_at) f
-        GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(s.sign) <> 0
-    )
-    INSERT INTO leadanalytics.message_fresh_tally (workspace, series, bucket, campaign, domain, mailbox, reason,
-                                                   sent, delivered, hard, soft, opened, clicked, replied, complained, unsubscribed)
-    SELECT settle_messages.workspace, b.series, b.bucket, coalesce(c.campaign, 0), b.domain, b.mailbox, b.reason,
-           sum(k.sent), sum(k.delivered), sum(k.hard), sum(k.soft), sum(k.opened), sum(k.clicked), sum(k.replied), sum(k.complained), sum(k.unsubscribed)
-    FROM changed c, leadanalytics.message_buckets(c.hour, c.slot, c.domain, c.mailbox, c.reason) b, leadanalytics.message_count(c.fact, c.n) k
-    GROUP BY b.series, b.bucket, c.campaign, b.domain, b.mailbox, b.reason;
-END
-$$;
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_campaigns_settle_messages';
 COMMENT ON FUNCTION leadanalytics.settle_messages(int, bigint[], timestamptz) IS
     'write what follows from the events of messages, and what that changes in the counts; since: no event is earlier that their rows do not know of';
 

@@ -153,9 +153,8 @@ take_texts(const Found *found, const TextRule *rules, int n, LaEvent *event)
 	return true;
 }
 
-/* A uuid as it is written (8-4-4-4-12), any other text by its digest. */
-static pg_uuid_t
-event_id_of(const char *text, int length)
+pg_uuid_t
+track_event_id(const char *text, int length)
 {
 	pg_uuid_t id;
 	int nibble = 0;
@@ -196,7 +195,7 @@ take_event_id(const LaJson *node, LaEvent *event)
 	else
 	{
 		event->has_event_id = true;
-		event->event_id = event_id_of(node->text, node->length);
+		event->event_id = track_event_id(node->text, node->length);
 	}
 	return event->error == NULL;
 }

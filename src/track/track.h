@@ -323,6 +323,9 @@ extern int track_by_event_id(const void *a, const void *b);
 /* 128 bits of a text that nobody can make collide. */
 extern pg_uuid_t track_digest(const char *text, int length);
 
+/* An event's id: a uuid as it is written (8-4-4-4-12), any other text by its digest. */
+extern pg_uuid_t track_event_id(const char *text, int length);
+
 /* device_id: what a browser is known by when its agent and fingerprint are (T1). */
 extern char *track_device_id(const char *agent, const char *fingerprint);
 /* visitor_id of a browser that says none (T1). */
