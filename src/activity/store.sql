@@ -11,19 +11,6 @@ RETURNS text LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.contact_email(text) IS 'an e-mail address in the one way that contacts are called by, null for what is none';
 
-CREATE FUNCTION leadanalytics.accepted_one(answer json)
-RETURNS json LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    error text := answer -> 'rejected' -> 0 ->> 'error';
-BEGIN
-    IF error IS NOT NULL THEN
-        RAISE EXCEPTION '%', error USING ERRCODE = CASE WHEN error LIKE '% not found' THEN 'LA404' ELSE 'LA400' END;
-    END IF;
-    RETURN answer;
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.accepted_one(json) IS 'the answer about a single item, which is an error when it was rejected';
-
 -- Rooms.
 CREATE FUNCTION leadanalytics.put_rooms(workspace int, rooms json, now timestamptz DEFAULT now())
 RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -55,7 +42,7 @@ RETURNS json LANGUAGE sql VOLATILE AS $$
     SELECT leadanalytics.accepted_one(leadanalytics.put_rooms(workspace, json_build_object('name', name, 'display_name', display_name), now))
 $$;
 COMMENT ON FUNCTION leadanalytics.put_room(int, text, text, timestamptz) IS 'make a room, or write it anew';
-GRANT EXECUTE ON FUNCTION leadanalytics.put_room(int, text, text, timestamptz), leadanalytics.accepted_one(json) TO leadanalytics_write;
+GRANT EXECUTE ON FUNCTION leadanalytics.put_room(int, text, text, timestamptz) TO leadanalytics_write;
 
 CREATE FUNCTION leadanalytics.delete_room(workspace int, name text)
 RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

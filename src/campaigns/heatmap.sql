@@ -115,8 +115,8 @@ COMMENT ON FUNCTION leadanalytics.heatmap(int, text, text, text, timestamptz) IS
     'null: none has so many';
 GRANT EXECUTE ON FUNCTION leadanalytics.heatmap(int, text, text, text, timestamptz) TO leadanalytics_read;
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, rate_class, from_fold, summary, example, builtin) VALUES
-    ('GET', '/api/v1/workspaces/:workspaceId/analytics/engagement-heatmap', 'leadanalytics.heatmap', 'campaigns', '{tenant}', 'campaign_heatmap', true,
+INSERT INTO leadanalytics.route (method, path, function, family, roles, rate_class, from_fold, open_members, summary, example, builtin) VALUES
+    ('GET', '/api/v1/workspaces/:workspaceId/analytics/engagement-heatmap', 'leadanalytics.heatmap', 'campaigns', '{tenant}', 'campaign_heatmap', true, '{optimal_send_time?}',
      'When mail that was sent is answered, by weekday and part of the day',
      '{"workspace_id": "ws_xyz789", "timezone": "America/New_York", "optimal_send_time": {"day_of_week": "Tuesday", "hour": 10, "engagement_score": 85.5}, '
      '"heatmap": [{"day_of_week": "Monday", "time_period": "office_hours", "emails_sent": 500, "emails_opened": 150, "open_rate": 30.0, "engagement_score": 75.5}, '

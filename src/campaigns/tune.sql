@@ -3,8 +3,9 @@
 DO $$
 BEGIN
     PERFORM leadanalytics.plan_for_large(
-        'leadanalytics.append_message_events', 'leadanalytics.settle_messages',
-        'leadanalytics.message_tallies', 'leadanalytics.message_tallies_of_rows');
+        'leadanalytics.append_message_events', 'leadanalytics.settle_messages', 'leadanalytics.message_tallies', 'leadanalytics.message_tallies_of_rows',
+        'leadanalytics.put_mailboxes', 'leadanalytics.deliverability_rows', 'leadanalytics.mailbox_health_rows', 'leadanalytics.mailbox_days',
+        'leadanalytics.bounce_reasons');
 END
 $$;
 

@@ -91,3 +91,17 @@ RETURNS json LANGUAGE sql IMMUTABLE AS $$
     FROM unnest(errors) WITH ORDINALITY AS e (error, place)
 $$;
 COMMENT ON FUNCTION leadanalytics.accepted(text[]) IS 'the answer about items: what is wrong with each, in their order, null where nothing is';
+
+CREATE FUNCTION leadanalytics.accepted_one(answer json)
+RETURNS json LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    error text := answer -> 'rejected' -> 0 ->> 'error';
+BEGIN
+    IF error IS NOT NULL THEN
+        RAISE EXCEPTION '%', error USING ERRCODE = CASE WHEN error LIKE '% not found' THEN 'LA404' ELSE 'LA400' END;
+    END IF;
+    RETURN answer;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.accepted_one(json) IS 'the answer about a single item, which is an error when it was rejected';
+GRANT EXECUTE ON FUNCTION leadanalytics.accepted_one(json) TO leadanalytics_write;

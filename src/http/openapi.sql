@@ -87,7 +87,8 @@ RETURNS json LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_body(leadanalytics.route) IS 'the request body of a route; null without one';
 
--- What JSON is like that these are examples of. Any scalar may be null: an example cannot say of what there is none.
+-- What JSON is like that these are examples of. Any scalar may be null: an example cannot say of what there is none; an
+-- object or array may where open_members has its path with a question mark.
 CREATE FUNCTION leadanalytics.openapi_shape(examples json[], path text, open_members text[])
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -97,7 +98,7 @@ DECLARE
 BEGIN
     RETURN leadanalytics.openapi_object(json_build_object(
         'type', CASE WHEN types <@ '{"null"}' THEN NULL
-                     WHEN types <@ '{array,object}' THEN CASE cardinality(types) WHEN 1 THEN to_json(types[1]) ELSE to_json(types) END
+                     WHEN types <@ '{array,object}' AND path || '?' <> ALL (open_members) THEN CASE cardinality(types) WHEN 1 THEN to_json(types[1]) ELSE to_json(types) END
                      ELSE to_json(array_remove(types, 'null') || 'null'::text) END,
         'items', CASE WHEN cardinality(elements) > 0 THEN leadanalytics.openapi_shape(elements, path || '[]', open_members) END,
         'required', (

@@ -29,7 +29,10 @@ track($events, '2026-03-16T14:32:45Z');
 (my $today = $events) =~ s/"timestamp":"[^"]*",//g;
 track($today =~ s/s_xxx/s_now/gr, sql('SELECT now()'));
 sql('SELECT leadanalytics.put_ads($1, $2)', $id, qq([{"date":"$_","platform":"meta","account_id":"a","level":"campaign","campaign_id":"1","campaign_name":"C","status":"ACTIVE","spend":5}])) for '2026-03-16', sql("SELECT to_char(now(), 'YYYY-MM-DD')");
-sql('SELECT leadanalytics.put_message_events($1, $2)', $id, qq({"message_id":"$_","event":"sent","campaign_id":"$_"})) for qw(cmp_abc123 cmp_def456);
+for my $campaign (qw(cmp_abc123 cmp_def456)) # so many that there is a best time to send
+{
+    sql('SELECT leadanalytics.put_message_events($1, $2)', $id, '[' . join(',', map { qq({"message_id":"$campaign $_","event":"sent","campaign_id":"$campaign"}) } 1 .. 100) . ']');
+}
 
 local $ENV{LA_ROUTES} = JSON::PP->new->encode({ url => $ENV{LA_URL}, workspace => slug(), keys => \%key });
 my %called;

@@ -83,6 +83,8 @@ is_deeply($schema->{properties}{platforms_connected}, { type => 'array', items =
 is_deeply($document->{paths}{'/v1/http-openapi/{id}'}{get}{responses}{201}{content}{'application/json'}{schema}{properties}{data}, { type => 'object', required => ['x'], properties => { x => {} } }, 'an example in its family\'s envelope');
 my $overview = $document->{paths}{'/api/v1/overview'}{get}{responses}{200}{content}{'application/json'}{schema}{properties}{custom_event_counts};
 is_deeply([@$overview{qw(required additionalProperties)}], [undef, { type => ['number', 'null'] }], 'members that are data') or diag explain $overview;
+my $best = $document->{paths}{'/api/v1/workspaces/{workspaceId}/analytics/engagement-heatmap'}{get}{responses}{200}{content}{'application/json'}{schema}{properties}{data};
+is_deeply([$best->{properties}{optimal_send_time}{type}, (grep { $_ eq 'optimal_send_time' } @{ $best->{required} })], [['object', 'null'], 'optimal_send_time'], 'an object that may be null') or diag explain $best;
 my $merged = json_of(sql(q(SELECT leadanalytics.openapi_shape(ARRAY['{"l": [{"a": 1, "b": "x"}, {"a": null}, [true]], "n": null}'::json], '', '{}'))));
 is_deeply($merged, { type => 'object', required => ['l', 'n'], properties => { n => {}, l => { type => 'array', items => { type => ['array', 'object'], items => { type => ['boolean', 'null'] },
     required => ['a'], properties => { a => { type => ['number', 'null'] }, b => { type => ['string', 'null'] } } } } } }, 'elements that differ') or diag explain $merged;

@@ -56,6 +56,16 @@ SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}'), leada
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
 SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "1", "level": "campaign", "campaign_id": "c", "campaign_name": "Spring", "spend": 1}]');
+SELECT leadanalytics.put_campaigns(:acme, '[{"key": "c1", "name": "Spring", "status": "active"}, {"key": "idle"}]'), leadanalytics.put_domain(:acme, 'd1', 'mail.acme.example'),
+       leadanalytics.put_mailboxes(:acme, '[{"key": "b1", "address": "ann@mail.acme.example", "domain_id": "d1", "health_score": 91.5}, {"key": "b2"}]'),
+       leadanalytics.put_ips(:acme, '[{"key": "i1", "address": "192.0.2.1", "blacklisted": true, "checked_at": "2026-02-05T10:00:00Z"}, {"key": "i2", "address": "2001:db8::1"}]');
+SELECT leadanalytics.put_message_events(:acme, '[
+    {"message_id": "m1", "event": "sent", "timestamp": "2026-01-31T23:59:00Z", "campaign_id": "c1", "mailbox_id": "b1", "sending_ip": "192.0.2.1", "lead_id": "l1", "recipient": "x@example.com", "workflow_execution_id": "w1"},
+    {"message_id": "m1", "event": "opened", "timestamp": "2026-02-01T00:01:00Z", "user_agent": "Mozilla/5.0 (X11)", "ip": "198.51.100.1"}, {"message_id": "m2", "event": "sent", "timestamp": "2026-02-01T10:00:00Z", "campaign_id": "c2", "mailbox_id": "b2", "domain_id": "d2"},
+    {"message_id": "m2", "event": "bounced", "timestamp": "2026-02-01T10:01:00Z", "bounce_code": "5.1.1"}, {"message_id": "m3", "event": "sent", "timestamp": "2026-02-02T10:00:00Z"}]');
+-- Counts of both kinds: summed up, and not yet.
+SELECT leadanalytics.sum_messages(now());
+SELECT leadanalytics.put_message_events(:acme, '[{"message_id": "m1", "event": "clicked", "timestamp": "2026-02-01T00:02:00Z", "url": "https://acme.example/"}, {"message_id": "m3", "event": "complained", "event_id": "e1", "timestamp": "2026-02-03T10:00:00Z"}]');
 INSERT INTO leadanalytics.export_type (name, function, summary) VALUES ('mine', 'public.mine', 'mine');
 INSERT INTO leadanalytics.export (workspace, key, type, format, options, status, attempts, tried_at, created_at, completed_at, expires_at, size, records, error, secret) VALUES
     (:acme, 'exp_done', 'mine', 'csv', '{"a": [1.50]}', 'completed', 1, '2026-02-01Z', '2026-02-01Z', '2026-02-01 00:01Z', '2099-01-01Z', 4, 1, NULL, 's'),
