@@ -71,7 +71,7 @@ SELECT leadanalytics.deliverability(:h, '7d', now => '2025-09-12 12:00Z') #> '{b
 SELECT string_agg(reason || ' ' || count || ' ' || percentage, ', ') FROM leadanalytics.bounce_reasons_rows(:h, '2025-09-01Z', '2025-10-01Z');
 
 -- Random ones, asked for random times, campaigns and domains, before and after the counts are summed up: beside the events.
-SELECT leadanalytics.create_workspace('random', 'Random') AS r \gset
+SELECT leadanalytics.create_workspace('random-mail', 'Random') AS r \gset
 SELECT setseed(0.8);
 SELECT leadanalytics.put_mailboxes(:r, '[{"key": "b1", "address": "b1@x", "domain_id": "d1", "health_score": 77.7}, {"key": "b2", "domain_id": "d2"}, {"key": "b3"}]') ->> 'accepted' AS mailboxes;
 SELECT leadanalytics.put_message_events(:r, j) ->> 'rejected' AS rejected, count(*) AS batches

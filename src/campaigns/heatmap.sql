@@ -25,9 +25,9 @@ DECLARE
     names CONSTANT text[] := '{Monday,Tuesday,Wednesday,Thursday,Friday,Saturday,Sunday}';
 BEGIN
     RETURN QUERY
-    WITH slots AS MATERIALIZED ( -- each is one of few, whatever the number of campaigns
+    WITH slots AS MATERIALIZED ( -- several of one bucket are one clock's reading
         SELECT t.bucket AT TIME ZONE zone AS at, sum(t.sent) AS sent, sum(t.opened) AS opened, sum(t.clicked) AS clicked, sum(t.replied) AS replied
-        FROM leadanalytics.message_tallies(heatmap_hours.workspace, 's', starts, ends, heatmap_hours.campaign) t
+        FROM leadanalytics.message_tallies(heatmap_hours.workspace, CASE WHEN heatmap_hours.campaign IS NULL THEN 'w'::"char" ELSE 's' END, starts, ends, heatmap_hours.campaign) t
         GROUP BY t.bucket
     ), hours AS MATERIALIZED (
         SELECT extract(isodow FROM s.at)::int AS weekday, extract(hour FROM s.at)::int AS hour,

@@ -156,16 +156,16 @@ static LaQuery count_facts = {
     "INSERT INTO leadanalytics.message_fresh_tally (workspace, series, bucket, campaign, domain, mailbox, "
     "reason, "
     "sent, delivered, hard, soft, opened, clicked, replied, complained, unsubscribed) "
-    "SELECT c.workspace, b.series, b.bucket, coalesce(c.campaign, 0), b.domain, b.mailbox, b.reason, "
+    "SELECT c.workspace, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason, "
     "sum(k.sent), sum(k.delivered), sum(k.hard), sum(k.soft), sum(k.opened), sum(k.clicked), sum(k.replied), "
     "sum(k.complained), sum(k.unsubscribed) "
     "FROM (SELECT f.workspace, f.fact, date_bin('1 hour', f.at, '2000-01-01 00:00Z') AS hour, "
     "date_bin('15 minutes', f.sent_at, '2000-01-01 00:00Z') AS slot, f.campaign, f.domain, f.mailbox, "
     "f.reason, "
     "sum(f.sign) AS n FROM changed f GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(f.sign) <> 0) AS c, "
-    "leadanalytics.message_buckets(c.hour, c.slot, c.domain, c.mailbox, c.reason) b, "
+    "leadanalytics.message_buckets(c.hour, c.slot, c.campaign, c.domain, c.mailbox, c.reason) b, "
     "leadanalytics.message_count(c.fact, c.n) k "
-    "GROUP BY c.workspace, b.series, b.bucket, c.campaign, b.domain, b.mailbox, b.reason"};
+    "GROUP BY c.workspace, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason"};
 
 /* No two workspaces share a number: only the index by message helps. */
 static LaQuery events = {"SELECT e.message, e.at, e.kind, e.is_machine, e.is_hard, e.url, e.reason, "

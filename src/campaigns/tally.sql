@@ -7,20 +7,22 @@
 --	h	hour of the fact	campaign
 --	m	day of the fact		campaign, domain, mailbox, reason of the bounce
 --	s	quarter of an hour of the sending	campaign
-CREATE FUNCTION leadanalytics.message_buckets(hour timestamptz, slot timestamptz, domain int, mailbox int, reason int)
-RETURNS TABLE (series "char", bucket timestamptz, domain int, mailbox int, reason int) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT b.series::"char", b.bucket, b.domain, b.mailbox, b.reason
-    FROM (VALUES ('d', date_bin('1 day', hour, '2000-01-01 00:00Z'), 0, 0, 0),
-                 ('h', hour, 0, 0, 0),
-                 ('m', date_bin('1 day', hour, '2000-01-01 00:00Z'), coalesce(domain, 0), coalesce(mailbox, 0), coalesce(reason, 0)),
-                 ('s', slot, 0, 0, 0)) AS b (series, bucket, domain, mailbox, reason)
+--	w	quarter of an hour of the sending	(all campaigns together: a heatmap of many asks no more)
+CREATE FUNCTION leadanalytics.message_buckets(hour timestamptz, slot timestamptz, campaign int, domain int, mailbox int, reason int)
+RETURNS TABLE (series "char", bucket timestamptz, campaign int, domain int, mailbox int, reason int) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT b.series::"char", b.bucket, coalesce(b.campaign, 0), coalesce(b.domain, 0), coalesce(b.mailbox, 0), coalesce(b.reason, 0)
+    FROM (VALUES ('d', date_bin('1 day', hour, '2000-01-01 00:00Z'), campaign, NULL::int, NULL::int, NULL::int),
+                 ('h', hour, campaign, NULL, NULL, NULL),
+                 ('m', date_bin('1 day', hour, '2000-01-01 00:00Z'), campaign, domain, mailbox, reason),
+                 ('s', slot, campaign, NULL, NULL, NULL),
+                 ('w', slot, NULL, NULL, NULL, NULL)) AS b (series, bucket, campaign, domain, mailbox, reason)
     WHERE b.bucket IS NOT NULL
 $$;
-COMMENT ON FUNCTION leadanalytics.message_buckets(timestamptz, timestamptz, int, int, int) IS 'where a fact of that hour, of a message sent in that quarter of an hour, is counted (UTC)';
+COMMENT ON FUNCTION leadanalytics.message_buckets(timestamptz, timestamptz, int, int, int, int) IS 'where a fact of that hour, of a message sent in that quarter of an hour, is counted (UTC)';
 
 CREATE FUNCTION leadanalytics.message_series_length(series "char")
 RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE series WHEN 'h' THEN '1 hour' WHEN 's' THEN '15 minutes' ELSE '24 hours' END::interval -- a day of the session's zone may have 23
+    SELECT CASE WHEN series = 'h' THEN '1 hour' WHEN series IN ('s', 'w') THEN '15 minutes' ELSE '24 hours' END::interval -- a day of the session's zone may have 23
 $$;
 COMMENT ON FUNCTION leadanalytics.message_series_length("char") IS 'how long a bucket of a series is';
 
@@ -132,9 +134,9 @@ BEGIN
     WITH touched AS MATERIALIZED (
         SELECT DISTINCT e.message FROM leadanalytics.message_event e
         WHERE e.workspace = message_tallies_of_rows.workspace AND e.at >= starts AND e.at < ends
-              AND (message_tallies_of_rows.series <> 's' OR e.kind = 's')
+              AND (message_tallies_of_rows.series NOT IN ('s', 'w') OR e.kind = 's')
     )
-    SELECT m.workspace, b.series, b.bucket, coalesce(m.campaign, 0), b.domain, b.mailbox, b.reason,
+    SELECT m.workspace, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason,
            sum(k.sent)::bigint, sum(k.delivered)::bigint, sum(k.hard)::bigint, sum(k.soft)::bigint, sum(k.opened)::bigint, sum(k.clicked)::bigint, sum(k.replied)::bigint,
            sum(k.complained)::bigint, sum(k.unsubscribed)::bigint
     FROM touched t
@@ -142,11 +144,11 @@ BEGIN
                         WHERE m.workspace = message_tallies_of_rows.workspace AND m.id = t.message
                               AND (message_tallies_of_rows.campaign IS NULL OR m.campaign = message_tallies_of_rows.campaign) OFFSET 0) AS m,
          leadanalytics.message_facts(m.sent_at, m.delivered_at, m.bounced_at, m.is_hard, m.reason, m.opened_at, m.clicked_at, m.replied_at, m.complained_at, m.unsubscribed_at) f,
-         leadanalytics.message_buckets(date_bin('1 hour', f.at, '2000-01-01 00:00Z'), date_bin('15 minutes', m.sent_at, '2000-01-01 00:00Z'), m.domain, m.mailbox, f.reason) b,
+         leadanalytics.message_buckets(date_bin('1 hour', f.at, '2000-01-01 00:00Z'), date_bin('15 minutes', m.sent_at, '2000-01-01 00:00Z'), m.campaign, m.domain, m.mailbox, f.reason) b,
          leadanalytics.message_count(f.fact, 1) k
     WHERE b.series = message_tallies_of_rows.series
-          AND CASE message_tallies_of_rows.series WHEN 's' THEN m.sent_at >= starts AND m.sent_at < ends ELSE f.at >= starts AND f.at < ends END
-    GROUP BY m.workspace, b.series, b.bucket, m.campaign, b.domain, b.mailbox, b.reason;
+          AND CASE WHEN message_tallies_of_rows.series IN ('s', 'w') THEN m.sent_at >= starts AND m.sent_at < ends ELSE f.at >= starts AND f.at < ends END
+    GROUP BY m.workspace, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.message_tallies_of_rows(int, "char", timestamptz, timestamptz, int) IS
@@ -195,7 +197,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.message_tallies(int, "char", timestamptz, timestamptz, int) IS
-    'counts of messages in [starts, ends), of one campaign or all: rows to be added up, several of one bucket perhaps. Series s is of the time messages were sent, the others of their facts'' own';
+    'counts of messages in [starts, ends), of one campaign or all: rows to be added up, several of one bucket perhaps. Series s and w (which is of all campaigns, whatever campaign says) are of the time messages were sent, the others of their facts'' own';
 
 -- For rules that changed (which opens are machines'), and events that came past the trigger.
 CREATE FUNCTION leadanalytics.recount_messages(workspace int)
@@ -219,7 +221,7 @@ BEGIN
     DELETE FROM leadanalytics.message_fresh_tally t WHERE t.workspace = allowed;
     DELETE FROM leadanalytics.message_tally t WHERE t.workspace = allowed;
     INSERT INTO leadanalytics.message_tally
-    SELECT allowed, b.series, b.bucket, coalesce(c.campaign, 0), b.domain, b.mailbox, b.reason,
+    SELECT allowed, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason,
            sum(k.sent), sum(k.delivered), sum(k.hard), sum(k.soft), sum(k.opened), sum(k.clicked), sum(k.replied), sum(k.complained), sum(k.unsubscribed)
     FROM (
         SELECT f.fact, date_bin('1 hour', f.at, '2000-01-01 00:00Z') AS hour, date_bin('15 minutes', m.sent_at, '2000-01-01 00:00Z') AS slot, m.campaign, m.domain, m.mailbox,
@@ -228,8 +230,8 @@ BEGIN
              leadanalytics.message_facts(m.sent_at, m.delivered_at, m.bounced_at, m.is_hard, m.reason, m.opened_at, m.clicked_at, m.replied_at, m.complained_at, m.unsubscribed_at) f
         WHERE m.workspace = allowed
         GROUP BY 1, 2, 3, 4, 5, 6, 7
-    ) AS c, leadanalytics.message_buckets(c.hour, c.slot, c.domain, c.mailbox, c.reason) b, leadanalytics.message_count(c.fact, c.n) k
-    GROUP BY b.series, b.bucket, c.campaign, b.domain, b.mailbox, b.reason;
+    ) AS c, leadanalytics.message_buckets(c.hour, c.slot, c.campaign, c.domain, c.mailbox, c.reason) b, leadanalytics.message_count(c.fact, c.n) k
+    GROUP BY b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason;
     RETURN settled;
 END
 $$;
