@@ -85,10 +85,12 @@ $$;
 COMMENT ON FUNCTION leadanalytics.day_value(json) IS 'a date, YYYY-MM-DD; null: it is none';
 
 CREATE FUNCTION leadanalytics.accepted(errors text[])
-RETURNS json LANGUAGE sql IMMUTABLE AS $$
-    SELECT json_build_object('accepted', count(*) FILTER (WHERE e.error IS NULL),
-        'rejected', coalesce(json_agg(json_build_object('index', e.place - 1, 'error', e.error) ORDER BY e.place) FILTER (WHERE e.error IS NOT NULL), '[]'))
-    FROM unnest(errors) WITH ORDINALITY AS e (error, place)
+RETURNS json LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN (SELECT json_build_object('accepted', count(*) FILTER (WHERE e.error IS NULL),
+                'rejected', coalesce(json_agg(json_build_object('index', e.place - 1, 'error', e.error) ORDER BY e.place) FILTER (WHERE e.error IS NOT NULL), '[]'))
+            FROM unnest(errors) WITH ORDINALITY AS e (error, place));
+END
 $$;
 COMMENT ON FUNCTION leadanalytics.accepted(text[]) IS 'the answer about items: what is wrong with each, in their order, null where nothing is';
 

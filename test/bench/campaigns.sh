@@ -18,7 +18,7 @@ said() { printf '… %s (%d s)\n' "$*" "$SECONDS" >&2; }
 
 part_dataset() {
     said "writing $events events"
-    sql -c "UPDATE leadanalytics.unit SET enabled = false" -c 'CREATE SCHEMA bench' -c 'ALTER SYSTEM SET autovacuum = off' -c "ALTER SYSTEM SET max_wal_size = '8GB'" -c 'SELECT pg_reload_conf()' -o /dev/null
+    sql -c "UPDATE leadanalytics.unit SET enabled = false" -c 'CREATE SCHEMA bench' -c 'ALTER SYSTEM SET autovacuum = off' -c "ALTER SYSTEM SET max_wal_size = '3GB'" -c 'SELECT pg_reload_conf()' -o /dev/null
     sql -v ends="$ends" -v messages="$((events * 10 / 43))" -f "$here/campaigns/dataset.sql" -f "$here/cpu.sql" -f "$here/call.sql" -f "$here/campaigns/questions.sql"
 }
 
@@ -116,12 +116,12 @@ SQL
 part_http() {
     local key name period path half
     said "over HTTP"
-    key=$(sql -c "SELECT leadanalytics.create_key(workspace, 'agent', per_minute => 0) FROM bench.asked LIMIT 1")
+    key=$(sql -c "SELECT leadanalytics.create_key(workspace, 'tenant', per_minute => 0) FROM bench.asked LIMIT 1")
     start_nothing
     printf 'over HTTP: what, period, requests/s by one connection, p50\n'
     ask nothing "http://127.0.0.1:$front_port/" 1 "$each" | cut -d' ' -f1-3
     while IFS=$'\t' read -r name period path; do
-        read -r _ rate half _ <<<"$(ask - "$LA_URL/api/v1/workspaces/bench-campaigns-1/$path" 1 "$each" "X-API-Key: $key")"
+        read -r _ rate half _ <<<"$(ask - "$LA_URL/api/v1/workspaces/bench-campaigns-1/$path" 1 "$each" "Authorization: Bearer $key")"
         printf '%s %s %s %s\n' "$name" "$period" "$rate" "$half"
     done < <(sql -F $'\t' -c 'SELECT name, period, path FROM bench.case WHERE path IS NOT NULL ORDER BY place, period')
 }
