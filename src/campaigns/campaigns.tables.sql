@@ -1,7 +1,7 @@
 -- Campaigns, whom they send from, messages, and what happened to them.
 --
 -- Truth is what was said of messages: message_event, which is only ever added to. A message's row is what follows
--- from its events, worked out anew whenever one comes (settle.c), so that neither the order in which they come
+-- from its events, worked out anew whenever one comes (message.c), so that neither the order in which they come
 -- matters nor that some come twice. Of each kind a message has one fact at most (D-42): therefore counts add up over
 -- any time, and those below are exact without sets.
 

@@ -1,5 +1,5 @@
 -- The same from the events alone, in plain SQL: the second way to every number of this room, and what shows which
--- opens and clicks were taken for machines'. Change settle.c with it.
+-- opens and clicks were taken for machines'. Change message.c with it.
 
 CREATE FUNCTION leadanalytics.marked_message_events(workspace int, only_message bigint DEFAULT NULL)
 RETURNS TABLE (message bigint, id bigint, at timestamptz, kind "char", is_machine boolean, is_hard boolean, url int, reason int,
