@@ -233,7 +233,7 @@ LA_FUNCTION(la_campaigns_settle_messages)
 
 	if (settling.settled->n > 0)
 		la_rows_run(settling.settled, &write_messages);
-	if (settling.changed->n > 0)
+	if (PG_GETARG_BOOL(3) && settling.changed->n > 0)
 		la_rows_run(settling.changed, &count_facts);
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -47,10 +47,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.message_count("char", bigint) IS 'n messages with a fact, as a row of counts';
 
-CREATE FUNCTION leadanalytics.settle_messages(workspace int, messages bigint[], since timestamptz)
+CREATE FUNCTION leadanalytics.settle_messages(workspace int, messages bigint[], since timestamptz, counted boolean DEFAULT true)
 RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_campaigns_settle_messages';
-COMMENT ON FUNCTION leadanalytics.settle_messages(int, bigint[], timestamptz) IS
-    'write what follows from the events of messages, and what that changes in the counts; since: no event is earlier that their rows do not know of';
+COMMENT ON FUNCTION leadanalytics.settle_messages(int, bigint[], timestamptz, boolean) IS
+    'write what follows from the events of messages, and (counted) what that changes in the counts; since: no event is earlier that their rows do not know of';
 
 -- Whoever adds events, by our functions or past them, settles their messages. Without a worker nobody sums up, and
 -- readers would have ever more rows to add: every 2 000 events or so whoever adds looks how many there are, and sums up.
@@ -201,7 +201,7 @@ COMMENT ON FUNCTION leadanalytics.message_tallies(int, "char", timestamptz, time
 
 -- For rules that changed (which opens are machines'), and events that came past the trigger.
 CREATE FUNCTION leadanalytics.recount_messages(workspace int)
-RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '256MB' AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(recount_messages.workspace);
     at_once CONSTANT int := 10000;
@@ -213,7 +213,7 @@ BEGIN
     LOOP
         ids := ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = allowed AND m.id > last ORDER BY m.id LIMIT at_once);
         EXIT WHEN cardinality(ids) = 0;
-        PERFORM leadanalytics.settle_messages(allowed, ids, '-infinity');
+        PERFORM leadanalytics.settle_messages(allowed, ids, '-infinity', false);
         settled := settled + cardinality(ids);
         last := ids[cardinality(ids)];
     END LOOP;
