@@ -64,6 +64,11 @@ SELECT leadanalytics.put_message_events(:w, '[{"message_id": "s1", "event": "sen
     {"message_id": "s8", "event": "clicked", "timestamp": "2026-06-01T13:00:00Z", "user_agent": "Mozilla/5.0 (compatible; Barracuda Sentinel)"}]');
 SELECT key, opened_at, clicked_at FROM leadanalytics.message WHERE key ~ '^s[0-9]' ORDER BY key;
 
+-- Why an open counts, and why it does not.
+SELECT at, event, is_machine, url, user_agent FROM leadanalytics.message_events_rows(:w, 's3') UNION ALL SELECT at, event, is_machine, url, user_agent FROM leadanalytics.message_events_rows(:w, 's5');
+SELECT event, is_hard, bounce_code, reason FROM leadanalytics.message_events_rows(:w, 'b1') WHERE event = 'bounced';
+SELECT * FROM leadanalytics.message_events_rows(:w, 'nobody');
+
 -- The same whatever the order of events: random ones, put in random order and batches of random size, beside plain SQL
 -- from the events, before and after the counts are summed up, for any time and campaign.
 SELECT setseed(0.42);

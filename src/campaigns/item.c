@@ -53,16 +53,17 @@ put(SaidEvent *item, int column, Datum value)
 	item->nulls[column] = false;
 }
 
+/* The events, and their kinds in leadanalytics.message_event. */
+static const struct
+{
+	const char *name;
+	char kind;
+} kinds[] = {{"sent", 's'},    {"delivered", 'd'}, {"bounced", 'b'},    {"opened", 'o'},
+             {"clicked", 'c'}, {"replied", 'r'},   {"complained", 'p'}, {"unsubscribed", 'u'}};
+
 static bool
 read_kind(const char *text, int column, SaidEvent *item)
 {
-	static const struct
-	{
-		const char *name;
-		char kind;
-	} kinds[] = {{"sent", 's'},    {"delivered", 'd'}, {"bounced", 'b'},    {"opened", 'o'},
-	             {"clicked", 'c'}, {"replied", 'r'},   {"complained", 'p'}, {"unsubscribed", 'u'}};
-
 	for (int i = 0; i < lengthof(kinds); i++)
 		if (strcmp(text, kinds[i].name) == 0)
 			put(item, column, CharGetDatum(kinds[i].kind));
@@ -287,4 +288,12 @@ LA_FUNCTION(la_campaigns_message_items)
 	}
 	SPI_finish();
 	return (Datum) 0;
+}
+
+LA_FUNCTION(la_campaigns_kind_name)
+{
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (kinds[i].kind == PG_GETARG_CHAR(0))
+			PG_RETURN_TEXT_P(cstring_to_text(kinds[i].name));
+	PG_RETURN_NULL();
 }
