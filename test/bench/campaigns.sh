@@ -19,7 +19,7 @@ said() { printf '… %s (%d s)\n' "$*" "$SECONDS" >&2; }
 part_dataset() {
     said "writing $events events"
     sql -c "UPDATE leadanalytics.unit SET enabled = false" -c 'CREATE SCHEMA bench' -c 'ALTER SYSTEM SET autovacuum = off' -c "ALTER SYSTEM SET max_wal_size = '3GB'" -c 'SELECT pg_reload_conf()' -o /dev/null
-    sql -v ends="$ends" -v messages="$((events * 10 / 43))" -f "$here/campaigns/dataset.sql" -f "$here/cpu.sql" -f "$here/call.sql" -f "$here/campaigns/questions.sql"
+    sql -v ends="$ends" -v messages="$((events * 10 / 39))" -f "$here/campaigns/dataset.sql" -f "$here/cpu.sql" -f "$here/call.sql" -f "$here/campaigns/questions.sql"
 }
 
 part_recount() {
@@ -110,6 +110,7 @@ SELECT clock_timestamp() AS begun \gset
 SELECT leadanalytics.sum_messages(now()) AS rows \gset
 SELECT :rows, round((extract(epoch FROM clock_timestamp() - :'begun'::timestamptz) * 1e6 / :rows)::numeric, 1);
 ROLLBACK;
+VACUUM leadanalytics.message_fresh_tally, leadanalytics.message_tally;
 SQL
 }
 
