@@ -32,18 +32,20 @@ BEGIN
         SELECT k.campaign, k.domain FROM counted k GROUP BY k.campaign, k.domain
         HAVING sum(k.sent + k.delivered + k.hard + k.soft + k.opened + k.clicked + k.replied + k.complained + k.unsubscribed) > 0
     ), days AS (
-        SELECT NULL::timestamptz AS day
-        UNION ALL
         SELECT generate_series(date_bin('1 day', (options ->> 'starts')::timestamptz, '2000-01-01 00:00Z'), (options ->> 'ends')::timestamptz - interval '1 microsecond',
-                               interval '24 hours')
+                               interval '24 hours') AS day
         WHERE (options ->> 'time_series')::boolean
     )
-    SELECT g.campaign, g.domain, d.day, to_char(d.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(sum(k.sent), 0)::bigint, coalesce(sum(k.delivered), 0)::bigint,
-           coalesce(sum(k.hard), 0)::bigint, coalesce(sum(k.soft), 0)::bigint, coalesce(sum(k.opened), 0)::bigint, coalesce(sum(k.clicked), 0)::bigint,
-           coalesce(sum(k.replied), 0)::bigint, coalesce(sum(k.complained), 0)::bigint, coalesce(sum(k.unsubscribed), 0)::bigint
+    SELECT k.campaign, k.domain, NULL::timestamptz, NULL::text, sum(k.sent)::bigint, sum(k.delivered)::bigint, sum(k.hard)::bigint, sum(k.soft)::bigint,
+           sum(k.opened)::bigint, sum(k.clicked)::bigint, sum(k.replied)::bigint, sum(k.complained)::bigint, sum(k.unsubscribed)::bigint
+    FROM told g JOIN counted k USING (campaign, domain)
+    GROUP BY k.campaign, k.domain
+    UNION ALL
+    SELECT g.campaign, g.domain, d.day, to_char(d.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(k.sent, 0)::bigint, coalesce(k.delivered, 0)::bigint,
+           coalesce(k.hard, 0)::bigint, coalesce(k.soft, 0)::bigint, coalesce(k.opened, 0)::bigint, coalesce(k.clicked, 0)::bigint,
+           coalesce(k.replied, 0)::bigint, coalesce(k.complained, 0)::bigint, coalesce(k.unsubscribed, 0)::bigint
     FROM told g CROSS JOIN days d
-    LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND (d.day IS NULL OR k.bucket = d.day)
-    GROUP BY g.campaign, g.domain, d.day;
+    LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND k.bucket = d.day;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.export_counts(int, jsonb, "char", boolean) IS
