@@ -145,4 +145,7 @@ SELECT format, options - 'campaigns' AS options, jsonb_array_length(nullif(optio
 SELECT leadanalytics.ask_export(:none, 'workspace_overview') ->> 'status' AS status;
 CALL leadanalytics.write_exports('2026-11-12 00:01Z');
 SELECT type, format, status, records, error FROM leadanalytics.exports WHERE workspace IN (:w, :none) ORDER BY workspace, created_at, format;
+-- A record for each of a million days would keep the worker from all other exports; without them any time will do.
+SELECT leadanalytics.ask_export(:w, 'deliverability', time_range => '{"start": "0001-01-01", "end": "9999-12-31"}', include_time_series => true);
+SELECT leadanalytics.ask_export(:w, 'deliverability', time_range => '{"start": "0001-01-01", "end": "9999-12-31"}') ->> 'status' AS status;
 DELETE FROM leadanalytics.workspace WHERE id IN (:w, :none);
