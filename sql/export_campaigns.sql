@@ -119,7 +119,7 @@ SELECT count(*) FROM leadanalytics.export_type t, LATERAL (
 -- Asking. D-02: thirty days are today and the thirty before; D-03: ends are inclusive as they are written.
 SELECT r AS time_range, p.starts AT TIME ZONE 'UTC' AS starts, p.ends AT TIME ZONE 'UTC' AS ends
 FROM unnest(ARRAY['"7d"', '"30d"', '"90d"', 'null', '{"start": "2026-10-01", "end": "2026-10-01"}', '{"start": "2026-10-01T10:00:00Z", "end": "2026-10-02T12:00:00+02:00"}']::json[]) AS r,
-     leadanalytics.export_range(r, '2025-11-26 23:30Z') AS p;
+     leadanalytics.campaign_period_json(r, '2025-11-26 23:30Z') AS p;
 CREATE FUNCTION pg_temp.refusal(w int, type text, format text, range text, campaigns text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     detail text;

@@ -6,12 +6,10 @@
 CREATE FUNCTION leadanalytics.sending_domain_number(workspace int, domain text)
 RETURNS int LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    number int;
+    number CONSTANT int := (SELECT d.id FROM leadanalytics.sending_domain d WHERE d.workspace = sending_domain_number.workspace AND d.key = sending_domain_number.domain);
 BEGIN
-    SELECT d.id INTO number FROM leadanalytics.sending_domain d WHERE d.workspace = sending_domain_number.workspace AND d.key = sending_domain_number.domain;
-    IF NOT FOUND THEN
-        PERFORM leadanalytics.fail(404, format('Domain with ID %s not found in workspace %s', domain,
-            (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = sending_domain_number.workspace)), 'DOMAIN_NOT_FOUND');
+    IF number IS NULL THEN
+        PERFORM leadanalytics.fail_unknown(workspace, 'Domain', domain);
     END IF;
     RETURN number;
 END

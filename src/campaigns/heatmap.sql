@@ -16,18 +16,20 @@ GRANT EXECUTE ON FUNCTION leadanalytics.time_period(int) TO leadanalytics_read;
 
 -- Wall-clock hours: one that comes twice when clocks are put back is one, one that they leap over has nothing. A quarter
 -- of an hour of UTC lies in one hour of every zone's.
-CREATE FUNCTION leadanalytics.heatmap_hours(workspace int, starts timestamptz, ends timestamptz, campaign int, zone text)
+CREATE FUNCTION leadanalytics.heatmap_hours(workspace int, starts timestamptz, ends timestamptz, campaigns int[], zone text)
 RETURNS TABLE (weekday int, day_of_week text, hour int, time_period text, emails_sent bigint, emails_opened bigint, emails_clicked bigint, emails_replied bigint,
                open_rate numeric, engagement_score numeric)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
+    only_one CONSTANT int := CASE cardinality(campaigns) WHEN 1 THEN campaigns[1] END;
     names CONSTANT text[] := '{Monday,Tuesday,Wednesday,Thursday,Friday,Saturday,Sunday}';
 BEGIN
     RETURN QUERY
     WITH slots AS MATERIALIZED ( -- several of one bucket are one clock's reading
         SELECT t.bucket AT TIME ZONE zone AS at, sum(t.sent) AS sent, sum(t.opened) AS opened, sum(t.clicked) AS clicked, sum(t.replied) AS replied
-        FROM leadanalytics.message_tallies(heatmap_hours.workspace, CASE WHEN heatmap_hours.campaign IS NULL THEN 'w'::"char" ELSE 's' END, starts, ends, heatmap_hours.campaign) t
+        FROM leadanalytics.message_tallies(heatmap_hours.workspace, CASE WHEN campaigns IS NULL THEN 'w'::"char" ELSE 's' END, starts, ends, only_one) t
+        WHERE campaigns IS NULL OR t.campaign = ANY (campaigns)
         GROUP BY t.bucket
     ), hours AS MATERIALIZED (
         SELECT extract(isodow FROM s.at)::int AS weekday, extract(hour FROM s.at)::int AS hour,
@@ -44,7 +46,27 @@ BEGIN
     ORDER BY d.weekday, h.hour;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.heatmap_hours(int, timestamptz, timestamptz, int, text) IS 'leadanalytics.heatmap_rows() of who may ask, of a zone that exists';
+COMMENT ON FUNCTION leadanalytics.heatmap_hours(int, timestamptz, timestamptz, int[], text) IS 'leadanalytics.heatmap_rows() of who may ask, of some campaigns (null: all), in a zone that exists';
+
+CREATE FUNCTION leadanalytics.heatmap_cells(workspace int, starts timestamptz, ends timestamptz, campaigns int[], zone text)
+RETURNS TABLE (weekday int, day_of_week text, hour int, time_period text, emails_sent bigint, emails_opened bigint, emails_clicked bigint, emails_replied bigint,
+               open_rate numeric, engagement_score numeric, best_hour int)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT c.weekday, c.day_of_week, c.hour, c.time_period, c.sent, c.opened, c.clicked, c.replied,
+           leadanalytics.percent(c.opened, c.sent), leadanalytics.engagement_score(c.sent, c.opened, c.clicked, c.replied), c.best
+    FROM (SELECT h.weekday, h.day_of_week, h.time_period, min(h.hour) AS hour, sum(h.emails_sent)::bigint AS sent, sum(h.emails_opened)::bigint AS opened,
+                 sum(h.emails_clicked)::bigint AS clicked, sum(h.emails_replied)::bigint AS replied,
+                 (array_agg(h.hour ORDER BY h.engagement_score DESC, h.emails_sent DESC, h.hour) FILTER (WHERE h.emails_sent > 0))[1] AS best
+          FROM leadanalytics.heatmap_hours(heatmap_cells.workspace, starts, ends, campaigns, zone) h
+          GROUP BY h.weekday, h.day_of_week, h.time_period) AS c
+    ORDER BY c.weekday, c.hour;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.heatmap_cells(int, timestamptz, timestamptz, int[], text) IS
+    'leadanalytics.heatmap_hours() by part of the day: hour, its first; best_hour, that with the highest score (null: nothing was sent)';
 
 CREATE FUNCTION leadanalytics.heatmap_rows(workspace int, starts timestamptz, ends timestamptz, campaign text DEFAULT NULL, timezone text DEFAULT NULL)
 RETURNS TABLE (weekday int, day_of_week text, hour int, time_period text, emails_sent bigint, emails_opened bigint, emails_clicked bigint, emails_replied bigint,
@@ -55,7 +77,7 @@ DECLARE
 BEGIN
     RETURN QUERY SELECT * FROM leadanalytics.heatmap_hours(
         allowed, starts, ends,
-        CASE WHEN campaign IS NOT NULL THEN leadanalytics.campaign_number(allowed, campaign) END,
+        CASE WHEN campaign IS NOT NULL THEN ARRAY[leadanalytics.campaign_number(allowed, campaign)] END,
         CASE WHEN timezone IS NOT NULL THEN leadanalytics.checked_timezone(timezone) ELSE (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = allowed) END);
 END
 $$;
@@ -71,7 +93,7 @@ RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catal
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(heatmap.workspace);
     enough CONSTANT bigint := current_setting('leadanalytics.heatmap_sends');
-    number int;
+    campaigns int[];
     range record;
     zone text := (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = allowed);
 BEGIN
@@ -84,29 +106,21 @@ BEGIN
     END;
     SELECT * INTO range FROM leadanalytics.campaign_period(heatmap.time_range, NULL, NULL, heatmap.now);
     IF heatmap.campaign <> '' THEN
-        number := leadanalytics.campaign_number(allowed, heatmap.campaign);
+        campaigns := ARRAY[leadanalytics.campaign_number(allowed, heatmap.campaign)];
     END IF;
     RETURN (
-        WITH hours AS MATERIALIZED (
-            SELECT * FROM leadanalytics.heatmap_hours(allowed, range.starts, range.ends, number, zone)
-        ), cells AS MATERIALIZED (
-            SELECT c.*, leadanalytics.engagement_score(c.sent, c.opened, c.clicked, c.replied) AS score
-            FROM (SELECT h.weekday, h.day_of_week, h.time_period, min(h.hour) AS hour, sum(h.emails_sent) AS sent, sum(h.emails_opened) AS opened,
-                         sum(h.emails_clicked) AS clicked, sum(h.emails_replied) AS replied
-                  FROM hours h GROUP BY h.weekday, h.day_of_week, h.time_period) AS c
-        ), best AS (
-            SELECT c.* FROM cells c WHERE c.sent >= enough ORDER BY c.score DESC, c.sent DESC, c.weekday, c.hour LIMIT 1
+        WITH cells AS MATERIALIZED (
+            SELECT * FROM leadanalytics.heatmap_cells(allowed, range.starts, range.ends, campaigns, zone)
         )
         SELECT json_build_object(
             'workspace_id', (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = allowed),
             'timezone', zone,
             'optimal_send_time', (
-                SELECT json_build_object('day_of_week', b.day_of_week, 'hour', h.hour, 'engagement_score', b.score)
-                FROM best b JOIN hours h ON h.weekday = b.weekday AND h.time_period = b.time_period AND h.emails_sent > 0
-                ORDER BY h.engagement_score DESC, h.emails_sent DESC, h.hour LIMIT 1),
+                SELECT json_build_object('day_of_week', c.day_of_week, 'hour', c.best_hour, 'engagement_score', c.engagement_score)
+                FROM cells c WHERE c.emails_sent >= enough ORDER BY c.engagement_score DESC, c.emails_sent DESC, c.weekday, c.hour LIMIT 1),
             'heatmap', (
-                SELECT json_agg(json_build_object('day_of_week', c.day_of_week, 'time_period', c.time_period, 'emails_sent', c.sent, 'emails_opened', c.opened,
-                                                  'open_rate', leadanalytics.percent(c.opened, c.sent), 'engagement_score', c.score) ORDER BY c.weekday, c.hour)
+                SELECT json_agg(json_build_object('day_of_week', c.day_of_week, 'time_period', c.time_period, 'emails_sent', c.emails_sent, 'emails_opened', c.emails_opened,
+                                                  'open_rate', c.open_rate, 'engagement_score', c.engagement_score) ORDER BY c.weekday, c.hour)
                 FROM cells c)));
 END
 $$;

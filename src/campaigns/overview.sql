@@ -50,8 +50,7 @@ BEGIN
         WITH campaigns AS MATERIALIZED (
             SELECT r.* FROM leadanalytics.campaigns_rows(allowed, asked.starts, asked.ends) r
         ), total AS MATERIALIZED (
-            -- Of one that nobody told the status of, what it sends shows whether it is active (D-47).
-            SELECT count(c.campaign_id) AS campaigns, count(c.campaign_id) FILTER (WHERE c.status IN ('active', 'sending') OR (c.status IS NULL AND c.sent > 0)) AS active,
+            SELECT count(c.campaign_id) AS campaigns, count(c.campaign_id) FILTER (WHERE leadanalytics.is_active_campaign(c.status, c.sent)) AS active,
                    coalesce(sum(c.sent), 0) AS sent, coalesce(sum(c.delivered), 0) AS delivered, coalesce(sum(c.opened), 0) AS opened,
                    coalesce(sum(c.clicked), 0) AS clicked, coalesce(sum(c.replied), 0) AS replied
             FROM campaigns c

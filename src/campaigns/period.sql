@@ -66,20 +66,33 @@ RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.time_range_json(timestamptz, timestamptz, text) IS 'a range as answers of the campaigns family say it';
 
+CREATE FUNCTION leadanalytics.fail_unknown(workspace int, what text, id text)
+RETURNS void LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    PERFORM leadanalytics.fail(404, format('%s with ID %s not found in workspace %s', what, id,
+        (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = fail_unknown.workspace)), upper(what) || '_NOT_FOUND');
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.fail_unknown(int, text, text) IS 'LA404 CAMPAIGN_NOT_FOUND, DOMAIN_NOT_FOUND, EXPORT_NOT_FOUND: "Campaign with ID … not found in workspace …"';
+
 CREATE FUNCTION leadanalytics.campaign_number(workspace int, campaign text)
 RETURNS int LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    number int;
+    number CONSTANT int := (SELECT c.id FROM leadanalytics.campaign c WHERE c.workspace = campaign_number.workspace AND c.key = campaign_number.campaign);
 BEGIN
-    SELECT c.id INTO number FROM leadanalytics.campaign c WHERE c.workspace = campaign_number.workspace AND c.key = campaign_number.campaign;
-    IF NOT FOUND THEN
-        PERFORM leadanalytics.fail(404, format('Campaign with ID %s not found in workspace %s', campaign,
-            (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = campaign_number.workspace)), 'CAMPAIGN_NOT_FOUND');
+    IF number IS NULL THEN
+        PERFORM leadanalytics.fail_unknown(workspace, 'Campaign', campaign);
     END IF;
     RETURN number;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.campaign_number(int, text) IS 'the number of a campaign; LA404 CAMPAIGN_NOT_FOUND';
+
+CREATE FUNCTION leadanalytics.is_active_campaign(status text, sent bigint)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(status IN ('active', 'sending'), sent > 0)
+$$;
+COMMENT ON FUNCTION leadanalytics.is_active_campaign(text, bigint) IS 'whether a campaign is active: by its status, and where none was told by what it sent (D-47)';
 
 -- Opens of earlier sends may lie in a short range: no rate is more than all (D-42).
 CREATE FUNCTION leadanalytics.percent(part numeric, whole numeric)

@@ -1,5 +1,5 @@
--- The workspace that `up` makes for a first try: a site, a member and one key of each kind. It takes
--- public posts that name no workspace. Prints "role key", one a line.
+-- The workspace that `up` makes for a first try: a site, a member, one key of each kind, some visits and two campaigns. It
+-- takes public posts that name no workspace. Prints "role key", one a line.
 \set ON_ERROR_STOP on
 SELECT count(*) = 1 AS there FROM leadanalytics.workspace WHERE slug = 'demo' \gset
 \if :there
@@ -28,3 +28,16 @@ SELECT leadanalytics.track(:demo, json_build_object('events', json_agg(json_buil
                'referrer', (ARRAY['https://www.google.com/', '', 'https://news.example/'])[1 + visit % 3],
                'scroll_percent', CASE step WHEN 3 THEN 10 * (1 + visit % 9) END)) ORDER BY visit, step)))->>'accepted' AS accepted
 FROM generate_series(1, 12) AS visit, generate_series(1, 4) AS step \gset
+
+-- Two campaigns, 100 messages each over the ten days before now, and what became of them.
+SELECT leadanalytics.put_campaigns(:demo, '[{"key": "spring", "name": "Spring news", "status": "active"}, {"key": "launch", "name": "Product launch", "status": "completed"}]')->>'accepted' AS accepted \gset
+SELECT leadanalytics.put_ips(:demo, json_build_object('key', 'ip_1', 'address', '192.0.2.1', 'checked_at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))->>'accepted' AS accepted \gset
+SELECT leadanalytics.put_message_events(:demo, json_agg(json_build_object(
+           'message_id', 'demo-message-' || n, 'event', e.event, 'campaign_id', (ARRAY['spring', 'launch'])[1 + n % 2], 'domain_id', 'mail.demo.example',
+           'mailbox_id', 'hello@demo.example', 'reason', e.reason, 'url', e.url,
+           'timestamp', to_char((now() - interval '1 day' - n * interval '65 minutes' + e.after) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) ORDER BY n, e.after))->>'accepted' AS accepted
+FROM generate_series(1, 200) AS n,
+     LATERAL (VALUES ('sent', interval '0', NULL, NULL, true), ('bounced', '3 seconds', 'Mailbox full', NULL, n % 40 = 0), ('opened', '20 minutes', NULL, NULL, n % 3 = 0 AND n % 40 <> 0),
+                     ('clicked', '22 minutes', NULL, 'https://demo.example/pricing', n % 12 = 0 AND n % 40 <> 0), ('replied', '50 minutes', NULL, NULL, n % 36 = 0 AND n % 40 <> 0))
+         AS e (event, after, reason, url, happened)
+WHERE e.happened \gset

@@ -56,7 +56,7 @@ cmd_up() {
     greet
 }
 
-# A workspace to try, once: with a key of each kind that has a use by itself, and some events.
+# A workspace to try, once: with a key of each kind that has a use by itself, some events and two campaigns.
 make_demo() {
     [ -s "$keys" ] || {
         step "making the workspace demo"
@@ -84,6 +84,7 @@ greet() {
     say "  curl -s $base/api/v1/track -H 'Authorization: Bearer $(key sdk)' -H 'Content-Type: application/json' \\"
     say "    -d '{\"event_name\":\"page_view\",\"visitor_id\":\"me\",\"event_data\":{\"url\":\"https://demo.example/pricing\"}}'"
     say "  curl -s $base/analytics/overview -H 'Authorization: Bearer $(key admin)'"
+    say "  curl -s $base/api/v1/workspaces/demo/analytics/overview -H 'Authorization: Bearer $(key tenant)'"
     say ''
     say "SQL:   $self psql$where -c \"SELECT leadanalytics.overview((SELECT id FROM leadanalytics.workspace WHERE slug = 'demo'))\""
     say "Logs:  $logs"

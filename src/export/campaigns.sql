@@ -1,29 +1,5 @@
 -- S4-06 and S4-07: asking for an export and asking after it.
 
-CREATE FUNCTION leadanalytics.export_range(
-    time_range json, now timestamptz, OUT starts timestamptz, OUT ends timestamptz)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    named CONSTANT text := CASE json_typeof(time_range) WHEN 'string' THEN time_range #>> '{}' WHEN 'object' THEN 'custom' END;
-BEGIN
-    IF coalesce(json_typeof(time_range), 'null') = 'null' THEN
-        SELECT p.starts, p.ends INTO starts, ends FROM leadanalytics.campaign_period('30d', NULL, NULL, export_range.now) p;
-    ELSIF json_typeof(time_range) = 'string' AND named IN ('7d', '30d', '90d')
-          OR named = 'custom' AND json_typeof(time_range -> 'start') = 'string' AND json_typeof(time_range -> 'end') = 'string' THEN
-        SELECT p.starts, p.ends INTO starts, ends
-        FROM leadanalytics.campaign_period(named, CASE named WHEN 'custom' THEN time_range ->> 'start' END, CASE named WHEN 'custom' THEN time_range ->> 'end' END, export_range.now) p;
-    ELSE
-        PERFORM leadanalytics.fail(400, 'Invalid time_range', 'VALIDATION_ERROR');
-    END IF;
-EXCEPTION WHEN SQLSTATE 'LA400' THEN
-    -- It says startDate and endDate, which are not members of this body.
-    PERFORM leadanalytics.fail(400, CASE SQLERRM WHEN 'Start date must be before end date' THEN SQLERRM ELSE 'Invalid time_range' END,
-                               CASE SQLERRM WHEN 'Start date must be before end date' THEN 'INVALID_TIME_RANGE' ELSE 'VALIDATION_ERROR' END);
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.export_range(json, timestamptz) IS
-    'what the time_range of S4-06 means, its end excluded: "7d", "30d" (null, too), "90d", or {"start": …, "end": …} in ISO 8601, UTC, both inclusive';
-
 CREATE FUNCTION leadanalytics.ask_export(
     workspace int, export_type text, format text DEFAULT 'csv', time_range json DEFAULT NULL, campaign_ids json DEFAULT NULL,
     include_time_series boolean DEFAULT false, now timestamptz DEFAULT now())
@@ -32,14 +8,13 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     range record;
     campaigns int[];
-    unknown text;
 BEGIN
     IF coalesce(NOT EXISTS (SELECT FROM leadanalytics.export_type t WHERE t.name = export_type), true) THEN
         PERFORM leadanalytics.fail(400, 'Invalid export_type', 'VALIDATION_ERROR');
     ELSIF coalesce(format NOT IN ('csv', 'json', 'ndjson'), true) THEN
         PERFORM leadanalytics.fail(400, 'Invalid format', 'VALIDATION_ERROR');
     END IF;
-    SELECT * INTO range FROM leadanalytics.export_range(time_range, ask_export.now);
+    SELECT * INTO range FROM leadanalytics.campaign_period_json(time_range, ask_export.now);
     IF include_time_series THEN
         PERFORM leadanalytics.aggregation_level(range.starts, range.ends, 'UTC', 'day'); -- is it too long?
     END IF;
@@ -48,13 +23,7 @@ BEGIN
            OR EXISTS (SELECT FROM json_array_elements(campaign_ids) i WHERE json_typeof(i) <> 'string') THEN
             PERFORM leadanalytics.fail(400, 'Invalid campaign_ids', 'VALIDATION_ERROR');
         END IF;
-        SELECT array_agg(DISTINCT c.id), (array_agg(i.key ORDER BY i.n) FILTER (WHERE c.id IS NULL))[1] INTO campaigns, unknown
-        FROM json_array_elements_text(campaign_ids) WITH ORDINALITY AS i (key, n)
-        LEFT JOIN leadanalytics.campaign c ON c.workspace = allowed AND c.key = i.key;
-        IF unknown IS NOT NULL THEN
-            PERFORM leadanalytics.fail(404, format('Campaign with ID %s not found in workspace %s', unknown,
-                (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = allowed)), 'CAMPAIGN_NOT_FOUND');
-        END IF;
+        campaigns := ARRAY(SELECT DISTINCT leadanalytics.campaign_number(allowed, k.key) FROM json_array_elements_text(campaign_ids) AS k (key));
     END IF;
     RETURN json_build_object(
         'export_id', leadanalytics.queue_export(allowed, export_type, ask_export.format,
@@ -94,8 +63,7 @@ DECLARE
 BEGIN
     SELECT x.* INTO e FROM leadanalytics.export x WHERE x.workspace = allowed AND x.key = export_id;
     IF NOT FOUND THEN
-        PERFORM leadanalytics.fail(404, format('Export with ID %s not found in workspace %s', export_id,
-            (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = allowed)), 'EXPORT_NOT_FOUND');
+        PERFORM leadanalytics.fail_unknown(allowed, 'Export', export_id);
     ELSIF e.status = 'failed' THEN
         PERFORM leadanalytics.fail(422, 'Failed to generate export: ' || e.error, 'EXPORT_FAILED');
     END IF;

@@ -32,18 +32,23 @@ BEGIN
         SELECT k.campaign, k.domain FROM counted k GROUP BY k.campaign, k.domain
         HAVING sum(k.sent + k.delivered + k.hard + k.soft + k.opened + k.clicked + k.replied + k.complained + k.unsubscribed) > 0
     ), days AS (
-        SELECT NULL::timestamptz AS day
-        UNION ALL
         SELECT generate_series(date_bin('1 day', (options ->> 'starts')::timestamptz, '2000-01-01 00:00Z'), (options ->> 'ends')::timestamptz - interval '1 microsecond',
-                               interval '24 hours')
+                               interval '24 hours') AS day
         WHERE (options ->> 'time_series')::boolean
+    ), lines AS (
+        SELECT k.campaign, k.domain, NULL::timestamptz AS day, sum(k.sent) AS sent, sum(k.delivered) AS delivered, sum(k.hard) AS hard, sum(k.soft) AS soft, sum(k.opened) AS opened,
+               sum(k.clicked) AS clicked, sum(k.replied) AS replied, sum(k.complained) AS complained, sum(k.unsubscribed) AS unsubscribed
+        FROM told g JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain
+        GROUP BY k.campaign, k.domain
+        UNION ALL
+        SELECT g.campaign, g.domain, d.day, k.sent, k.delivered, k.hard, k.soft, k.opened, k.clicked, k.replied, k.complained, k.unsubscribed
+        FROM told g CROSS JOIN days d
+        LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND k.bucket = d.day
     )
-    SELECT g.campaign, g.domain, d.day, to_char(d.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(sum(k.sent), 0)::bigint, coalesce(sum(k.delivered), 0)::bigint,
-           coalesce(sum(k.hard), 0)::bigint, coalesce(sum(k.soft), 0)::bigint, coalesce(sum(k.opened), 0)::bigint, coalesce(sum(k.clicked), 0)::bigint,
-           coalesce(sum(k.replied), 0)::bigint, coalesce(sum(k.complained), 0)::bigint, coalesce(sum(k.unsubscribed), 0)::bigint
-    FROM told g CROSS JOIN days d
-    LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND (d.day IS NULL OR k.bucket = d.day)
-    GROUP BY g.campaign, g.domain, d.day;
+    SELECT l.campaign, l.domain, l.day, to_char(l.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(l.sent, 0)::bigint, coalesce(l.delivered, 0)::bigint,
+           coalesce(l.hard, 0)::bigint, coalesce(l.soft, 0)::bigint, coalesce(l.opened, 0)::bigint, coalesce(l.clicked, 0)::bigint,
+           coalesce(l.replied, 0)::bigint, coalesce(l.complained, 0)::bigint, coalesce(l.unsubscribed, 0)::bigint
+    FROM lines l;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.export_counts(int, jsonb, "char", boolean) IS
@@ -57,11 +62,10 @@ BEGIN
         'campaign_id', p.key, 'campaign_name', p.name, 'date', k.date,
         'emails_sent', k.sent, 'emails_delivered', k.delivered, 'emails_bounced', k.hard + k.soft, 'emails_opened', k.opened,
         'emails_clicked', k.clicked, 'emails_replied', k.replied, 'spam_complaints', k.complained, 'unsubscribes', k.unsubscribed,
-        'delivery_rate', leadanalytics.percent(k.delivered, k.sent), 'open_rate', leadanalytics.percent(k.opened, k.delivered),
-        'click_rate', leadanalytics.percent(k.clicked, k.delivered), 'click_to_open_rate', leadanalytics.percent(k.clicked, k.opened),
-        'reply_rate', leadanalytics.percent(k.replied, k.delivered), 'bounce_rate', leadanalytics.percent(k.hard + k.soft, k.sent),
-        'spam_rate', leadanalytics.percent(k.complained, k.delivered), 'unsubscribe_rate', leadanalytics.percent(k.unsubscribed, k.delivered))
+        'delivery_rate', r.delivery_rate, 'open_rate', r.open_rate, 'click_rate', r.click_rate, 'click_to_open_rate', r.click_to_open_rate,
+        'reply_rate', r.reply_rate, 'bounce_rate', r.bounce_rate, 'spam_rate', r.spam_rate, 'unsubscribe_rate', r.unsubscribe_rate)
     FROM leadanalytics.export_counts(workspace, options, 'd') k
+    CROSS JOIN LATERAL leadanalytics.campaign_rates(k.sent, k.delivered, k.hard + k.soft, k.opened, k.clicked, k.replied, k.complained, k.unsubscribed) r
     JOIN leadanalytics.campaign p ON p.workspace = campaign_performance_records.workspace AND p.id = k.campaign
     ORDER BY p.key, k.day NULLS FIRST;
 END
@@ -75,19 +79,18 @@ DECLARE
     total int;
     active int;
 BEGIN
-    -- D-47: one whose status was not told is active when it sent something
-    SELECT count(*), count(*) FILTER (WHERE p.status IN ('active', 'sending') OR (p.status IS NULL AND p.id IN (
-        SELECT k.campaign FROM leadanalytics.export_counts(workspace_overview_records.workspace, options || '{"time_series": false}', 'd') k WHERE k.sent > 0)))
+    SELECT count(*), count(*) FILTER (WHERE leadanalytics.is_active_campaign(p.status, coalesce(k.sent, 0)))
     INTO total, active
     FROM leadanalytics.campaign p
+    LEFT JOIN leadanalytics.export_counts(workspace_overview_records.workspace, options || '{"time_series": false}', 'd') k ON k.campaign = p.id
     WHERE p.workspace = workspace_overview_records.workspace AND (coalesce(options -> 'campaigns', 'null') = 'null' OR options -> 'campaigns' @> to_jsonb(p.id));
     RETURN QUERY
     SELECT json_build_object(
         'date', k.date, 'total_campaigns', CASE WHEN k.day IS NULL THEN total END, 'active_campaigns', CASE WHEN k.day IS NULL THEN active END,
         'emails_sent', k.sent, 'emails_delivered', k.delivered, 'emails_opened', k.opened, 'emails_clicked', k.clicked, 'emails_replied', k.replied,
-        'delivery_rate', leadanalytics.percent(k.delivered, k.sent), 'open_rate', leadanalytics.percent(k.opened, k.delivered),
-        'click_rate', leadanalytics.percent(k.clicked, k.delivered), 'reply_rate', leadanalytics.percent(k.replied, k.delivered))
+        'delivery_rate', r.delivery_rate, 'open_rate', r.open_rate, 'click_rate', r.click_rate, 'reply_rate', r.reply_rate)
     FROM leadanalytics.export_counts(workspace, options, 'd', true) k
+    CROSS JOIN LATERAL leadanalytics.campaign_rates(k.sent, k.delivered, 0, k.opened, k.clicked, k.replied, 0, 0) r
     ORDER BY k.day NULLS FIRST;
 END
 $$;
@@ -101,7 +104,7 @@ BEGIN
     SELECT json_build_object(
         'campaign_id', p.key, 'campaign_name', p.name, 'domain_id', m.key, 'domain_name', m.name, 'date', k.date,
         'emails_sent', k.sent, 'hard_bounces', k.hard, 'soft_bounces', k.soft, 'spam_complaints', k.complained,
-        'estimated_inbox_placement_rate', greatest(0, leadanalytics.percent(k.sent - k.hard - k.soft - k.complained, k.sent)),
+        'estimated_inbox_placement_rate', leadanalytics.inbox_placement(k.sent, k.hard + k.soft, k.complained),
         'spam_rate', leadanalytics.percent(k.complained, k.sent), 'bounce_rate', leadanalytics.percent(k.hard + k.soft, k.sent),
         'hard_bounce_rate', leadanalytics.percent(k.hard, k.sent), 'soft_bounce_rate', leadanalytics.percent(k.soft, k.sent))
     FROM leadanalytics.export_counts(workspace, options, 'm') k
@@ -119,21 +122,13 @@ DECLARE
     zone CONSTANT text := (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = workspace);
 BEGIN
     RETURN QUERY
-    WITH cell AS (
-        SELECT extract(isodow FROM t.bucket AT TIME ZONE zone)::int AS dow, p.n, p.period, sum(t.sent)::bigint AS sent, sum(t.opened)::bigint AS opened,
-               sum(t.clicked)::bigint AS clicked, sum(t.replied)::bigint AS replied
-        FROM leadanalytics.export_tallies(workspace, options, 's') t
-        JOIN (VALUES (1, 'nighttime', 0, 6), (2, 'early_morning', 6, 9), (3, 'office_hours', 9, 17), (4, 'evening', 17, 24)) AS p (n, period, starts, ends)
-            ON extract(hour FROM t.bucket AT TIME ZONE zone) >= p.starts AND extract(hour FROM t.bucket AT TIME ZONE zone) < p.ends
-        GROUP BY 1, 2, 3
-        HAVING sum(t.sent) > 0
-    )
     SELECT json_build_object(
-        'timezone', zone, 'day_of_week', (ARRAY['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])[c.dow], 'time_period', c.period,
-        'emails_sent', c.sent, 'emails_opened', c.opened, 'emails_clicked', c.clicked, 'emails_replied', c.replied,
-        'open_rate', leadanalytics.percent(c.opened, c.sent), 'engagement_score', leadanalytics.ratio(c.opened * 30 + c.clicked * 40 + c.replied * 30, c.sent))
-    FROM cell c
-    ORDER BY c.dow, c.n;
+        'timezone', zone, 'day_of_week', c.day_of_week, 'time_period', c.time_period, 'emails_sent', c.emails_sent, 'emails_opened', c.emails_opened,
+        'emails_clicked', c.emails_clicked, 'emails_replied', c.emails_replied, 'open_rate', c.open_rate, 'engagement_score', c.engagement_score)
+    FROM leadanalytics.heatmap_cells(workspace, (options ->> 'starts')::timestamptz, (options ->> 'ends')::timestamptz,
+        (SELECT array_agg(k.number::int) FROM jsonb_array_elements_text(nullif(options -> 'campaigns', 'null')) AS k (number)), zone) c
+    WHERE c.emails_sent > 0
+    ORDER BY c.weekday, c.hour;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.engagement_heatmap_records(int, jsonb, timestamptz) IS

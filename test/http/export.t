@@ -175,7 +175,9 @@ my %bad = (
     'export_type is required' => ['{}', '{"export_type":null}', '{"format":"csv"}'],
     'Invalid export_type' => ['{"export_type":"everything"}', '{"export_type":"http_export"}', '{"export_type":5}', '{"export_type":""}'],
     'Invalid format' => map({ [map { qq({"export_type":"deliverability","format":$_}) } @$_] } ['"xls"', '"CSV"', '7', '""']),
-    'Invalid time_range' => map({ [map { qq({"export_type":"deliverability","time_range":$_}) } @$_] } ['"1d"', '"custom"', '30', '[]', '{"start":"2026-01-01"}', '{"start":"soon","end":"2026-01-01"}']),
+    'time_range must be one of 7d, 30d, 90d or an object with start and end' => map({ [map { qq({"export_type":"deliverability","time_range":$_}) } @$_] } ['"1d"', '"custom"', '30', '[]']),
+    'time_range.end is required' => ['{"export_type":"deliverability","time_range":{"start":"2026-01-01"}}'],
+    'Invalid time_range.start' => ['{"export_type":"deliverability","time_range":{"start":"soon","end":"2026-01-01"}}'],
     'Invalid campaign_ids' => map({ [map { qq({"export_type":"deliverability","campaign_ids":$_}) } @$_] } ['[]', '"cmp_abc123"', '{}', '[1]', '[null]']),
     'Invalid include_time_series' => map({ [map { qq({"export_type":"deliverability","include_time_series":$_}) } @$_] } ['"yes"', '5', '[]']),
 );
