@@ -15,8 +15,8 @@ BEGIN
         PERFORM leadanalytics.fail(400, 'Invalid format', 'VALIDATION_ERROR');
     END IF;
     SELECT * INTO range FROM leadanalytics.campaign_period_json(time_range, ask_export.now);
-    IF include_time_series THEN -- a record for each day: is it too long?
-        PERFORM leadanalytics.aggregation_level(range.starts, range.ends, 'UTC', 'day');
+    IF include_time_series THEN
+        PERFORM leadanalytics.aggregation_level(range.starts, range.ends, 'UTC', 'day'); -- is it too long?
     END IF;
     IF coalesce(json_typeof(campaign_ids), 'null') <> 'null' THEN
         IF json_typeof(campaign_ids) <> 'array' OR json_array_length(campaign_ids) = 0
