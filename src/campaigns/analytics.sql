@@ -65,7 +65,7 @@ BEGIN
                             FROM series s))
         FROM total t
         CROSS JOIN LATERAL leadanalytics.campaign_rates(t.sent, t.delivered, t.bounced, t.opened, t.clicked, t.replied, t.complained, t.unsubscribed) r
-        JOIN leadanalytics.campaign c ON c.workspace = allowed AND c.key = campaign_analytics.campaign_id);
+        JOIN leadanalytics.campaign c ON c.workspace = allowed AND c.key = btrim(campaign_analytics.campaign_id));
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.campaign_analytics(int, text, text, text, text, text, timestamptz) IS

@@ -290,6 +290,11 @@ batch_of(int workspace, ArrayType *items, TimestampTz received)
 			ereport(ERROR,
 			        (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("an event has no key, kind or time"),
 			         errhint("These three of leadanalytics.message_item are required.")));
+		if (DatumGetTimestampTz(event->values[AT]) < LA_OLDEST_MESSAGE ||
+		    TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(event->values[AT])))
+			ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			                errmsg("an event of a message is older than 2000 or at no time"),
+			                errhint("Correct \"at\" of leadanalytics.message_item.")));
 		batch.n++;
 	}
 	ReleaseTupleDesc(desc);

@@ -6,7 +6,7 @@
 CREATE FUNCTION leadanalytics.sending_domain_number(workspace int, domain text)
 RETURNS int LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    number CONSTANT int := (SELECT d.id FROM leadanalytics.sending_domain d WHERE d.workspace = sending_domain_number.workspace AND d.key = sending_domain_number.domain);
+    number CONSTANT int := (SELECT d.id FROM leadanalytics.sending_domain d WHERE d.workspace = sending_domain_number.workspace AND d.key = btrim(sending_domain_number.domain));
 BEGIN
     IF number IS NULL THEN
         PERFORM leadanalytics.fail_unknown(workspace, 'Domain', domain);

@@ -25,8 +25,7 @@
 #include "track/track.h"
 
 #define MOST_ITEMS 1000
-#define MOST_AGENT 512           /* characters of it that are kept */
-#define OLDEST ((TimestampTz) 0) /* 2000-01-01 */
+#define MOST_AGENT 512 /* characters of it that are kept */
 
 typedef struct SaidEvent
 {
@@ -75,7 +74,7 @@ read_time(const char *text, int column, SaidEvent *item)
 {
 	TimestampTz at;
 
-	item->has_time = track_when(text, &at) && at >= OLDEST;
+	item->has_time = track_when(text, &at) && at >= LA_OLDEST_MESSAGE;
 	if (item->has_time)
 		put(item, column, TimestampTzGetDatum(at));
 	return item->has_time;

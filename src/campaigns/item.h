@@ -29,4 +29,7 @@ enum
 	ITEM_COLUMNS
 };
 
+/* No event of a message is older than 2000-01-01 00:00 UTC: no count would have it. */
+#define LA_OLDEST_MESSAGE ((TimestampTz) 0)
+
 #endif

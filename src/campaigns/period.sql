@@ -78,7 +78,7 @@ COMMENT ON FUNCTION leadanalytics.fail_unknown(int, text, text) IS 'LA404 CAMPAI
 CREATE FUNCTION leadanalytics.campaign_number(workspace int, campaign text)
 RETURNS int LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    number CONSTANT int := (SELECT c.id FROM leadanalytics.campaign c WHERE c.workspace = campaign_number.workspace AND c.key = campaign_number.campaign);
+    number CONSTANT int := (SELECT c.id FROM leadanalytics.campaign c WHERE c.workspace = campaign_number.workspace AND c.key = btrim(campaign_number.campaign));
 BEGIN
     IF number IS NULL THEN
         PERFORM leadanalytics.fail_unknown(workspace, 'Campaign', campaign);

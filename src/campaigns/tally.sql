@@ -167,6 +167,9 @@ DECLARE
     finer CONSTANT "char" := CASE series WHEN 'd' THEN 'h' ELSE series END;
     edge record;
 BEGIN
+    IF series = 'w' THEN
+        campaign := NULL;
+    END IF;
     IF since >= until THEN
         RETURN;
     END IF;

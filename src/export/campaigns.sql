@@ -6,6 +6,7 @@ CREATE FUNCTION leadanalytics.ask_export(
 RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
+    most CONSTANT bigint := 10000000; -- records: some 3 GB
     range record;
     campaigns int[];
 BEGIN
@@ -15,15 +16,19 @@ BEGIN
         PERFORM leadanalytics.fail(400, 'Invalid format', 'VALIDATION_ERROR');
     END IF;
     SELECT * INTO range FROM leadanalytics.campaign_period_json(time_range, ask_export.now);
-    IF include_time_series THEN
-        PERFORM leadanalytics.aggregation_level(range.starts, range.ends, 'UTC', 'day'); -- is it too long?
-    END IF;
     IF coalesce(json_typeof(campaign_ids), 'null') <> 'null' THEN
         IF json_typeof(campaign_ids) <> 'array' OR json_array_length(campaign_ids) = 0
            OR EXISTS (SELECT FROM json_array_elements(campaign_ids) i WHERE json_typeof(i) <> 'string') THEN
             PERFORM leadanalytics.fail(400, 'Invalid campaign_ids', 'VALIDATION_ERROR');
         END IF;
         campaigns := ARRAY(SELECT DISTINCT leadanalytics.campaign_number(allowed, k.key) FROM json_array_elements_text(campaign_ids) AS k (key));
+    END IF;
+    IF include_time_series THEN
+        PERFORM leadanalytics.aggregation_level(range.starts, range.ends, 'UTC', 'day'); -- is it too long?
+        IF most < extract(epoch FROM range.ends - range.starts) / 86400
+                  * coalesce(cardinality(campaigns), (SELECT count(*) FROM leadanalytics.campaign c WHERE c.workspace = allowed)) THEN
+            PERFORM leadanalytics.fail(400, 'Range is too long for so many campaigns', 'VALIDATION_ERROR');
+        END IF;
     END IF;
     RETURN json_build_object(
         'export_id', leadanalytics.queue_export(allowed, export_type, ask_export.format,

@@ -43,10 +43,22 @@ la_record_parse(const char *text, int length)
 	return record;
 }
 
+/* What a spreadsheet may take for a formula: also by the wide signs of East Asian keyboards. */
+static bool
+is_formula(const char *text)
+{
+	static const char *const signs[] = {"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"};
+
+	for (int i = 0; i < lengthof(signs); i++)
+		if (strncmp(text, signs[i], strlen(signs[i])) == 0)
+			return true;
+	return false;
+}
+
 static void
 append_text(StringInfo out, const char *text, int length)
 {
-	bool formula = length > 0 && memchr("=+-@\t\r\n", text[0], 7) != NULL;
+	bool formula = is_formula(text);
 
 	if (length > 0 && text[strcspn(text, ",\"\r\n")] == '\0')
 	{
