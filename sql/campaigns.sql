@@ -29,6 +29,14 @@ SELECT leadanalytics.put_message_events(:w, '[{"message_id": "m1", "event": "cli
     {"message_id": "m1", "event": "opened"}, {"message_id": "m1", "event": "opened"}]', '2026-03-02 00:00Z');
 SELECT leadanalytics.put_message_events(:w, '{"message_id": "m1", "event": "clicked", "event_id": "e1", "timestamp": "2026-03-01T12:00:00Z"}', '2026-03-02 00:01Z');
 SELECT kind, count(*) FROM leadanalytics.message_event GROUP BY kind ORDER BY kind;
+-- Of one second: a scanner's open and a person's, a soft bounce and a hard one, whichever comes first; a blank member says nothing.
+SELECT leadanalytics.put_message_events(:w, '[{"message_id": "t1", "event": "opened", "timestamp": "2026-03-01T12:00:00Z", "user_agent": "Mozilla/5.0"},
+    {"message_id": "t1", "event": "opened", "timestamp": "2026-03-01T12:00:00Z"}, {"message_id": "t1", "event": "opened", "timestamp": 1772366400, "user_agent": ""},
+    {"message_id": "t2", "event": "bounced", "timestamp": "2026-03-01T12:00:00Z", "bounce_type": "soft", "reason": "busy"},
+    {"message_id": "t2", "event": "bounced", "timestamp": "2026-03-01T12:00:00Z", "bounce_type": "hard", "reason": "gone"}]', '2026-03-02 00:00Z');
+SELECT m.key, (SELECT count(*) FROM leadanalytics.message_event e WHERE e.message = m.id) AS events, m.opened_at IS NOT NULL AS opened, m.is_hard,
+       (SELECT t.text FROM leadanalytics.message_text t WHERE t.id = m.reason) AS reason
+FROM leadanalytics.message m WHERE m.key IN ('t1', 't2') ORDER BY m.key;
 -- An event without a time that comes again in the next month.
 SELECT leadanalytics.put_message_events(:w, '{"message_id": "m2", "event": "replied", "event_id": "edge"}', '2026-03-31 23:59:59Z');
 SELECT leadanalytics.put_message_events(:w, '{"message_id": "m2", "event": "replied", "event_id": "edge"}', '2026-04-01 00:00:01Z');

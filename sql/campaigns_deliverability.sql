@@ -48,6 +48,7 @@ SELECT pg_temp.tried(format('SELECT leadanalytics.deliverability(%s)', w)) FROM 
 
 -- A mailbox's own score stands before the one that is reckoned; the mean is weighted by sends (D-45).
 SELECT leadanalytics.create_workspace('health', 'Health') AS h \gset
+SELECT leadanalytics.health_score(12, 9, 3, 2) AS half_up; -- 30 + 22.5 + 25
 SELECT leadanalytics.put_mailboxes(:h, '[{"key": "put", "health_score": 40.5}, {"key": "idle", "health_score": 1}]') ->> 'accepted' AS mailboxes;
 SELECT leadanalytics.put_message_events(:h, (SELECT json_agg(json_build_object('message_id', b || i, 'event', e, 'mailbox_id', nullif(b, 'none'), 'timestamp', t)) FROM (VALUES
     ('put', 1, 3, 'sent', '2025-11-10T10:00:00Z'), ('reckoned', 1, 4, 'sent', '2025-11-10T10:00:00Z'), ('reckoned', 1, 1, 'bounced', '2025-11-10T11:00:00Z'), ('reckoned', 2, 2, 'complained', '2025-11-11T11:00:00Z'),
@@ -105,7 +106,7 @@ BEGIN
              FROM generate_series(1, times) AS n, LATERAL (SELECT timestamptz '2025-10-18 00:00Z' + (n * 0 + random() * 20 * 86400)::int * interval '1 second' AS at) AS a LOOP
         CREATE TEMP TABLE chosen AS SELECT f.* FROM facts f WHERE f.workspace = w AND f.at >= q.starts AND f.at < q.ends AND (q.c IS NULL OR f.campaign = q.c) AND (q.d IS NULL OR f.domain = q.d);
         CREATE TEMP TABLE scored AS
-        SELECT g.*, coalesce(b.health_score, CASE WHEN sent > 0 THEN round(40 * least(1.0, delivered::numeric / sent) + 30 * greatest(0.0, 1 - bounced::numeric / sent) + 30 * greatest(0.0, 1 - complained::numeric / sent)) ELSE 0 END) AS score
+        SELECT g.*, coalesce(b.health_score, CASE WHEN sent > 0 THEN round((40 * least(delivered, sent) + 30 * greatest(0, sent - bounced) + 30 * greatest(0, sent - complained))::numeric / sent) ELSE 0 END) AS score
         FROM (SELECT mailbox, (at AT TIME ZONE 'UTC')::date AS day, count(*) FILTER (WHERE fact = 'sent') AS sent, count(*) FILTER (WHERE fact = 'delivered') AS delivered, count(*) FILTER (WHERE fact IN ('hard', 'soft')) AS bounced,
                      count(*) FILTER (WHERE fact = 'complained') AS complained FROM chosen GROUP BY GROUPING SETS ((mailbox), (mailbox, 2))) AS g
         LEFT JOIN leadanalytics.mailbox b ON b.workspace = w AND b.key = g.mailbox;
@@ -130,7 +131,7 @@ BEGIN
                    'bounce_rate', pg_temp.rate(h + f, s), 'health_score', coalesce(health, 0)), h, f, pg_temp.rate(h, s))
         FROM (VALUES ('7d', 7), ('30d', 30)) AS v (p, days)
         CROSS JOIN LATERAL (SELECT coalesce(sum(s), 0) AS s, coalesce(sum(h), 0) AS h, coalesce(sum(f), 0) AS f, coalesce(sum(p2), 0) AS p2, round(sum(s * score) / nullif(sum(s), 0)) AS health FROM (
-            SELECT g.*, coalesce(b.health_score, CASE WHEN s > 0 THEN round(40 * least(1.0, g.d::numeric / s) + 30 * greatest(0.0, 1 - (h + f)::numeric / s) + 30 * greatest(0.0, 1 - p2::numeric / s)) ELSE 0 END) AS score
+            SELECT g.*, coalesce(b.health_score, CASE WHEN s > 0 THEN round((40 * least(g.d, s) + 30 * greatest(0, s - (h + f)) + 30 * greatest(0, s - p2))::numeric / s) ELSE 0 END) AS score
             FROM (SELECT mailbox, count(*) FILTER (WHERE fact = 'sent') AS s, count(*) FILTER (WHERE fact = 'delivered') AS d, count(*) FILTER (WHERE fact = 'hard') AS h, count(*) FILTER (WHERE fact = 'soft') AS f,
                          count(*) FILTER (WHERE fact = 'complained') AS p2
                   FROM facts WHERE workspace = w AND at >= date_trunc('day', q.ends) - v.days * interval '1 day' AND at < date_trunc('day', q.ends) + interval '1 day'

@@ -165,6 +165,10 @@ SELECT exports.attempt('2026-03-02 00:00:00'), exports.attempt('2026-03-02 00:00
 SELECT leadanalytics.queue_export(:a, 'numbers', 'csv', '{"n": 1}', '2026-03-02') AS job \gset
 SELECT (leadanalytics.claim_export('2026-03-02')).attempt, (leadanalytics.claim_export('2026-03-02 00:01')).attempt, (leadanalytics.claim_export('2026-03-02 00:02')).attempt;
 SELECT exports.attempt('2026-03-02 00:03');
+-- What is no JSON is no record.
+SELECT leadanalytics.write_file('SELECT 1', :a, 'exp_', 'csv', '{}', '2026-03-02');
+SELECT leadanalytics.write_file('SELECT', :a, 'exp_', 'csv', '{}', '2026-03-02');
+
 -- A claim that somebody else repeated is no claim.
 SELECT leadanalytics.queue_export(:a, 'numbers', 'csv', '{"n": 1, "width": 1}', '2026-03-02') AS job \gset
 SELECT attempt FROM leadanalytics.claim_export('2026-03-02');

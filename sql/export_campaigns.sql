@@ -141,8 +141,14 @@ FROM (VALUES ('campaign_performance', 'csv', NULL, NULL), ('campaign_performance
              ('deliverability', 'csv', NULL, '["c0", "cx", "cy"]')) AS v (type, format, range, campaigns);
 SELECT regexp_replace(leadanalytics.ask_export(:w, 'workspace_overview', now => '2025-11-26 10:00Z')::text, 'exp_\w+', 'exp_…') AS "S4-06";
 SELECT pg_temp.refusal(:none, 'workspace_overview', 'csv', NULL, '["c0"]');
+-- Ten thousand years have too many days for a record each, and are no more than others for one record.
+SELECT leadanalytics.ask_export(:none, 'workspace_overview', time_range => '{"start": "0001-01-01", "end": "9999-12-31"}', include_time_series => true);
+SELECT pg_temp.refusal(:none, 'workspace_overview', 'csv', '{"start": "0001-01-01", "end": "9999-12-31"}', NULL);
 SELECT format, options - 'campaigns' AS options, jsonb_array_length(nullif(options -> 'campaigns', 'null')) AS campaigns FROM leadanalytics.exports WHERE workspace = :w ORDER BY created_at, format;
 SELECT leadanalytics.ask_export(:none, 'workspace_overview') ->> 'status' AS status;
 CALL leadanalytics.write_exports('2026-11-12 00:01Z');
 SELECT type, format, status, records, error FROM leadanalytics.exports WHERE workspace IN (:w, :none) ORDER BY workspace, created_at, format;
+-- A record for each of a million days would keep the worker from all other exports; without them any time will do.
+SELECT leadanalytics.ask_export(:w, 'deliverability', time_range => '{"start": "0001-01-01", "end": "9999-12-31"}', include_time_series => true);
+SELECT leadanalytics.ask_export(:w, 'deliverability', time_range => '{"start": "0001-01-01", "end": "9999-12-31"}') ->> 'status' AS status;
 DELETE FROM leadanalytics.workspace WHERE id IN (:w, :none);

@@ -140,7 +140,7 @@ CREATE TABLE leadanalytics.message_event (
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE leadanalytics.message_event IS 'what was said of messages, as it came; never changed';
 COMMENT ON COLUMN leadanalytics.message_event.kind IS 's sent, d delivered, b bounced, o opened, c clicked, r replied, p complained, u unsubscribed';
-COMMENT ON COLUMN leadanalytics.message_event.is_machine IS 'an open or click of an agent known to be a machine''s; others show when all events of the message are seen together: leadanalytics.message_events';
+COMMENT ON COLUMN leadanalytics.message_event.is_machine IS 'an open or click of an agent known to be a machine''s; others show when all events of the message are seen together: leadanalytics.message_events_rows()';
 COMMENT ON COLUMN leadanalytics.message_event.event_id IS 'what comes again with the same one is the same event; null: neither id nor time was said, and every one is another';
 
 -- Counts of facts. Writers add rows to message_fresh_tally, each its own; leadanalytics.sum_messages() adds them to

@@ -162,9 +162,10 @@ read_member(const Member *member, const LaJson *object, SaidEvent *item)
 	return psprintf("Invalid %s", member->name);
 }
 
-/* An event that comes without an id is known again by what it says, if it says when it was. */
+/* An event that comes without an id is known again by all that it says, if it says when it was: two opens of
+ * one second may be a scanner's and a person's, two bounces a soft and a hard one. */
 static void
-put_event_id(SaidEvent *item)
+put_event_id(const LaJson *object, SaidEvent *item)
 {
 	pg_uuid_t *id = palloc(sizeof *id);
 
@@ -175,12 +176,14 @@ put_event_id(SaidEvent *item)
 		StringInfoData said;
 
 		initStringInfo(&said);
-		appendStringInfo(&said, "%s\1%c\1" INT64_FORMAT, TextDatumGetCString(item->values[KEY]),
-		                 DatumGetChar(item->values[KIND]), DatumGetTimestampTz(item->values[AT]));
-		if (!item->nulls[URL])
-			appendStringInfo(&said, "\1u%s", TextDatumGetCString(item->values[URL]));
-		if (!item->nulls[BOUNCE_CODE])
-			appendStringInfo(&said, "\1b%s", TextDatumGetCString(item->values[BOUNCE_CODE]));
+		appendStringInfo(&said, INT64_FORMAT, DatumGetTimestampTz(item->values[AT]));
+		for (int i = 0; i < lengthof(members); i++)
+		{
+			const LaJson *node = la_json_get(object, members[i].name);
+
+			if (node != NULL && node->type == LA_JSON_STRING && node->length > 0 && members[i].column != AT)
+				appendStringInfo(&said, "\1%s\1%s", members[i].name, node->text);
+		}
 		*id = track_digest(said.data, said.len);
 	}
 	else
@@ -242,7 +245,7 @@ read_item(const LaJson *object, TimestampTz now, SaidEvent *item)
 		return;
 	}
 	kind = DatumGetChar(item->values[KIND]);
-	put_event_id(item);
+	put_event_id(object, item);
 	put_time(item, now);
 	if (kind == 'b')
 		put_bounce(item);

@@ -7,7 +7,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.message_kind_name("char") TO leadanalyti
 
 CREATE FUNCTION leadanalytics.message_events_rows(workspace int, message_id text)
 RETURNS TABLE (at timestamptz, received_at timestamptz, event text, is_machine boolean, url text, user_agent text, ip inet, bounce_code text, reason text, is_hard boolean)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(message_events_rows.workspace);
     number CONSTANT bigint := (SELECT m.id FROM leadanalytics.message m WHERE m.workspace = allowed AND m.key = message_events_rows.message_id);
@@ -19,7 +19,7 @@ BEGIN
     RETURN QUERY
     SELECT e.at, e.received_at, leadanalytics.message_kind_name(e.kind), m.is_machine, u.text, a.text, CASE WHEN see_contacts THEN e.ip END, e.bounce_code, r.text, e.is_hard
     FROM leadanalytics.marked_message_events(allowed, number) m
-    CROSS JOIN LATERAL (SELECT f.* FROM leadanalytics.message_event f WHERE f.message = number AND f.at = m.at AND f.id = m.id OFFSET 0) AS e
+    JOIN (SELECT f.* FROM leadanalytics.message_event f WHERE f.message = number OFFSET 0) AS e ON e.at = m.at AND e.id = m.id
     LEFT JOIN leadanalytics.message_text u ON u.workspace = allowed AND u.id = e.url
     LEFT JOIN leadanalytics.message_text a ON a.workspace = allowed AND a.id = e.agent
     LEFT JOIN leadanalytics.message_text r ON r.workspace = allowed AND r.id = e.reason

@@ -134,7 +134,8 @@ RETURNS TABLE (delivery_rate numeric, open_rate numeric, click_rate numeric, cli
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1 AS $$
     SELECT r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8]
     FROM (SELECT ARRAY(SELECT leadanalytics.percent(p.part, p.whole)
-                       FROM leadanalytics.rate_parts(sent, delivered, bounced, opened, clicked, replied, complained, unsubscribed) p) AS r) AS rates
+                       FROM leadanalytics.rate_parts(sent, delivered, bounced, opened, clicked, replied, complained, unsubscribed) p) AS r
+          OFFSET 0) AS rates -- else all eight are worked out for each of them
 $$;
 COMMENT ON FUNCTION leadanalytics.campaign_rates(numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric) IS
     'the eight rates of so many messages, in per cent, two decimals, 0 to 100';

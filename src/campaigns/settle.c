@@ -225,8 +225,9 @@ LA_FUNCTION(la_campaigns_settle_messages)
 	settling.kept = SPI_tuptable;
 	since = first_at(settling.kept, PG_GETARG_TIMESTAMPTZ(2));
 
-	/* Whom the locks waited for may have added events: they are seen from here on. */
-	PushActiveSnapshot(GetTransactionSnapshot());
+	/* Whom the locks waited for may have added events: they are seen from here on, by a caller of one
+	 * snapshot too (REPEATABLE READ): events that change nothing of a row raise no 40001. */
+	PushActiveSnapshot(GetLatestSnapshot());
 	la_query_each(&events, (Datum[]){messages, TimestampTzGetDatum(since)}, NULL, take_event, &settling);
 	PopActiveSnapshot();
 	finish_message(&settling);

@@ -15,6 +15,9 @@ BEGIN
         PERFORM leadanalytics.fail(400, 'Invalid format', 'VALIDATION_ERROR');
     END IF;
     SELECT * INTO range FROM leadanalytics.campaign_period_json(time_range, ask_export.now);
+    IF include_time_series THEN
+        PERFORM leadanalytics.aggregation_level(range.starts, range.ends, 'UTC', 'day'); -- is it too long?
+    END IF;
     IF coalesce(json_typeof(campaign_ids), 'null') <> 'null' THEN
         IF json_typeof(campaign_ids) <> 'array' OR json_array_length(campaign_ids) = 0
            OR EXISTS (SELECT FROM json_array_elements(campaign_ids) i WHERE json_typeof(i) <> 'string') THEN

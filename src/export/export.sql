@@ -71,14 +71,17 @@ GRANT EXECUTE ON FUNCTION leadanalytics.queue_export(int, text, text, jsonb, tim
 CREATE FUNCTION leadanalytics.claim_export(
     now timestamptz, OUT workspace int, OUT key text, OUT attempt int)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH turn AS MATERIALIZED ( -- once for each workspace, however many exports of it wait
+        SELECT o.workspace, max(o.tried_at) AS at FROM leadanalytics.export o GROUP BY o.workspace
+    )
     UPDATE leadanalytics.export e
     SET attempts = e.attempts + 1, tried_at = claim_export.now
     FROM (SELECT w.workspace, w.key
-          FROM leadanalytics.export w
+          FROM leadanalytics.export w JOIN turn t ON t.workspace = w.workspace
           WHERE w.status = 'processing' AND (w.attempts = 0 OR w.tried_at <= claim_export.now - w.attempts * interval '15 seconds')
-          ORDER BY (SELECT max(o.tried_at) FROM leadanalytics.export o WHERE o.workspace = w.workspace) NULLS FIRST, w.created_at, w.key
+          ORDER BY t.at NULLS FIRST, w.created_at, w.key
           LIMIT 1
-          FOR NO KEY UPDATE SKIP LOCKED) AS free
+          FOR NO KEY UPDATE OF w SKIP LOCKED) AS free
     WHERE e.workspace = free.workspace AND e.key = free.key
     RETURNING e.workspace, e.key, e.attempts
 $$;

@@ -35,20 +35,17 @@ BEGIN
         SELECT generate_series(date_bin('1 day', (options ->> 'starts')::timestamptz, '2000-01-01 00:00Z'), (options ->> 'ends')::timestamptz - interval '1 microsecond',
                                interval '24 hours') AS day
         WHERE (options ->> 'time_series')::boolean
-    ), lines AS (
-        SELECT k.campaign, k.domain, NULL::timestamptz AS day, sum(k.sent) AS sent, sum(k.delivered) AS delivered, sum(k.hard) AS hard, sum(k.soft) AS soft, sum(k.opened) AS opened,
-               sum(k.clicked) AS clicked, sum(k.replied) AS replied, sum(k.complained) AS complained, sum(k.unsubscribed) AS unsubscribed
-        FROM told g JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain
-        GROUP BY k.campaign, k.domain
-        UNION ALL
-        SELECT g.campaign, g.domain, d.day, k.sent, k.delivered, k.hard, k.soft, k.opened, k.clicked, k.replied, k.complained, k.unsubscribed
-        FROM told g CROSS JOIN days d
-        LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND k.bucket = d.day
     )
-    SELECT l.campaign, l.domain, l.day, to_char(l.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(l.sent, 0)::bigint, coalesce(l.delivered, 0)::bigint,
-           coalesce(l.hard, 0)::bigint, coalesce(l.soft, 0)::bigint, coalesce(l.opened, 0)::bigint, coalesce(l.clicked, 0)::bigint,
-           coalesce(l.replied, 0)::bigint, coalesce(l.complained, 0)::bigint, coalesce(l.unsubscribed, 0)::bigint
-    FROM lines l;
+    SELECT k.campaign, k.domain, NULL::timestamptz, NULL::text, sum(k.sent)::bigint, sum(k.delivered)::bigint, sum(k.hard)::bigint, sum(k.soft)::bigint,
+           sum(k.opened)::bigint, sum(k.clicked)::bigint, sum(k.replied)::bigint, sum(k.complained)::bigint, sum(k.unsubscribed)::bigint
+    FROM told g JOIN counted k USING (campaign, domain)
+    GROUP BY k.campaign, k.domain
+    UNION ALL
+    SELECT g.campaign, g.domain, d.day, to_char(d.day AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(k.sent, 0)::bigint, coalesce(k.delivered, 0)::bigint,
+           coalesce(k.hard, 0)::bigint, coalesce(k.soft, 0)::bigint, coalesce(k.opened, 0)::bigint, coalesce(k.clicked, 0)::bigint,
+           coalesce(k.replied, 0)::bigint, coalesce(k.complained, 0)::bigint, coalesce(k.unsubscribed, 0)::bigint
+    FROM told g CROSS JOIN days d
+    LEFT JOIN counted k ON k.campaign = g.campaign AND k.domain = g.domain AND k.bucket = d.day;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.export_counts(int, jsonb, "char", boolean) IS

@@ -173,6 +173,11 @@ LA_FUNCTION(la_export_write)
 	SPI_connect();
 	cursor = SPI_cursor_open_with_args(NULL, query, lengthof(types), types, arguments, NULL, true,
 	                                   CURSOR_OPT_NO_SCROLL);
+	/* Anything else is no pointer to a text, and would be read as one. */
+	if (cursor->tupDesc == NULL || cursor->tupDesc->natts != 1 ||
+	    TupleDescAttr(cursor->tupDesc, 0)->atttypid != JSONOID)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("records must be one column of json"),
+		                errhint("Correct the query.")));
 	put_records(&writer, cursor);
 	SPI_cursor_close(cursor);
 	if (writer.records == 0)
