@@ -32,17 +32,18 @@ $$;
 COMMENT ON FUNCTION leadanalytics.health_score(numeric, numeric, numeric, numeric) IS 'the health of a mailbox, 0 to 100, from what it sent (D-45)';
 GRANT EXECUTE ON FUNCTION leadanalytics.health_score(numeric, numeric, numeric, numeric) TO leadanalytics_read;
 
-CREATE FUNCTION leadanalytics.deliverability_counts(workspace int, starts timestamptz, ends timestamptz, campaign text, domain text)
+CREATE FUNCTION leadanalytics.deliverability_counts(workspace int, starts timestamptz, ends timestamptz, campaign text, domain text, by_campaign boolean DEFAULT false)
 RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
 DECLARE
     only_campaign CONSTANT int := CASE WHEN campaign IS NOT NULL THEN leadanalytics.campaign_number(workspace, campaign) END;
     only_domain CONSTANT int := CASE WHEN domain IS NOT NULL THEN leadanalytics.sending_domain_number(workspace, domain) END;
 BEGIN
-    RETURN QUERY SELECT t.* FROM leadanalytics.message_tallies(workspace, 'm', starts, ends, only_campaign) t WHERE only_domain IS NULL OR t.domain = only_domain;
+    RETURN QUERY SELECT t.* FROM leadanalytics.message_tallies(workspace, CASE WHEN by_campaign OR only_campaign IS NOT NULL THEN 'm'::"char" ELSE 'b' END, starts, ends, only_campaign) t
+        WHERE only_domain IS NULL OR t.domain = only_domain;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.deliverability_counts(int, timestamptz, timestamptz, text, text) IS
-    'counts of messages by day, campaign, domain, mailbox and reason, to be added up; of one campaign and sending domain, or all. For functions that asked who calls';
+COMMENT ON FUNCTION leadanalytics.deliverability_counts(int, timestamptz, timestamptz, text, text, boolean) IS
+    'counts of messages by day, campaign (where that is told apart), domain, mailbox and reason, to be added up; of one campaign and sending domain, or all. For functions that asked who calls';
 
 CREATE FUNCTION leadanalytics.mailbox_days(counts leadanalytics.message_tally[])
 RETURNS TABLE (day timestamptz, mailbox int, sent numeric, delivered numeric, bounced numeric, complained numeric, score numeric) LANGUAGE plpgsql STABLE AS $$
@@ -97,7 +98,7 @@ BEGIN
            leadanalytics.percent(s.hard, s.sent), leadanalytics.percent(s.soft, s.sent)
     FROM (SELECT t.campaign, t.domain, sum(t.sent)::bigint AS sent, sum(t.delivered)::bigint AS delivered, sum(t.hard)::bigint AS hard, sum(t.soft)::bigint AS soft,
                  sum(t.complained)::bigint AS complained
-          FROM leadanalytics.deliverability_counts(allowed, starts, ends, deliverability_rows.campaign, deliverability_rows.domain) t GROUP BY t.campaign, t.domain) AS s
+          FROM leadanalytics.deliverability_counts(allowed, starts, ends, deliverability_rows.campaign, deliverability_rows.domain, true) t GROUP BY t.campaign, t.domain) AS s
     LEFT JOIN LATERAL (SELECT k.key FROM leadanalytics.campaign k WHERE k.workspace = allowed AND k.id = s.campaign OFFSET 0) AS c ON true
     LEFT JOIN LATERAL (SELECT k.key FROM leadanalytics.sending_domain k WHERE k.workspace = allowed AND k.id = s.domain OFFSET 0) AS d ON true
     WHERE s.sent + s.delivered + s.hard + s.soft + s.complained > 0

@@ -61,9 +61,9 @@ CREATE FUNCTION leadanalytics.exact_message_tallies(workspace int, series "char"
 RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT exact_message_tallies.workspace, exact_message_tallies.series, date_bin(leadanalytics.message_series_length(series), f.bucket_of, '2000-01-01 00:00Z'), CASE series WHEN 'w' THEN 0 ELSE coalesce(s.campaign, 0) END,
-           CASE series WHEN 'm' THEN coalesce(s.domain, 0) ELSE 0 END, CASE series WHEN 'm' THEN coalesce(s.mailbox, 0) ELSE 0 END,
-           CASE WHEN series = 'm' AND f.fact = 'bounced' THEN coalesce(s.reason, 0) ELSE 0 END,
+    SELECT exact_message_tallies.workspace, exact_message_tallies.series, date_bin(leadanalytics.message_series_length(series), f.bucket_of, '2000-01-01 00:00Z'), CASE WHEN series IN ('b', 'w') THEN 0 ELSE coalesce(s.campaign, 0) END,
+           CASE WHEN series IN ('m', 'b') THEN coalesce(s.domain, 0) ELSE 0 END, CASE WHEN series IN ('m', 'b') THEN coalesce(s.mailbox, 0) ELSE 0 END,
+           CASE WHEN series IN ('m', 'b') AND f.fact = 'bounced' THEN coalesce(s.reason, 0) ELSE 0 END,
            count(*) FILTER (WHERE f.fact = 'sent'), count(*) FILTER (WHERE f.fact = 'delivered'), count(*) FILTER (WHERE f.fact = 'bounced' AND s.is_hard),
            count(*) FILTER (WHERE f.fact = 'bounced' AND NOT s.is_hard), count(*) FILTER (WHERE f.fact = 'opened'), count(*) FILTER (WHERE f.fact = 'clicked'),
            count(*) FILTER (WHERE f.fact = 'replied'), count(*) FILTER (WHERE f.fact = 'complained'), count(*) FILTER (WHERE f.fact = 'unsubscribed')

@@ -6,6 +6,7 @@
 --	d	day of the fact		campaign
 --	h	hour of the fact	campaign
 --	m	day of the fact		campaign, domain, mailbox, reason of the bounce
+--	b	day of the fact		domain, mailbox, reason
 --	s	quarter of an hour of the sending	campaign
 --	w	quarter of an hour of the sending	(all campaigns together: a heatmap of many asks no more)
 CREATE FUNCTION leadanalytics.message_buckets(hour timestamptz, slot timestamptz, campaign int, domain int, mailbox int, reason int)
@@ -14,6 +15,7 @@ RETURNS TABLE (series "char", bucket timestamptz, campaign int, domain int, mail
     FROM (VALUES ('d', date_bin('1 day', hour, '2000-01-01 00:00Z'), campaign, NULL::int, NULL::int, NULL::int),
                  ('h', hour, campaign, NULL, NULL, NULL),
                  ('m', date_bin('1 day', hour, '2000-01-01 00:00Z'), campaign, domain, mailbox, reason),
+                 ('b', date_bin('1 day', hour, '2000-01-01 00:00Z'), NULL, domain, mailbox, reason),
                  ('s', slot, campaign, NULL, NULL, NULL),
                  ('w', slot, NULL, NULL, NULL, NULL)) AS b (series, bucket, campaign, domain, mailbox, reason)
     WHERE b.bucket IS NOT NULL
@@ -167,7 +169,7 @@ DECLARE
     finer CONSTANT "char" := CASE series WHEN 'd' THEN 'h' ELSE series END;
     edge record;
 BEGIN
-    IF series = 'w' THEN
+    IF series IN ('b', 'w') THEN
         campaign := NULL;
     END IF;
     IF since >= until THEN

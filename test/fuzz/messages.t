@@ -37,7 +37,7 @@ is_deeply([ grep { /ERROR/ } run_sql(q{SELECT leadanalytics.create_workspace('ra
             SELECT t::text FROM (
                 SELECT s.s, t.bucket, t.campaign, t.domain, t.mailbox, t.reason, sum(sent) AS sent, sum(delivered) AS delivered, sum(hard) AS hard, sum(soft) AS soft, sum(opened) AS opened,
                        sum(clicked) AS clicked, sum(replied) AS replied
-                FROM unnest('{d,h,m,s,w}'::text[]) AS s (s), leadanalytics.message_tallies(1, s.s::"char", '-infinity', 'infinity') t GROUP BY 1, 2, 3, 4, 5, 6) AS t
+                FROM unnest('{d,h,m,b,s,w}'::text[]) AS s (s), leadanalytics.message_tallies(1, s.s::"char", '-infinity', 'infinity') t GROUP BY 1, 2, 3, 4, 5, 6) AS t
             WHERE sent <> 0 OR delivered <> 0 OR hard <> 0 OR soft <> 0 OR opened <> 0 OR clicked <> 0 OR replied <> 0;
             IF exact THEN
                 RETURN QUERY SELECT 'message ' || s FROM leadanalytics.exact_message_states(1) s;

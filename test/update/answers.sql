@@ -24,7 +24,7 @@ SELECT 'users', w.slug, u.* FROM leadanalytics.workspace w CROSS JOIN LATERAL le
 SELECT 'user', w.slug, leadanalytics.user_profile(w.id, 'v1', now => '2026-02-06Z') FROM leadanalytics.workspace w WHERE w.slug IN ('acme', 'globex') ORDER BY w.slug;
 -- Counts of messages beside their events: what differs, and how much there is.
 SELECT 'messages', w.slug, s.s, count(*) FILTER (WHERE d.differ), count(*)
-FROM leadanalytics.workspace w CROSS JOIN unnest('{d,h,m,s,w}'::"char"[]) AS s (s) CROSS JOIN LATERAL (
+FROM leadanalytics.workspace w CROSS JOIN unnest('{d,h,m,b,s,w}'::"char"[]) AS s (s) CROSS JOIN LATERAL (
     SELECT a.n IS DISTINCT FROM b.n AS differ
     FROM (SELECT bucket, campaign, domain, mailbox, reason, ARRAY[sum(sent), sum(delivered), sum(hard), sum(soft), sum(opened), sum(clicked), sum(complained)] AS n
           FROM leadanalytics.message_tallies(w.id, s.s, '-infinity', 'infinity') GROUP BY 1, 2, 3, 4, 5) AS a
