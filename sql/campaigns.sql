@@ -46,6 +46,9 @@ SELECT leadanalytics.put_message_events(:w, '[{"message_id": "m3", "event": "sen
     '2026-04-02 00:00Z');
 SELECT key, sent_at FROM leadanalytics.message WHERE key IN ('m3', 'm4') ORDER BY key;
 
+-- Each month is a table: they are not made by the hundred.
+SELECT leadanalytics.put_message_events(:w, json_agg(json_build_object('message_id', 'old', 'event', 'opened', 'timestamp', to_char(date '2005-01-01' + n * interval '1 month', 'YYYY-MM-DD')))) FROM generate_series(1, 61) AS n;
+
 -- D-65: bounces. Hard wins over soft and keeps the first one's time; a bounced message is never delivered.
 SELECT leadanalytics.put_message_events(:w, '[{"message_id": "b1", "event": "sent", "timestamp": "2026-05-01T10:00:00Z"},
     {"message_id": "b1", "event": "delivered", "timestamp": "2026-05-01T10:01:00Z"},

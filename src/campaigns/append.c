@@ -23,10 +23,13 @@
 #include "utils/typcache.h"
 
 #include "campaigns/item.h"
+#include "core/error.h"
 #include "core/export.h"
 #include "core/query.h"
 #include "core/rows.h"
 #include "track/track.h"
+
+#define MOST_NEW_LEAVES 60
 
 typedef struct ToldEvent
 {
@@ -322,13 +325,23 @@ static void
 make_leaves(const Batch *batch)
 {
 	DateADT *months = palloc(Max(batch->n, 1) * sizeof *months);
+	int made = 0;
 
 	for (int i = 0; i < batch->n; i++)
 		months[i] = track_month(DatumGetTimestampTz(batch->events[i].values[AT]));
 	qsort(months, batch->n, sizeof *months, by_month);
 	for (int i = 0; i < batch->n; i++)
-		if ((i == 0 || months[i] != months[i - 1]) && !leaf_is_there(months[i]))
-			la_query_run(&make_leaf, (Datum[]){DateADTGetDatum(months[i])}, NULL, false, 0);
+	{
+		if ((i > 0 && months[i] == months[i - 1]) || leaf_is_there(months[i]))
+			continue;
+		/* each is a table: made all at once, a request runs out of time, and would again */
+		if (++made > MOST_NEW_LEAVES)
+			ereport(ERROR, (errcode(LA_BAD_REQUEST), errmsg("Too many new months at once"),
+			                errhint("Events of at most %d months in which there are none yet are taken at "
+			                        "once: send those of a few years at a time.",
+			                        MOST_NEW_LEAVES)));
+		la_query_run(&make_leaf, (Datum[]){DateADTGetDatum(months[i])}, NULL, false, 0);
+	}
 }
 
 LA_FUNCTION(la_campaigns_append_message_events)

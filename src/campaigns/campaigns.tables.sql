@@ -171,7 +171,7 @@ COMMENT ON COLUMN leadanalytics.message_tally.campaign IS '0: none, or not told 
 CREATE TABLE leadanalytics.message_fresh_tally (
     LIKE leadanalytics.message_tally,
     since timestamptz NOT NULL DEFAULT pg_catalog.now()
-);
+) WITH (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0); -- readers pass its dead rows
 CREATE INDEX message_fresh_tally_bucket ON leadanalytics.message_fresh_tally (workspace, series, bucket);
 COMMENT ON TABLE leadanalytics.message_fresh_tally IS 'what statements changed in the counts of leadanalytics.message_tally and nobody has summed up yet';
 
