@@ -481,14 +481,15 @@ subtest 'no background worker is free' => sub {
     is(lanes($main), 'fold', 'job workers gave their places away');
     is(beaten_by($main), 'leadanalytics fold', 'the fold worker does their work meanwhile');
     is(sql($main, "SELECT state FROM leadanalytics.status() WHERE part = 'worker job 1'"), 'waits for a free background worker', 'and status() says so');
+    # It says so at most once a minute: an earlier subtest may have had the last line.
+    ok(until_(90, sub { logged($from) =~ /cannot start a background worker/ }), 'the log says so') if $log;
     my ($free) = grep { my $d = $_; !grep { $_ eq $d } @$waiting } @databases;
     sql('postgres', "DROP DATABASE $free");
     ok(until_(60, sub { grep { pid($_) } @$waiting }), 'a place that comes free is taken');
   SKIP: {
         skip 'no log file', 1 unless $log;
-        my $lines = () = logged($from) =~ /cannot start a background worker/g;
-        cmp_ok($lines, '<=', 1 + int($places / 10), 'a line a minute at most in the log');
-        cmp_ok($lines, '>=', 1, 'but one there is');
+        my @lines = logged($from) =~ /cannot start a background worker/g;
+        cmp_ok(scalar @lines, '<=', 2 + int($places / 10), 'a line a minute at most in the log');
     }
     sql('postgres', "DROP DATABASE $_") for grep { $_ ne $free } @databases;
     ok(until_(60, sub { lanes($main) eq 'fold job' }), 'with places enough a job worker is there again');
