@@ -6,12 +6,6 @@ INSERT INTO leadanalytics.partitioned (parent, indexes) VALUES ('message_event',
     '(workspace, at)'                                          -- lists, and the ragged ends of a time
 ]);
 
-CREATE FUNCTION leadanalytics.text_digest(text text)
-RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT encode(substring(sha256(convert_to(text, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid
-$$;
-COMMENT ON FUNCTION leadanalytics.text_digest(text) IS 'the first 16 bytes of a text''s SHA-256';
-
 -- Agents of security scanners and of Apple's mail privacy, which loads every image as "Mozilla/5.0" alone. Proxies that
 -- load an image when somebody looks at the mail (Gmail's, Yahoo's) are people, whatever their agent says.
 CREATE FUNCTION leadanalytics.is_machine_agent(user_agent text)

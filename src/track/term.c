@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 
 #include "core/bytes.h"
+#include "core/export.h"
 #include "core/query.h"
 #include "core/settings.h"
 #include "core/rows.h"
@@ -216,6 +217,15 @@ track_digest(const char *text, int length)
 	la_sha256(text, length, digest);
 	memcpy(result.data, digest, UUID_LEN);
 	return result;
+}
+
+LA_FUNCTION(la_track_text_digest)
+{
+	text *said = PG_GETARG_TEXT_PP(0);
+	pg_uuid_t *digest = palloc(sizeof *digest);
+
+	*digest = track_digest(VARDATA_ANY(said), VARSIZE_ANY_EXHDR(said));
+	PG_RETURN_UUID_P(digest);
 }
 
 static pg_uuid_t

@@ -74,6 +74,10 @@ RETURNS text[] LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '
 COMMENT ON FUNCTION leadanalytics.click_id_names(text) IS
     'the names under which events and addresses say a type of click id: its own, then those a platform also writes (sclid: ScCid)';
 
+CREATE FUNCTION leadanalytics.text_digest(text text)
+RETURNS uuid LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_track_text_digest';
+COMMENT ON FUNCTION leadanalytics.text_digest(text) IS 'the first 16 bytes of a text''s SHA-256';
+
 CREATE FUNCTION leadanalytics.moment(text text)
 RETURNS timestamptz LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_track_moment';
 COMMENT ON FUNCTION leadanalytics.moment(text) IS
