@@ -78,10 +78,10 @@ RETURNS TABLE (date date, score numeric) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT (m.day AT TIME ZONE 'UTC')::date, leadanalytics.ratio(sum(m.score * m.sent), sum(m.sent), 0)
-    FROM leadanalytics.mailbox_days(counts) m WHERE m.day IS NOT NULL GROUP BY m.day HAVING sum(m.sent) > 0;
+    FROM leadanalytics.mailbox_days(counts) m GROUP BY m.day HAVING sum(m.sent) > 0;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.reputation(leadanalytics.message_tally[]) IS 'the health of each day with sends: of its mailboxes, weighted by what they sent';
+COMMENT ON FUNCTION leadanalytics.reputation(leadanalytics.message_tally[]) IS 'the health of each day with sends, and (date null) altogether: of the mailboxes, weighted by what they sent';
 
 -- The same questions as rows.
 CREATE FUNCTION leadanalytics.deliverability_rows(workspace int, starts timestamptz, ends timestamptz, campaign text DEFAULT NULL, domain text DEFAULT NULL)
@@ -150,7 +150,8 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT r.date, r.score
-    FROM leadanalytics.reputation(ARRAY(SELECT t FROM leadanalytics.deliverability_counts(allowed, starts, ends, reputation_rows.campaign, reputation_rows.domain) t)) r ORDER BY r.date;
+    FROM leadanalytics.reputation(ARRAY(SELECT t FROM leadanalytics.deliverability_counts(allowed, starts, ends, reputation_rows.campaign, reputation_rows.domain) t)) r
+    WHERE r.date IS NOT NULL ORDER BY r.date;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.reputation_rows(int, timestamptz, timestamptz, text, text) IS
@@ -163,6 +164,8 @@ DECLARE
     period record;
     counts leadanalytics.message_tally[];
     sums record;
+    trend json;
+    score numeric;
 BEGIN
     IF time_range NOT IN ('7d', '30d', '90d') THEN
         PERFORM leadanalytics.fail(400, 'Invalid timeRange', 'VALIDATION_ERROR');
@@ -172,6 +175,8 @@ BEGIN
         SELECT ROW(allowed, 'm', t.bucket, 0, 0, t.mailbox, t.reason, sum(t.sent), sum(t.delivered), sum(t.hard), sum(t.soft), 0, 0, 0, sum(t.complained), 0)::leadanalytics.message_tally
         FROM leadanalytics.deliverability_counts(allowed, period.starts, period.ends, campaign, domain) t GROUP BY t.bucket, t.mailbox, t.reason);
     SELECT sum(t.sent) AS sent, sum(t.hard) AS hard, sum(t.soft) AS soft, sum(t.complained) AS complained INTO sums FROM unnest(counts) t;
+    SELECT coalesce(json_agg(d ORDER BY d.date) FILTER (WHERE d.date IS NOT NULL), '[]'), coalesce(max(d.score) FILTER (WHERE d.date IS NULL), 0) INTO trend, score
+    FROM leadanalytics.reputation(counts) d;
     RETURN json_build_object(
         'workspace_id', (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = allowed),
         'time_range', leadanalytics.time_range_json(period.starts, period.last),
@@ -179,13 +184,13 @@ BEGIN
             'estimated_inbox_placement_rate', leadanalytics.inbox_placement(sums.sent, sums.hard + sums.soft, sums.complained),
             'spam_rate', leadanalytics.percent(sums.complained, sums.sent),
             'bounce_rate', leadanalytics.percent(sums.hard + sums.soft, sums.sent),
-            'health_score', (SELECT leadanalytics.ratio(sum(m.score * m.sent), sum(m.sent), 0) FROM leadanalytics.mailbox_days(counts) m WHERE m.day IS NULL)),
+            'health_score', score),
         'bounce_analysis', json_build_object(
             'hard_bounces', coalesce(sums.hard, 0), 'soft_bounces', coalesce(sums.soft, 0),
             'hard_bounce_rate', leadanalytics.percent(sums.hard, sums.sent), 'soft_bounce_rate', leadanalytics.percent(sums.soft, sums.sent),
             'top_bounce_reasons', (SELECT coalesce(json_agg(r ORDER BY r.count DESC, r.reason COLLATE "C"), '[]')
                                    FROM (SELECT * FROM leadanalytics.bounce_reasons(counts) b ORDER BY b.count DESC, b.reason COLLATE "C" LIMIT 5) AS r)),
-        'reputation_trend', (SELECT coalesce(json_agg(d ORDER BY d.date), '[]') FROM leadanalytics.reputation(counts) d),
+        'reputation_trend', trend,
         'blacklist_status', (SELECT json_build_object('any_ip_blacklisted', coalesce(bool_or(p.blacklisted), false), 'ips_checked', count(p.checked_at),
                                                       'last_check', leadanalytics.utc_seconds(max(p.checked_at)))
                              FROM leadanalytics.sending_ip p WHERE p.workspace = allowed));
