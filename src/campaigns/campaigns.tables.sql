@@ -165,7 +165,7 @@ CREATE TABLE leadanalytics.message_tally (
     unsubscribed bigint NOT NULL,
     PRIMARY KEY (workspace, series, bucket, campaign, domain, mailbox, reason)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE leadanalytics.message_tally IS 'how many messages have a fact in a bucket of time, together with leadanalytics.message_fresh_tally; leadanalytics.message_buckets() tells the series';
+COMMENT ON TABLE leadanalytics.message_tally IS 'how many messages have a fact in a bucket of time, together with leadanalytics.message_fresh_tally; leadanalytics.message_series() tells the series';
 COMMENT ON COLUMN leadanalytics.message_tally.campaign IS '0: none, or not told apart in this series; so domain, mailbox and reason';
 
 CREATE TABLE leadanalytics.message_fresh_tally (

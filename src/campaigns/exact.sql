@@ -59,16 +59,18 @@ COMMENT ON FUNCTION leadanalytics.exact_message_states(int) IS 'what follows fro
 
 CREATE FUNCTION leadanalytics.exact_message_tallies(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int)
 RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    kind CONSTANT record := (SELECT k FROM leadanalytics.message_series() k WHERE k.series = exact_message_tallies.series);
 BEGIN
     RETURN QUERY
-    SELECT exact_message_tallies.workspace, exact_message_tallies.series, date_bin(leadanalytics.message_series_length(series), f.bucket_of, '2000-01-01 00:00Z'), CASE WHEN series IN ('b', 'w') THEN 0 ELSE coalesce(s.campaign, 0) END,
-           CASE WHEN series IN ('m', 'b') THEN coalesce(s.domain, 0) ELSE 0 END, CASE WHEN series IN ('m', 'b') THEN coalesce(s.mailbox, 0) ELSE 0 END,
-           CASE WHEN series IN ('m', 'b') AND f.fact = 'bounced' THEN coalesce(s.reason, 0) ELSE 0 END,
+    SELECT exact_message_tallies.workspace, exact_message_tallies.series, date_bin(kind.length, f.bucket_of, '2000-01-01 00:00Z'), CASE WHEN kind.by_campaign THEN coalesce(s.campaign, 0) ELSE 0 END,
+           CASE WHEN kind.by_sender THEN coalesce(s.domain, 0) ELSE 0 END, CASE WHEN kind.by_sender THEN coalesce(s.mailbox, 0) ELSE 0 END,
+           CASE WHEN kind.by_sender AND f.fact = 'bounced' THEN coalesce(s.reason, 0) ELSE 0 END,
            count(*) FILTER (WHERE f.fact = 'sent'), count(*) FILTER (WHERE f.fact = 'delivered'), count(*) FILTER (WHERE f.fact = 'bounced' AND s.is_hard),
            count(*) FILTER (WHERE f.fact = 'bounced' AND NOT s.is_hard), count(*) FILTER (WHERE f.fact = 'opened'), count(*) FILTER (WHERE f.fact = 'clicked'),
            count(*) FILTER (WHERE f.fact = 'replied'), count(*) FILTER (WHERE f.fact = 'complained'), count(*) FILTER (WHERE f.fact = 'unsubscribed')
     FROM leadanalytics.exact_message_states(workspace) s
-    CROSS JOIN LATERAL (SELECT v.fact, CASE WHEN series IN ('s', 'w') THEN s.sent_at ELSE v.at END AS bucket_of
+    CROSS JOIN LATERAL (SELECT v.fact, CASE WHEN kind.by_sending THEN s.sent_at ELSE v.at END AS bucket_of
                         FROM (VALUES ('sent', s.sent_at), ('delivered', s.delivered_at), ('bounced', s.bounced_at), ('opened', s.opened_at), ('clicked', s.clicked_at),
                                      ('replied', s.replied_at), ('complained', s.complained_at), ('unsubscribed', s.unsubscribed_at)) AS v (fact, at)
                         WHERE v.at IS NOT NULL) AS f

@@ -22,14 +22,12 @@ RETURNS TABLE (weekday int, day_of_week text, hour int, time_period text, emails
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
-    only_one CONSTANT int := CASE cardinality(campaigns) WHEN 1 THEN campaigns[1] END;
     names CONSTANT text[] := '{Monday,Tuesday,Wednesday,Thursday,Friday,Saturday,Sunday}';
 BEGIN
     RETURN QUERY
     WITH slots AS MATERIALIZED ( -- several of one bucket are one clock's reading
         SELECT t.bucket AT TIME ZONE zone AS at, sum(t.sent) AS sent, sum(t.opened) AS opened, sum(t.clicked) AS clicked, sum(t.replied) AS replied
-        FROM leadanalytics.message_tallies(heatmap_hours.workspace, CASE WHEN campaigns IS NULL THEN 'w'::"char" ELSE 's' END, starts, ends, only_one) t
-        WHERE campaigns IS NULL OR t.campaign = ANY (campaigns)
+        FROM leadanalytics.message_tallies_of(heatmap_hours.workspace, CASE WHEN campaigns IS NULL THEN 'w'::"char" ELSE 's' END, starts, ends, campaigns) t
         GROUP BY t.bucket
     ), hours AS MATERIALIZED (
         SELECT extract(isodow FROM s.at)::int AS weekday, extract(hour FROM s.at)::int AS hour,

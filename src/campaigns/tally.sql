@@ -1,32 +1,28 @@
 -- Counts of messages: what each fact counts for, settling (which writes both facts and counts), summing up, reading.
 
 -- The series a fact is counted in. Whole days of a campaign answer nearly everything; hours are for the ragged ends of a
--- time; deliverability asks by whom it was sent, of days alone; the heatmap asks when it was sent, in any zone.
---
---	d	day of the fact		campaign
---	h	hour of the fact	campaign
---	m	day of the fact		campaign, domain, mailbox, reason of the bounce
---	b	day of the fact		domain, mailbox, reason
---	s	quarter of an hour of the sending	campaign
---	w	quarter of an hour of the sending	(all campaigns together: a heatmap of many asks no more)
+-- time; deliverability asks by whom it was sent (and why it bounced), of days alone; the heatmap asks when it was sent, in
+-- any zone. What asks about all campaigns need not read those of each.
+CREATE FUNCTION leadanalytics.message_series()
+RETURNS TABLE (series "char", length interval, by_sending boolean, by_campaign boolean, by_sender boolean) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    VALUES ('d'::"char", interval '24 hours', false, true, false), -- a day of the session's zone may have 23
+           ('h', interval '1 hour', false, true, false),
+           ('m', interval '24 hours', false, true, true),
+           ('b', interval '24 hours', false, false, true),
+           ('s', interval '15 minutes', true, true, false),
+           ('w', interval '15 minutes', true, false, false)
+$$;
+COMMENT ON FUNCTION leadanalytics.message_series() IS
+    'the series that facts of messages are counted in: how long a bucket is (UTC), whether its time is the sending''s or the fact''s own, and whether campaigns, and domains, mailboxes and reasons of bounces, are told apart';
+
 CREATE FUNCTION leadanalytics.message_buckets(hour timestamptz, slot timestamptz, campaign int, domain int, mailbox int, reason int)
 RETURNS TABLE (series "char", bucket timestamptz, campaign int, domain int, mailbox int, reason int) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT b.series::"char", b.bucket, coalesce(b.campaign, 0), coalesce(b.domain, 0), coalesce(b.mailbox, 0), coalesce(b.reason, 0)
-    FROM (VALUES ('d', date_bin('1 day', hour, '2000-01-01 00:00Z'), campaign, NULL::int, NULL::int, NULL::int),
-                 ('h', hour, campaign, NULL, NULL, NULL),
-                 ('m', date_bin('1 day', hour, '2000-01-01 00:00Z'), campaign, domain, mailbox, reason),
-                 ('b', date_bin('1 day', hour, '2000-01-01 00:00Z'), NULL, domain, mailbox, reason),
-                 ('s', slot, campaign, NULL, NULL, NULL),
-                 ('w', slot, NULL, NULL, NULL, NULL)) AS b (series, bucket, campaign, domain, mailbox, reason)
-    WHERE b.bucket IS NOT NULL
+    SELECT s.series, date_bin(s.length, CASE WHEN s.by_sending THEN slot ELSE hour END, '2000-01-01 00:00Z'), CASE WHEN s.by_campaign THEN coalesce(campaign, 0) ELSE 0 END,
+           CASE WHEN s.by_sender THEN coalesce(domain, 0) ELSE 0 END, CASE WHEN s.by_sender THEN coalesce(mailbox, 0) ELSE 0 END, CASE WHEN s.by_sender THEN coalesce(reason, 0) ELSE 0 END
+    FROM leadanalytics.message_series() s
+    WHERE NOT s.by_sending OR slot IS NOT NULL
 $$;
 COMMENT ON FUNCTION leadanalytics.message_buckets(timestamptz, timestamptz, int, int, int, int) IS 'where a fact of that hour, of a message sent in that quarter of an hour, is counted (UTC)';
-
-CREATE FUNCTION leadanalytics.message_series_length(series "char")
-RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN series = 'h' THEN '1 hour' WHEN series IN ('s', 'w') THEN '15 minutes' ELSE '24 hours' END::interval -- a day of the session's zone may have 23
-$$;
-COMMENT ON FUNCTION leadanalytics.message_series_length("char") IS 'how long a bucket of a series is';
 
 CREATE FUNCTION leadanalytics.message_facts(
     sent_at timestamptz, delivered_at timestamptz, bounced_at timestamptz, is_hard boolean, reason int, opened_at timestamptz, clicked_at timestamptz,
@@ -131,12 +127,14 @@ COMMENT ON FUNCTION leadanalytics.messages_summed_to(int) IS 'until when all cou
 -- Everybody is asked who calls by the function that asks here.
 CREATE FUNCTION leadanalytics.message_tallies_of_rows(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int DEFAULT NULL)
 RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE SET jit = off AS $$
+DECLARE
+    by_sending CONSTANT boolean := (SELECT k.by_sending FROM leadanalytics.message_series() k WHERE k.series = message_tallies_of_rows.series);
 BEGIN
     RETURN QUERY
     WITH touched AS MATERIALIZED (
         SELECT DISTINCT e.message FROM leadanalytics.message_event e
         WHERE e.workspace = message_tallies_of_rows.workspace AND e.at >= starts AND e.at < ends
-              AND (message_tallies_of_rows.series NOT IN ('s', 'w') OR e.kind = 's')
+              AND (NOT by_sending OR e.kind = 's')
     )
     SELECT m.workspace, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason,
            sum(k.sent)::bigint, sum(k.delivered)::bigint, sum(k.hard)::bigint, sum(k.soft)::bigint, sum(k.opened)::bigint, sum(k.clicked)::bigint, sum(k.replied)::bigint,
@@ -149,7 +147,7 @@ BEGIN
          leadanalytics.message_buckets(date_bin('1 hour', f.at, '2000-01-01 00:00Z'), date_bin('15 minutes', m.sent_at, '2000-01-01 00:00Z'), m.campaign, m.domain, m.mailbox, f.reason) b,
          leadanalytics.message_count(f.fact, 1) k
     WHERE b.series = message_tallies_of_rows.series
-          AND CASE WHEN message_tallies_of_rows.series IN ('s', 'w') THEN m.sent_at >= starts AND m.sent_at < ends ELSE f.at >= starts AND f.at < ends END
+          AND CASE WHEN by_sending THEN m.sent_at >= starts AND m.sent_at < ends ELSE f.at >= starts AND f.at < ends END
     GROUP BY m.workspace, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason;
 END
 $$;
@@ -159,7 +157,8 @@ COMMENT ON FUNCTION leadanalytics.message_tallies_of_rows(int, "char", timestamp
 CREATE FUNCTION leadanalytics.message_tallies(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int DEFAULT NULL)
 RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    length CONSTANT interval := leadanalytics.message_series_length(series);
+    kind CONSTANT record := (SELECT k FROM leadanalytics.message_series() k WHERE k.series = message_tallies.series);
+    length CONSTANT interval := kind.length;
     origin CONSTANT timestamptz := '2000-01-01 00:00Z';
     probes CONSTANT int := 4000; -- of the longest time whose buckets are looked up one by one
     since CONSTANT timestamptz := greatest(starts, origin); -- nothing is older
@@ -169,7 +168,7 @@ DECLARE
     finer CONSTANT "char" := CASE series WHEN 'd' THEN 'h' ELSE series END;
     edge record;
 BEGIN
-    IF series IN ('b', 'w') THEN
+    IF NOT kind.by_campaign THEN
         campaign := NULL;
     END IF;
     IF since >= until THEN
@@ -212,7 +211,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.message_tallies(int, "char", timestamptz, timestamptz, int) IS
-    'counts of messages in [starts, ends), of one campaign or all: rows to be added up, several of one bucket perhaps. Series s and w (which is of all campaigns, whatever campaign says) are of the time messages were sent, the others of their facts'' own';
+    'counts of messages in [starts, ends), of one campaign or all: rows to be added up, several of one bucket perhaps; a series that tells no campaigns apart is of all, whatever campaign says';
+
+CREATE FUNCTION leadanalytics.message_tallies_of(workspace int, series "char", starts timestamptz, ends timestamptz, campaigns int[])
+RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    only_one CONSTANT int := CASE cardinality(campaigns) WHEN 1 THEN campaigns[1] END;
+BEGIN
+    RETURN QUERY
+    SELECT t.* FROM leadanalytics.message_tallies(workspace, series, starts, ends, only_one) t
+    WHERE campaigns IS NULL OR t.campaign = ANY (campaigns);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.message_tallies_of(int, "char", timestamptz, timestamptz, int[]) IS 'leadanalytics.message_tallies() of some campaigns (null: all)';
 
 -- For rules that changed (which opens are machines'), and events that came past the trigger.
 CREATE FUNCTION leadanalytics.recount_messages(workspace int)

@@ -2,19 +2,11 @@
 -- campaigns (numbers; null: all), time_series. Each figure is the one that the family's answers have, on the same bases
 -- (D-40). Without a message in the time there is no record, and the export fails (insufficient data).
 
-CREATE FUNCTION leadanalytics.export_tallies(workspace int, options jsonb, series "char")
-RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    campaigns CONSTANT int[] := ARRAY(SELECT jsonb_array_elements_text(nullif(options -> 'campaigns', 'null'))::int);
-    only_one CONSTANT int := CASE cardinality(campaigns) WHEN 1 THEN campaigns[1] END;
-BEGIN
-    RETURN QUERY
-    SELECT t.*
-    FROM leadanalytics.message_tallies(workspace, series, (options ->> 'starts')::timestamptz, (options ->> 'ends')::timestamptz, only_one) t
-    WHERE campaigns = '{}' OR t.campaign = ANY (campaigns);
-END
+CREATE FUNCTION leadanalytics.export_campaigns(options jsonb)
+RETURNS int[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_agg(c.number::int) FROM jsonb_array_elements_text(nullif(options -> 'campaigns', 'null')) AS c (number)
 $$;
-COMMENT ON FUNCTION leadanalytics.export_tallies(int, jsonb, "char") IS 'leadanalytics.message_tallies() of an export''s time and campaigns';
+COMMENT ON FUNCTION leadanalytics.export_campaigns(jsonb) IS 'the campaigns of an export by number, null: all';
 
 CREATE FUNCTION leadanalytics.export_counts(workspace int, options jsonb, series "char", together boolean DEFAULT false)
 RETURNS TABLE (campaign int, domain int, day timestamptz, date text, sent bigint, delivered bigint, hard bigint, soft bigint, opened bigint, clicked bigint, replied bigint,
@@ -26,7 +18,7 @@ BEGIN
     WITH counted AS MATERIALIZED (
         SELECT CASE WHEN together THEN 0 ELSE t.campaign END AS campaign, t.domain, t.bucket, sum(t.sent) AS sent, sum(t.delivered) AS delivered, sum(t.hard) AS hard,
                sum(t.soft) AS soft, sum(t.opened) AS opened, sum(t.clicked) AS clicked, sum(t.replied) AS replied, sum(t.complained) AS complained, sum(t.unsubscribed) AS unsubscribed
-        FROM leadanalytics.export_tallies(workspace, options, series) t
+        FROM leadanalytics.message_tallies_of(workspace, series, (options ->> 'starts')::timestamptz, (options ->> 'ends')::timestamptz, leadanalytics.export_campaigns(options)) t
         GROUP BY 1, 2, 3
     ), told AS (
         SELECT k.campaign, k.domain FROM counted k GROUP BY k.campaign, k.domain
@@ -73,6 +65,7 @@ COMMENT ON FUNCTION leadanalytics.campaign_performance_records(int, jsonb, times
 CREATE FUNCTION leadanalytics.workspace_overview_records(workspace int, options jsonb, now timestamptz)
 RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
 DECLARE
+    campaigns CONSTANT int[] := leadanalytics.export_campaigns(options);
     total int;
     active int;
 BEGIN
@@ -80,7 +73,7 @@ BEGIN
     INTO total, active
     FROM leadanalytics.campaign p
     LEFT JOIN leadanalytics.export_counts(workspace_overview_records.workspace, options || '{"time_series": false}', 'd') k ON k.campaign = p.id
-    WHERE p.workspace = workspace_overview_records.workspace AND (coalesce(options -> 'campaigns', 'null') = 'null' OR options -> 'campaigns' @> to_jsonb(p.id));
+    WHERE p.workspace = workspace_overview_records.workspace AND (campaigns IS NULL OR p.id = ANY (campaigns));
     RETURN QUERY
     SELECT json_build_object(
         'date', k.date, 'total_campaigns', CASE WHEN k.day IS NULL THEN total END, 'active_campaigns', CASE WHEN k.day IS NULL THEN active END,
@@ -123,7 +116,7 @@ BEGIN
         'timezone', zone, 'day_of_week', c.day_of_week, 'time_period', c.time_period, 'emails_sent', c.emails_sent, 'emails_opened', c.emails_opened,
         'emails_clicked', c.emails_clicked, 'emails_replied', c.emails_replied, 'open_rate', c.open_rate, 'engagement_score', c.engagement_score)
     FROM leadanalytics.heatmap_cells(workspace, (options ->> 'starts')::timestamptz, (options ->> 'ends')::timestamptz,
-        (SELECT array_agg(k.number::int) FROM jsonb_array_elements_text(nullif(options -> 'campaigns', 'null')) AS k (number)), zone) c
+        leadanalytics.export_campaigns(options), zone) c
     WHERE c.emails_sent > 0
     ORDER BY c.weekday, c.hour;
 END
