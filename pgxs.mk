@@ -1,6 +1,6 @@
 # The build. A room is a folder of src/; its place in ROOMS is its place in the house: a room may
 # use the rooms before it, never the ones after it.
-ROOMS = core worker tenant geo agent policy bitmap rollup realtime track webhook conversion ads leads report activity campaigns export http
+ROOMS = core worker tenant geo agent policy bitmap rollup realtime track webhook conversion ads leads report activity campaigns engagement export http
 
 EXTENSION = leadanalytics
 LA_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" leadanalytics.control)

@@ -102,6 +102,7 @@ CREATE TABLE leadanalytics.route (
     rate_class text COLLATE "C", -- of leadanalytics.rate_class, which room realtime makes
     feature text COLLATE "C" CHECK (feature ~ '^[a-z][a-z0-9_]{0,62}$'),
     open_members text[] NOT NULL DEFAULT '{}',
+    paged boolean NOT NULL DEFAULT false,
     sliced boolean NOT NULL DEFAULT false CONSTRAINT what_is_sliced_only_reads CHECK (NOT sliced OR (method = 'GET' AND NOT writes)),
     PRIMARY KEY (path, method)
 );
@@ -122,6 +123,7 @@ COMMENT ON COLUMN leadanalytics.route.rate_class IS 'whose limit its requests ha
 COMMENT ON COLUMN leadanalytics.route.feature IS 'what a workspace''s plan must have to open it; null: every plan does';
 COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI, which takes its schema from it: members that not all elements of an array have are optional';
 COMMENT ON COLUMN leadanalytics.route.open_members IS 'members of the example that are data, and may be others or none: paths such as counts.signup or series[].signup; best?: an object that may be null';
+COMMENT ON COLUMN leadanalytics.route.paged IS 'of the engagement family: its function answers {"data": […], "pagination": {…}}, which stand side by side in the envelope';
 
 CREATE TABLE leadanalytics.route_param (
     method text COLLATE "C" NOT NULL,

@@ -262,7 +262,7 @@ json_answer(const Visit *visit)
 	text *json = isnull ? cstring_to_text("null") : DatumGetTextPP(value);
 
 	la_family_success(visit->family, &answer->body, answer->status, visit->route->message, VARDATA_ANY(json),
-	                  VARSIZE_ANY_EXHDR(json));
+	                  VARSIZE_ANY_EXHDR(json), visit->route->paged);
 	return answer;
 }
 

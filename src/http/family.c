@@ -17,7 +17,7 @@ typedef struct Text
 
 typedef struct Envelope
 {
-	void (*success)(StringInfo out, int status, const char *message, const char *json, int length);
+	void (*success)(StringInfo out, int status, const char *message, const char *json, int length, bool paged);
 	void (*error)(StringInfo out, const LaProblem *problem);
 } Envelope;
 
@@ -48,7 +48,7 @@ static const Text common[] = {
 };
 
 static void
-bare_success(StringInfo out, int status, const char *message, const char *json, int length)
+bare_success(StringInfo out, int status, const char *message, const char *json, int length, bool paged)
 {
 	la_json_compact(out, json, length);
 }
@@ -75,12 +75,23 @@ engagement_meta(StringInfo out)
 }
 
 static void
-engagement_success(StringInfo out, int status, const char *message, const char *json, int length)
+engagement_success(StringInfo out, int status, const char *message, const char *json, int length, bool paged)
 {
 	appendStringInfo(out, "{\"success\":true,\"status\":%d,\"message\":", status);
 	la_json_quote(out, message ? message : "OK");
-	appendStringInfoString(out, ",\"data\":");
-	la_json_compact(out, json, length);
+	appendStringInfoString(out, paged ? "," : ",\"data\":");
+	if (paged)
+	{
+		/* {"data":…,"pagination":…} without its braces */
+		const int opened = out->len;
+
+		la_json_compact(out, json, length);
+		memmove(out->data + opened, out->data + opened + 1, out->len - opened - 2);
+		out->len -= 2;
+		out->data[out->len] = '\0';
+	}
+	else
+		la_json_compact(out, json, length);
 	engagement_meta(out);
 }
 
@@ -98,7 +109,7 @@ engagement_error(StringInfo out, const LaProblem *problem)
 }
 
 static void
-campaigns_success(StringInfo out, int status, const char *message, const char *json, int length)
+campaigns_success(StringInfo out, int status, const char *message, const char *json, int length, bool paged)
 {
 	appendStringInfoString(out, "{\"success\":true,\"data\":");
 	la_json_compact(out, json, length);
@@ -206,9 +217,9 @@ la_family_by_name(const char *name)
 
 void
 la_family_success(const LaFamily *family, StringInfo out, int status, const char *message, const char *json,
-                  int length)
+                  int length, bool paged)
 {
-	family->envelope->success(out, status, message, json, length);
+	family->envelope->success(out, status, message, json, length, paged);
 }
 
 static const Text *

@@ -25,9 +25,12 @@ extern const LaFamily *la_family_of_path(List *segments);
 extern const char *la_family_name(const LaFamily *family);
 extern const LaFamily *la_family_by_name(const char *name);
 
-/* A function's JSON text in the family's envelope. message: the route's, for families that show one. */
+/*
+ * A function's JSON text in the family's envelope. message: the route's, for families that show one; paged: it is
+ * {"data", "pagination"}, which the engagement family shows side by side.
+ */
 extern void la_family_success(const LaFamily *family, StringInfo out, int status, const char *message,
-                              const char *json, int length);
+                              const char *json, int length, bool paged);
 
 extern void la_family_error(const LaFamily *family, StringInfo out, const LaProblem *problem);
 

@@ -121,8 +121,11 @@ COMMENT ON FUNCTION leadanalytics.openapi_shape(json[], text, text[]) IS 'the JS
 CREATE FUNCTION leadanalytics.openapi_envelope(route leadanalytics.route, data json)
 RETURNS json LANGUAGE sql STABLE AS $$
     SELECT CASE (route).family
-        WHEN 'engagement' THEN json_build_object('success', true, 'status', (route).success, 'message', coalesce((route).message, 'OK'), 'data', data,
-                                                 'meta', json_build_object('timestamp', '2026-03-16T14:32:45.123Z', 'version', 'v1'))
+        WHEN 'engagement' THEN CASE WHEN (route).paged
+            THEN json_build_object('success', true, 'status', (route).success, 'message', coalesce((route).message, 'OK'), 'data', data -> 'data', 'pagination', data -> 'pagination',
+                                   'meta', json_build_object('timestamp', '2026-03-16T14:32:45.123Z', 'version', 'v1'))
+            ELSE json_build_object('success', true, 'status', (route).success, 'message', coalesce((route).message, 'OK'), 'data', data,
+                                   'meta', json_build_object('timestamp', '2026-03-16T14:32:45.123Z', 'version', 'v1')) END
         WHEN 'campaigns' THEN json_build_object('success', true, 'data', data)
         ELSE data END
 $$;

@@ -47,7 +47,7 @@ static LaQuery read_routes = {
     "r.function, "
     "       f.schema, f.name, f.arguments, f.answers, "
     "       'leadanalytics.route'::regclass::oid, r.rate_class, r.idempotent, f.id, r.from_fold, r.feature, "
-    "r.sliced "
+    "r.sliced, r.paged "
     "FROM leadanalytics.route r, leadanalytics.route_function(r.function) f "
     "ORDER BY r.path, r.method"};
 
@@ -249,6 +249,7 @@ load_route(uint64 row, char **schema, char **name, List **arguments)
 	route->from_fold = is_true(row, 19);
 	route->feature = text_of(row, 20);
 	route->sliced = is_true(row, 21);
+	route->paged = is_true(row, 22);
 	route->timeout_ms = integer(row, 8);
 	rate_class = text_of(row, 16);
 	route->rate = rate_class ? la_rate_class_named(rates, rate_class)

@@ -68,6 +68,7 @@ typedef struct LaRoute
 	int success;
 	bool writes;
 	bool sliced;
+	bool paged;
 	bool cors;
 	bool idempotent;
 	bool from_fold;

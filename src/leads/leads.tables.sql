@@ -83,6 +83,8 @@ CREATE INDEX lead_score_asc ON leadanalytics.lead (workspace, class, score, id D
 CREATE INDEX lead_risk_desc ON leadanalytics.lead (workspace, class, suspicion, id);
 CREATE INDEX lead_risk_asc ON leadanalytics.lead (workspace, class, suspicion, id DESC);
 CREATE INDEX lead_name ON leadanalytics.lead (workspace, class, lower(name) COLLATE "C", id DESC);
+-- What reports count: how many came, from where, and how far they are.
+CREATE INDEX lead_by_enquiry ON leadanalytics.lead (workspace, enquiry_at) INCLUDE (id, status, source, owner_id, team_id);
 CREATE INDEX lead_project ON leadanalytics.lead (workspace, project) WHERE project IS NOT NULL;
 CREATE INDEX lead_source ON leadanalytics.lead (workspace, source) WHERE source IS NOT NULL;
 -- No pending list: a list's reader would go through all of it.
@@ -158,6 +160,7 @@ CREATE TABLE leadanalytics.lead_status_change (
 COMMENT ON TABLE leadanalytics.lead_status_change IS 'the way of each lead through the pipeline, from its creation (from null) on';
 COMMENT ON COLUMN leadanalytics.lead_status_change.key IS 'the key that changed it; null: a post, or SQL';
 CREATE INDEX lead_status_change_of_lead ON leadanalytics.lead_status_change (workspace, lead, at, id);
+CREATE INDEX lead_status_change_by_time ON leadanalytics.lead_status_change (workspace, at) INCLUDE (lead, from_status, to_status);
 
 -- What never became a lead. Two lists, one shape.
 CREATE SEQUENCE leadanalytics.rejected_lead_id;
