@@ -26,31 +26,39 @@ RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.link_target_is_good(text) IS 'whether a link may lead there: http or https, printable ASCII, at most 2 048 characters';
 
-CREATE FUNCTION leadanalytics.link_url(workspace int, kind "char", target text, message_id text, lead_id text, workflow_execution_id text)
+CREATE FUNCTION leadanalytics.link_token(workspace int, kind "char", target text, message_id text, lead_id text, workflow_execution_id text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    base CONSTANT text := rtrim(current_setting('leadanalytics.public_url', true), '/');
     said bytea;
 BEGIN
-    IF coalesce(base, '') = '' THEN
-        RAISE EXCEPTION 'links in mails need an address to begin with' USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'Set leadanalytics.public_url to where clients reach the service.';
-    ELSIF coalesce(message_id, lead_id) IS NULL THEN
+    IF coalesce(message_id, lead_id) IS NULL THEN
         RAISE EXCEPTION 'a link needs a message or a lead' USING ERRCODE = 'invalid_parameter_value', HINT = 'Say message_id, lead_id or both.';
     END IF;
     PERFORM leadanalytics.check_engagement_ids(lead_id, message_id, workflow_execution_id);
     said := convert_to(array_to_string(ARRAY[kind::text, workspace::text, message_id, lead_id, workflow_execution_id, target], chr(31), ''), 'UTF8');
-    RETURN format('%s/v1/t/%s/%s%s', base, kind,
-                  rtrim(translate(encode(leadanalytics.hmac_sha256(said, leadanalytics.link_secret(workspace)) || said, 'base64'), E'+/\n', '-_'), '='),
-                  CASE kind WHEN 'o' THEN '.gif' ELSE '' END);
+    RETURN rtrim(translate(encode(leadanalytics.hmac_sha256(said, leadanalytics.link_secret(workspace)) || said, 'base64'), E'+/\n', '-_'), '=');
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.link_url(int, "char", text, text, text, text) IS 'the address of a pixel (o) or a link (c): for functions that asked who calls';
+COMMENT ON FUNCTION leadanalytics.link_token(int, "char", text, text, text, text) IS 'what the address of a pixel (o) or a link (c) ends with: for functions that asked who calls';
+
+CREATE FUNCTION leadanalytics.link_url(path text)
+RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    base CONSTANT text := current_setting('leadanalytics.public_url', true);
+BEGIN
+    IF coalesce(base, '') = '' THEN
+        RAISE EXCEPTION 'links in mails need an address to begin with' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Set leadanalytics.public_url to where clients reach the service.';
+    END IF;
+    RETURN base || path;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.link_url(text) IS 'a path of the service as clients reach it';
 
 CREATE FUNCTION leadanalytics.open_pixel_url(workspace int, message_id text, lead_id text DEFAULT NULL, workflow_execution_id text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN leadanalytics.link_url(leadanalytics.permitted(workspace), 'o', NULL, message_id, lead_id, workflow_execution_id);
+    RETURN leadanalytics.link_url('/v1/t/o/' || leadanalytics.link_token(leadanalytics.permitted(workspace), 'o', NULL, message_id, lead_id, workflow_execution_id) || '.gif');
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.open_pixel_url(int, text, text, text) IS
@@ -64,7 +72,7 @@ BEGIN
         RAISE EXCEPTION 'no link can lead to "%"', left(target, 100) USING ERRCODE = 'invalid_parameter_value',
             HINT = 'It must begin with http:// or https://, be printable ASCII (percent-encode the rest) and have at most 2 048 characters.';
     END IF;
-    RETURN leadanalytics.link_url(leadanalytics.permitted(workspace), 'c', target, message_id, lead_id, workflow_execution_id);
+    RETURN leadanalytics.link_url('/v1/t/c/' || leadanalytics.link_token(leadanalytics.permitted(workspace), 'c', target, message_id, lead_id, workflow_execution_id));
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.click_url(int, text, text, text, text) IS
@@ -86,7 +94,7 @@ BEGIN
     END IF;
     bytes := decode(rpad(translate(token, '-_', '+/'), (octet_length(token) + 3) / 4 * 4, '='), 'base64');
     said := substring(bytes FROM 33);
-    digits := substring(encode(said, 'escape') FROM '^[oc]\\037([0-9]{1,9})\\037');
+    digits := substring(encode(said, 'escape') FROM E'^[oc]\x1f([0-9]{1,9})\x1f');
     SELECT s.secret INTO secret FROM leadanalytics.link_secret s WHERE s.workspace = digits::int;
     IF NOT FOUND OR NOT leadanalytics.same_secret(leadanalytics.hmac_sha256(said, convert_to(secret, 'UTF8')), substring(bytes FOR 32)) THEN
         RETURN NULL;

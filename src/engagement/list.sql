@@ -43,7 +43,7 @@ COMMENT ON FUNCTION leadanalytics.count_engagement(int, timestamptz, timestamptz
 
 -- The newest of all. What is not asked for is not read.
 CREATE FUNCTION leadanalytics.newest_engagement(workspace int, starts timestamptz, ends timestamptz, types text[], most bigint)
-RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET jit = off AS $$
+RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
     form CONSTANT int := leadanalytics.text_term(workspace, 'form_submission');
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION leadanalytics.newest_engagement(int, timestamptz, timestampt
 -- Of a lead, a message, a workflow's run: few, and found by that.
 CREATE FUNCTION leadanalytics.engagement_of(
     workspace int, starts timestamptz, ends timestamptz, types text[], lead_id text, message_id text, workflow_execution_id text)
-RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET jit = off AS $$
+RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
     form CONSTANT int := leadanalytics.text_term(workspace, 'form_submission');
@@ -100,7 +100,7 @@ BEGIN
         WHERE e.kind = ANY (kinds) AND (engagement_of.lead_id IS NULL OR m.lead = engagement_of.lead_id)
               AND (engagement_of.workflow_execution_id IS NULL OR m.workflow = engagement_of.workflow_execution_id);
     END IF;
-    IF NOT types && '{page_visit,form_submission}' THEN
+    IF NOT (types && '{page_visit,form_submission}') THEN
         RETURN;
     END IF;
     IF lead_id IS NULL THEN
@@ -143,37 +143,47 @@ $$;
 COMMENT ON FUNCTION leadanalytics.engagement_of(int, timestamptz, timestamptz, text[], text, text, text) IS
     'events of these types from starts until before ends of a lead (with all that its visitors and its person did), a message, a workflow''s run: for functions that asked who calls';
 
--- The other way round of leadanalytics.lead_numbers().
-CREATE FUNCTION leadanalytics.lead_of_number(workspace int, number int)
-RETURNS text LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    numbers CONSTANT int[] := leadanalytics.numbers_of(workspace, number);
-    ids text[];
+-- The other way round of leadanalytics.lead_numbers(), of many at once.
+CREATE FUNCTION leadanalytics.leads_of_numbers(workspace int, numbers int[])
+RETURNS TABLE (number int, lead text) LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
 BEGIN
-    IF number IS NULL THEN
-        RETURN NULL;
-    END IF;
-    -- A visitor id comes before a user id.
-    ids := ARRAY(SELECT v.visitor_id FROM leadanalytics.visitor v WHERE v.workspace = lead_of_number.workspace AND v.number = ANY (numbers))
-        || ARRAY(SELECT p.user_id FROM leadanalytics.person p
-                 WHERE p.workspace = lead_of_number.workspace AND p.number = ANY (numbers)
-                       AND NOT EXISTS (SELECT FROM leadanalytics.visitor v WHERE v.workspace = lead_of_number.workspace AND v.visitor_id = p.user_id));
-    RETURN (
-        SELECT coalesce(l.external_id, l.id::text)
-        FROM (SELECT leadanalytics.find_engagement_lead(lead_of_number.workspace, i.id) FROM unnest(ids) AS i (id)
-              UNION SELECT l.id FROM leadanalytics.lead l WHERE l.workspace = lead_of_number.workspace AND l.visitor_id = ANY (ids)
-              UNION SELECT s.lead FROM leadanalytics.lead_submission s WHERE s.workspace = lead_of_number.workspace AND s.visitor_id = ANY (ids)) AS f (id)
-        CROSS JOIN LATERAL (SELECT m.* FROM leadanalytics.lead m WHERE m.workspace = lead_of_number.workspace AND m.id = f.id OFFSET 0) AS l
-        ORDER BY l.enquiry_at DESC, l.id DESC LIMIT 1);
+    RETURN QUERY
+    WITH known AS MATERIALIZED (
+        SELECT p.owner, p.number FROM leadanalytics.person_numbers(leads_of_numbers.workspace, leads_of_numbers.numbers) p
+    ), one AS MATERIALIZED (
+        SELECT k.owner, k.number FROM known k
+        UNION SELECT n.number, n.number FROM unnest(leads_of_numbers.numbers) AS n (number) WHERE n.number IS NOT NULL AND NOT EXISTS (SELECT FROM known k WHERE k.number = n.number)
+    ), name AS MATERIALIZED ( -- a visitor id comes before a user id
+        SELECT o.owner, v.id FROM one o
+        CROSS JOIN LATERAL (SELECT w.visitor_id AS id FROM leadanalytics.visitor w WHERE w.workspace = leads_of_numbers.workspace AND w.number = o.number OFFSET 0) AS v
+        UNION ALL
+        SELECT o.owner, p.id FROM one o
+        CROSS JOIN LATERAL (SELECT q.user_id AS id FROM leadanalytics.person q WHERE q.workspace = leads_of_numbers.workspace AND q.number = o.number OFFSET 0) AS p
+        WHERE NOT EXISTS (SELECT FROM leadanalytics.visitor w WHERE w.workspace = leads_of_numbers.workspace AND w.visitor_id = p.id OFFSET 0)
+    ), found AS MATERIALIZED (
+        SELECT n.owner, leadanalytics.find_engagement_lead(leads_of_numbers.workspace, n.id) AS id FROM name n
+        UNION SELECT n.owner, l.id FROM name n
+        CROSS JOIN LATERAL (SELECT m.id FROM leadanalytics.lead m WHERE m.workspace = leads_of_numbers.workspace AND m.visitor_id = n.id OFFSET 0) AS l
+        UNION SELECT n.owner, s.lead FROM name n
+        CROSS JOIN LATERAL (SELECT u.lead FROM leadanalytics.lead_submission u WHERE u.workspace = leads_of_numbers.workspace AND u.visitor_id = n.id OFFSET 0) AS s
+    ), newest AS (
+        SELECT DISTINCT ON (f.owner) f.owner, coalesce(l.external_id, l.id::text) AS lead
+        FROM found f
+        CROSS JOIN LATERAL (SELECT m.* FROM leadanalytics.lead m WHERE m.workspace = leads_of_numbers.workspace AND m.id = f.id OFFSET 0) AS l
+        ORDER BY f.owner, l.enquiry_at DESC, l.id DESC
+    )
+    SELECT DISTINCT o.number, w.lead FROM one o JOIN newest w ON w.owner = o.owner WHERE o.number = ANY (leads_of_numbers.numbers);
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.lead_of_number(int, int) IS 'the newest lead whose visitor or person that is, as answers call it; null: nobody''s. For functions that asked who calls';
+COMMENT ON FUNCTION leadanalytics.leads_of_numbers(int, int[]) IS
+    'the newest lead whose visitor or person each number is, as answers call it; those of nobody are left out. For functions that asked who calls';
 
 -- What an event was stored for stands in it, where it also names the lead as its person: else any page could say so.
 CREATE FUNCTION leadanalytics.show_engagement(workspace int, places leadanalytics.engagement_place[], lead_id text)
-RETURNS SETOF leadanalytics.engagement_event LANGUAGE plpgsql STABLE SET jit = off AS $$
+RETURNS SETOF leadanalytics.engagement_event LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    lead CONSTANT text := (SELECT coalesce(l.external_id, l.id::text) FROM leadanalytics.lead l
+    asked_lead CONSTANT text := (SELECT coalesce(l.external_id, l.id::text) FROM leadanalytics.lead l
                            WHERE l.workspace = show_engagement.workspace AND l.id = leadanalytics.find_engagement_lead(show_engagement.workspace, show_engagement.lead_id));
 BEGIN
     RETURN QUERY
@@ -189,8 +199,8 @@ BEGIN
                             WHERE f.workspace = show_engagement.workspace AND f.at = p.at AND f.id = p.number OFFSET 0) AS e
         WHERE p.origin = 'w'
     ), whose AS MATERIALIZED (
-        SELECT d.who, leadanalytics.lead_of_number(show_engagement.workspace, d.who) AS lead
-        FROM (SELECT DISTINCT w.who FROM web w WHERE w.stored_for IS NULL AND show_engagement.lead_id IS NULL) AS d
+        SELECT l.number AS who, l.lead
+        FROM leadanalytics.leads_of_numbers(show_engagement.workspace, ARRAY(SELECT DISTINCT w.who FROM web w WHERE w.stored_for IS NULL AND show_engagement.lead_id IS NULL)) l
     ), shown AS (
         SELECT p.*, coalesce(e.event_id, leadanalytics.text_digest('message event ' || p.number)) AS id, m.lead AS lead_id, CASE WHEN m.key !~ '^ ' THEN m.key END AS message_id, m.workflow
         FROM place p
@@ -199,7 +209,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT n.lead, n.key, n.workflow FROM leadanalytics.message n WHERE n.workspace = show_engagement.workspace AND n.id = e.message OFFSET 0) AS m
         WHERE p.origin = 'm'
         UNION ALL
-        SELECT p.*, coalesce(w.event_id, leadanalytics.text_digest('event ' || p.number)), coalesce(lead, show_engagement.lead_id, w.stored_for, o.lead), w.message_id, w.workflow
+        SELECT p.*, coalesce(w.event_id, leadanalytics.text_digest('event ' || p.number)), coalesce(asked_lead, show_engagement.lead_id, w.stored_for, o.lead), w.message_id, w.workflow
         FROM place p JOIN web w ON w.number = p.number LEFT JOIN whose o ON o.who = w.who
         WHERE p.origin = 'w'
         UNION ALL
@@ -240,10 +250,9 @@ GRANT EXECUTE ON FUNCTION leadanalytics.engagement_events_rows(int, timestamptz,
 -- Whoever reads deep is brought near by halving time and counting: each count is a few sums, and no row above the
 -- page is read but the last 2 000 or those of an hour.
 CREATE FUNCTION leadanalytics.engagement_page_time(
-    workspace int, starts timestamptz, ends timestamptz, types text[], skip bigint, now timestamptz, OUT until timestamptz, OUT skipped bigint)
+    workspace int, starts timestamptz, ends timestamptz, types text[], skip bigint, now timestamptz, near bigint DEFAULT 2000, OUT until timestamptz, OUT skipped bigint)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    near CONSTANT bigint := 2000;
     low timestamptz := starts;
     middle timestamptz;
     n bigint;
@@ -262,8 +271,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.engagement_page_time(int, timestamptz, timestamptz, text[], bigint, timestamptz) IS
-    'a time before which a page of the list of these types begins, and how many events there are from it on, none of which the page shows: for functions that asked who calls';
+COMMENT ON FUNCTION leadanalytics.engagement_page_time(int, timestamptz, timestamptz, text[], bigint, timestamptz, bigint) IS
+    'a time before which the list goes on after as many events as are skipped, but for some (near) or those of an hour, and how many there are from it on: for functions that asked who calls';
 
 CREATE FUNCTION leadanalytics.engagement_events(
     workspace int, event_type text DEFAULT NULL, lead_id text DEFAULT NULL, message_id text DEFAULT NULL, workflow_execution_id text DEFAULT NULL,
@@ -274,16 +283,16 @@ DECLARE
     types CONSTANT text[] := ARRAY(SELECT t.type FROM leadanalytics.engagement_types() t WHERE event_type IS NULL OR t.type = event_type);
     range CONSTANT record := leadanalytics.engagement_period("from", "to", now);
     skip CONSTANT bigint := (page::bigint - 1) * "limit";
-    near record;
+    page_time record;
     places leadanalytics.engagement_place[] := '{}';
     total bigint;
 BEGIN
     IF coalesce(lead_id, message_id, workflow_execution_id) IS NULL THEN
         total := leadanalytics.count_engagement(allowed, range.starts, range.ends, types, now);
         IF skip < total THEN
-            near := leadanalytics.engagement_page_time(allowed, range.starts, range.ends, types, skip, now);
-            places := ARRAY(SELECT p FROM leadanalytics.newest_engagement(allowed, range.starts, near.until, types, skip - near.skipped + "limit") p
-                            ORDER BY p.at DESC, p.origin, p.number DESC OFFSET skip - near.skipped);
+            page_time := leadanalytics.engagement_page_time(allowed, range.starts, range.ends, types, skip, now);
+            places := ARRAY(SELECT p FROM leadanalytics.newest_engagement(allowed, range.starts, page_time.until, types, skip - page_time.skipped + "limit") p
+                            ORDER BY p.at DESC, p.origin, p.number DESC OFFSET skip - page_time.skipped);
         END IF;
     ELSE
         WITH found AS MATERIALIZED (
@@ -294,8 +303,7 @@ BEGIN
         INTO total, places;
     END IF;
     RETURN json_build_object(
-        'data', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, s) ORDER BY s.nth), '[]')
-                 FROM leadanalytics.show_engagement(allowed, places, lead_id) WITH ORDINALITY AS s (id, type, lead_id, message_id, workflow_execution_id, at, nth)),
+        'data', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, s)), '[]') FROM leadanalytics.show_engagement(allowed, places, lead_id) s),
         'pagination', leadanalytics.engagement_page(total, page, "limit"));
 END
 $$;
@@ -310,11 +318,12 @@ CREATE FUNCTION leadanalytics.has_engagement(
 RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(has_engagement.workspace);
-    asked CONSTANT record := (SELECT t FROM leadanalytics.engagement_types() t WHERE t.type = event_type);
     of_all CONSTANT boolean := coalesce(lead_id, message_id, workflow_execution_id) IS NULL;
-    found record;
+    asked record;
+    touched record;
 BEGIN
-    IF asked.type IS NULL THEN
+    SELECT t.* INTO asked FROM leadanalytics.engagement_types() t WHERE t.type = event_type;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'no type of events "%"', event_type USING ERRCODE = 'invalid_parameter_value', HINT = 'See leadanalytics.engagement_types().';
     END IF;
     IF of_all AND (asked.kind IS NULL OR asked.kind IN ('s', 'r', 'b')) THEN
@@ -322,7 +331,7 @@ BEGIN
     ELSIF asked.kind IS NULL THEN
         RETURN EXISTS (SELECT FROM leadanalytics.engagement_of(allowed, coalesce(since, '-infinity'), 'infinity', ARRAY[event_type], lead_id, message_id, workflow_execution_id));
     END IF;
-    FOR found IN
+    FOR touched IN
         SELECT e.message
         FROM leadanalytics.message_event e
         WHERE of_all AND e.workspace = allowed AND e.at >= coalesce(since, '-infinity') AND e.kind = asked.kind AND NOT e.is_machine
@@ -332,7 +341,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT f.message FROM leadanalytics.message_event f WHERE f.at = p.at AND f.id = p.number AND NOT f.is_machine OFFSET 0) AS e
         WHERE NOT of_all
     LOOP
-        IF EXISTS (SELECT FROM leadanalytics.marked_message_events(allowed, found.message) m
+        IF EXISTS (SELECT FROM leadanalytics.marked_message_events(allowed, touched.message) m
                    WHERE m.kind = asked.kind AND NOT m.is_machine AND (since IS NULL OR m.at >= since)) THEN
             RETURN true;
         END IF;
