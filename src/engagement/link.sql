@@ -137,7 +137,7 @@ DECLARE
     parts CONSTANT text[] := leadanalytics.link_parts(token, 'c');
 BEGIN
     IF parts IS NULL OR NOT leadanalytics.link_target_is_good(parts[6]) THEN
-        RAISE EXCEPTION 'Not found' USING ERRCODE = 'LA404', HINT = 'Links are made by leadanalytics.click_url().';
+        RAISE EXCEPTION 'Link not found' USING ERRCODE = 'LA404', HINT = 'Links are made by leadanalytics.click_url().';
     END IF;
     PERFORM leadanalytics.count_link(parts, user_agent, client_ip, now);
     RETURN leadanalytics.reply(302, json_build_object('Location', parts[6], 'Cache-Control', 'no-store'));

@@ -21,6 +21,7 @@ CREATE FUNCTION leadanalytics.count_engagement(workspace int, starts timestamptz
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
     since CONSTANT timestamptz := greatest(starts, leadanalytics.rows_since('event')); -- of what is gone there is nothing to list
+    kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
     n bigint := 0;
 BEGIN
     IF types && '{page_visit,form_submission}' AND since < ends THEN
@@ -34,8 +35,10 @@ BEGIN
     IF 'form_submission' = ANY (types) THEN
         n := n + leadanalytics.count_lead_submissions(workspace, starts, ends);
     END IF;
-    RETURN n + coalesce((SELECT sum(c.n) FROM leadanalytics.engagement_message_counts(workspace, starts, ends) c
-                         JOIN leadanalytics.engagement_types() t ON t.kind = c.kind WHERE t.type = ANY (types)), 0);
+    IF cardinality(kinds) > 0 THEN
+        n := n + coalesce((SELECT sum(c.n) FROM leadanalytics.engagement_message_counts(workspace, starts, ends) c WHERE c.kind = ANY (kinds)), 0);
+    END IF;
+    RETURN n;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.count_engagement(int, timestamptz, timestamptz, text[], timestamptz) IS
