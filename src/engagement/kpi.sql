@@ -1,31 +1,8 @@
 -- Key figures of a range beside those of the equally long one right before it (S2-14).
 
--- The one table of them: a KPI is a row.
-CREATE FUNCTION leadanalytics.kpi_values(workspace int, starts timestamptz, ends timestamptz)
-RETURNS TABLE (place int, key text, label text, unit text, value numeric) LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN QUERY
-    SELECT k.*
-    FROM leadanalytics.lead_counts_rows(kpi_values.workspace, starts, ends) l,
-         leadanalytics.engagement_numbers(kpi_values.workspace, starts, ends) n,
-         (SELECT round(avg(extract(epoch FROM r.responded_at - r.enquired_at))) AS seconds FROM leadanalytics.lead_first_responses(kpi_values.workspace, starts, ends) r) AS f,
-         LATERAL (VALUES
-             (1, 'newLeads', 'New leads', 'count', l.leads::numeric),
-             (2, 'conversionRate', 'Conversion rate', 'percent', l.conversion_rate),
-             (3, 'emailsSent', 'Emails sent', 'count', n.emails_sent),
-             (4, 'openRate', 'Open rate', 'percent', n.open_rate),
-             (5, 'clickRate', 'Click rate', 'percent', n.click_rate),
-             (6, 'replyRate', 'Reply rate', 'percent', n.reply_rate),
-             (7, 'formSubmissions', 'Form submissions', 'count', n.form_submissions),
-             (8, 'pageVisits', 'Page visits', 'count', n.page_visits),
-             (9, 'avgFirstResponseSeconds', 'Average first response', 'seconds', f.seconds)) AS k;
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.kpi_values(int, timestamptz, timestamptz) IS 'the key figures of a range, in their order; null: of nothing: for functions that asked who calls';
-
 CREATE FUNCTION leadanalytics.kpis_rows(workspace int, starts timestamptz, ends timestamptz)
 RETURNS TABLE (key text, label text, value numeric, previous numeric, change_percent numeric, unit text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(kpis_rows.workspace);
@@ -35,9 +12,30 @@ DECLARE
     before CONSTANT timestamptz := CASE WHEN starts - first <= length THEN least(starts, first) ELSE starts - length END;
 BEGIN
     RETURN QUERY
+    WITH response AS MATERIALIZED ( -- of both at once: what follows a lead lies in no range
+        SELECT r.enquired_at >= kpis_rows.starts AS is_asked, round(avg(extract(epoch FROM r.responded_at - r.enquired_at))) AS seconds
+        FROM leadanalytics.lead_first_responses(allowed, before, kpis_rows.ends) r
+        GROUP BY 1
+    ), figure AS ( -- the one table of them: a KPI is a row
+        SELECT p.is_asked, k.*
+        FROM (VALUES (true, kpis_rows.starts, kpis_rows.ends), (false, before, kpis_rows.starts)) AS p (is_asked, starts, ends)
+        CROSS JOIN LATERAL leadanalytics.lead_counts_rows(allowed, p.starts, p.ends) l
+        CROSS JOIN LATERAL leadanalytics.engagement_numbers(allowed, p.starts, p.ends) n
+        LEFT JOIN response f ON f.is_asked = p.is_asked
+        CROSS JOIN LATERAL (VALUES
+            (1, 'newLeads', 'New leads', 'count', l.leads::numeric),
+            (2, 'conversionRate', 'Conversion rate', 'percent', l.conversion_rate),
+            (3, 'emailsSent', 'Emails sent', 'count', n.emails_sent),
+            (4, 'openRate', 'Open rate', 'percent', n.open_rate),
+            (5, 'clickRate', 'Click rate', 'percent', n.click_rate),
+            (6, 'replyRate', 'Reply rate', 'percent', n.reply_rate),
+            (7, 'formSubmissions', 'Form submissions', 'count', n.form_submissions),
+            (8, 'pageVisits', 'Page visits', 'count', n.page_visits),
+            (9, 'avgFirstResponseSeconds', 'Average first response', 'seconds', f.seconds)) AS k (place, key, label, unit, value)
+    )
     SELECT v.key, v.label, v.value, p.value, CASE WHEN p.value <> 0 THEN leadanalytics.ratio(100 * (v.value - p.value), p.value) END, v.unit
-    FROM leadanalytics.kpi_values(allowed, kpis_rows.starts, kpis_rows.ends) v
-    JOIN leadanalytics.kpi_values(allowed, before, kpis_rows.starts) p ON p.place = v.place
+    FROM figure v JOIN figure p ON p.place = v.place AND NOT p.is_asked
+    WHERE v.is_asked
     ORDER BY v.place;
 END
 $$;
