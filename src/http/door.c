@@ -240,8 +240,8 @@ reply_answer(const Visit *visit)
 
 	if (isnull)
 	{
-		la_query_value(0, 4, &isnull);
-		if (!isnull)
+		value = la_query_value(0, 4, &isnull);
+		if (!isnull && VARSIZE_ANY_EXHDR(DatumGetByteaPP(value)) > 0)
 			return json_answer(visit, 4); /* bytes are stored as text is */
 		status = 0;
 	}
