@@ -68,6 +68,10 @@ BEGIN
                coalesce(l.external_id, l.id::text) AS key
         FROM leadanalytics.lead l
         WHERE l.workspace = cohort_counts_from_rows.workspace AND l.enquiry_at >= starts AND l.enquiry_at < ends
+    ), visit AS MATERIALIZED (
+        SELECT coalesce(e.visitor, e.person) AS number, e.at FROM leadanalytics.event e
+        WHERE NOT converted AND e.workspace = cohort_counts_from_rows.workspace AND NOT e.is_bot AND e.name = ANY (names)
+              AND e.at >= bounds[1] AND e.at < bounds[cardinality(bounds)]
     ), done AS (
         SELECT c.id, min(s.at) AS at FROM came c
         JOIN leadanalytics.lead_status_change s ON s.workspace = cohort_counts_from_rows.workspace AND s.lead = c.id AND s.to_status = 'won'
@@ -84,10 +88,8 @@ BEGIN
         UNION ALL
         SELECT c.id, e.at
         FROM (SELECT u.id, n.number FROM came u, unnest(u.numbers) AS n (number)) AS c
-        JOIN leadanalytics.event e ON coalesce(e.visitor, e.person) = c.number
-        WHERE NOT converted AND e.workspace = cohort_counts_from_rows.workspace AND NOT e.is_bot AND e.name = ANY (names)
-              AND e.at >= bounds[1] AND e.at < bounds[cardinality(bounds)]
-    ), bit AS (
+        JOIN visit e ON e.number = c.number
+    ), bit AS MATERIALIZED (
         SELECT DISTINCT c.id, c.cohort, width_bucket(d.at, bounds) - c.cohort AS index
         FROM done d JOIN came c ON c.id = d.id
         WHERE d.at < bounds[begun + 1]
@@ -119,7 +121,7 @@ BEGIN
         RAISE EXCEPTION 'there is no interval "%" or metric "%"', "interval", metric USING ERRCODE = 'invalid_parameter_value', HINT = 'week or month; engaged or converted.';
     ELSIF starts >= ends OR starts IS NULL OR ends IS NULL THEN
         RETURN;
-    ELSIF starts < ends - pg_catalog.interval '372 months' * 2 THEN -- before all of it is written out
+    ELSIF starts < ends - pg_catalog.interval '16000 days' THEN -- more than 520 months: not even written out
         PERFORM leadanalytics.fail_field('from', 'Must not be more than 520 cohorts before to');
     END IF;
     cohorts := ARRAY(SELECT leadanalytics.steps(starts, ends, "interval", 'UTC'));
