@@ -98,7 +98,7 @@ BEGIN
         SET LOCAL leadanalytics.exact = off;
         CREATE TEMP TABLE engine ON COMMIT DROP AS SELECT * FROM leadanalytics.cohorts_rows(workspace, ask.starts, ask.ends, ask.interval, ask.metric, ask.now);
         asked := asked + 1;
-        SELECT rows + count(*), counted + sum(p.count) INTO rows, counted FROM plain p;
+        SELECT rows + count(*), counted + coalesce(sum(p.count), 0) INTO rows, counted FROM plain p;
         SELECT count(*) INTO same FROM ((TABLE plain EXCEPT TABLE engine) UNION ALL (TABLE engine EXCEPT TABLE plain)) AS d;
         different := different + same;
         DROP TABLE plain, engine;

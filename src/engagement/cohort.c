@@ -21,6 +21,7 @@
 
 #include "core/export.h"
 #include "core/query.h"
+#include "engagement/lead_name.h"
 #include "rollup/rollup.h"
 
 #define MAX_PERIODS 120
@@ -59,33 +60,55 @@ typedef struct Cohorts
 	int nperiods;
 	int begun; /* periods that have */
 	lead_hash *leads;
+	LaLeadNames *names;
 	Link *links;
 	int64 nlinks;
 	int64 room;
 } Cohorts;
 
-static LaQuery leads = {"SELECT l.id, l.enquiry_at FROM leadanalytics.lead l "
-                        "WHERE l.workspace = $1 AND l.enquiry_at >= $2 AND l.enquiry_at < $3",
+#define OF_LEADS                                                                                             \
+	"FROM leadanalytics.lead l WHERE l.workspace = $1 AND l.enquiry_at >= $2 AND l.enquiry_at < $3"
+
+static LaQuery leads = {"SELECT l.id, l.enquiry_at " OF_LEADS, 3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static LaQuery names = {"SELECT l.id, coalesce(l.external_id, l.id::text), l.visitor_id " OF_LEADS,
                         3,
                         {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+static LaQuery posts = {"SELECT s.lead, s.submitted_at, s.visitor_id FROM leadanalytics.lead_submission s "
+                        "WHERE s.workspace = $1",
+                        1,
+                        {INT4OID}};
+
+static LaQuery posts_of_leads = {
+    "SELECT s.lead, s.submitted_at, s.visitor_id FROM (SELECT l.id " OF_LEADS " OFFSET 0) AS l "
+    "CROSS JOIN LATERAL (SELECT p.lead, p.submitted_at, p.visitor_id FROM leadanalytics.lead_submission p "
+    "WHERE p.workspace = $1 AND p.lead = l.id OFFSET 0) AS s",
+    3,
+    {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 static LaQuery wins = {"SELECT c.lead, c.at FROM leadanalytics.lead_status_change c "
                        "WHERE c.workspace = $1 AND c.to_status = 'won'",
                        1,
                        {INT4OID}};
 
-static LaQuery submissions = {"SELECT s.lead, s.submitted_at FROM leadanalytics.lead_submission s "
-                              "WHERE s.workspace = $1 AND s.submitted_at >= $2 AND s.submitted_at < $3",
-                              3,
-                              {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
-
 static LaQuery mails = {"SELECT m.lead, m.at FROM leadanalytics.lead_mail_facts($1, $2, $3) m",
                         3,
                         {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
+/* The other way to the numbers. */
 static LaQuery numbers = {"SELECT n.lead, n.number FROM leadanalytics.lead_web_numbers($1, $2, $3) n",
                           3,
                           {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
+
+/* About how many visitors, leads there are. */
+static LaQuery sizes = {
+    "SELECT max(c.reltuples) FILTER (WHERE c.oid = 'leadanalytics.visitor'::regclass)::bigint, "
+    "max(c.reltuples) FILTER (WHERE c.oid = 'leadanalytics.lead'::regclass)::bigint "
+    "FROM pg_catalog.pg_class c "
+    "WHERE c.oid IN ('leadanalytics.visitor'::regclass, 'leadanalytics.lead'::regclass)",
+    0,
+    {0}};
 
 /* The period of a time, -1: none. */
 static int
@@ -133,7 +156,7 @@ static void
 take_time(TupleTableSlot *row, void *arg)
 {
 	Cohorts *cohorts = arg;
-	Lead *lead = lead_lookup(cohorts->leads, DatumGetInt64(row->tts_values[0]));
+	Lead *lead = row->tts_isnull[0] ? NULL : lead_lookup(cohorts->leads, DatumGetInt64(row->tts_values[0]));
 
 	if (lead != NULL)
 		mark(lead, period_of(cohorts, DatumGetTimestampTz(row->tts_values[1])));
@@ -150,16 +173,46 @@ take_win(TupleTableSlot *row, void *arg)
 }
 
 static void
+add_link(void *lead, uint32 number, void *arg)
+{
+	Cohorts *cohorts = arg;
+
+	if (cohorts->nlinks == cohorts->room)
+		cohorts->links = repalloc_huge(cohorts->links, (cohorts->room *= 2) * sizeof(Link));
+	cohorts->links[cohorts->nlinks++] = (Link){lead, number};
+}
+
+static void
 take_number(TupleTableSlot *row, void *arg)
+{
+	Cohorts *cohorts = arg;
+
+	add_link(lead_lookup(cohorts->leads, DatumGetInt64(row->tts_values[0])),
+	         DatumGetInt32(row->tts_values[1]), cohorts);
+}
+
+static void
+take_names(TupleTableSlot *row, void *arg)
+{
+	Cohorts *cohorts = arg;
+	Lead *lead = lead_lookup(cohorts->leads, DatumGetInt64(row->tts_values[0]));
+
+	for (int i = 1; i < 3; i++)
+		if (!row->tts_isnull[i])
+			la_lead_names_add(cohorts->names, row->tts_values[i], lead);
+}
+
+static void
+take_post(TupleTableSlot *row, void *arg)
 {
 	Cohorts *cohorts = arg;
 	Lead *lead = lead_lookup(cohorts->leads, DatumGetInt64(row->tts_values[0]));
 
 	if (lead == NULL)
 		return;
-	if (cohorts->nlinks == cohorts->room)
-		cohorts->links = repalloc_huge(cohorts->links, (cohorts->room *= 2) * sizeof(Link));
-	cohorts->links[cohorts->nlinks++] = (Link){lead, DatumGetInt32(row->tts_values[1])};
+	mark(lead, period_of(cohorts, DatumGetTimestampTz(row->tts_values[1])));
+	if (cohorts->names != NULL && !row->tts_isnull[2])
+		la_lead_names_add(cohorts->names, row->tts_values[2], lead);
 }
 
 static void
@@ -179,21 +232,42 @@ take_set(int period, const LaBitmap *set, void *arg)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-static void
-find_engaged(Cohorts *cohorts, Datum *range, const int *names, int nnames)
+/* Whether the leads are so many of all that all is read, and they are found in it. */
+static bool
+are_many(const Cohorts *cohorts, int column, int times)
 {
-	/* What happened in the periods that have begun. */
-	Datum begun[] = {range[0], TimestampTzGetDatum(cohorts->bounds[0]),
-	                 TimestampTzGetDatum(cohorts->bounds[cohorts->begun])};
+	bool isnull;
+	int64 all;
 
-	la_query_each(&submissions, begun, NULL, take_time, cohorts);
-	la_query_each(&mails, begun, NULL, take_time, cohorts);
-	if (nnames == 0)
+	la_query_run(&sizes, NULL, NULL, true, 1);
+	all = DatumGetInt64(la_query_value(0, column, &isnull));
+	return (int64) cohorts->leads->members * times > all;
+}
+
+static void
+find_engaged(Cohorts *cohorts, Datum *range, const int *events, int nevents)
+{
+	bool by_reading = are_many(cohorts, 1, 20);
+
+	if (nevents > 0 && by_reading)
+	{
+		cohorts->names = la_lead_names_create();
+		la_query_each(&names, range, NULL, take_names, cohorts);
+	}
+	la_query_each(are_many(cohorts, 2, 4) ? &posts : &posts_of_leads, range, NULL, take_post, cohorts);
+	la_query_each(&mails,
+	              (Datum[]){range[0], TimestampTzGetDatum(cohorts->bounds[0]),
+	                        TimestampTzGetDatum(cohorts->bounds[cohorts->begun])},
+	              NULL, take_time, cohorts);
+	if (nevents == 0)
 		return;
 	cohorts->links = palloc((cohorts->room = 1024) * sizeof(Link));
-	la_query_each(&numbers, range, NULL, take_number, cohorts);
+	if (by_reading)
+		la_lead_names_resolve(cohorts->names, cohorts->workspace, add_link, cohorts);
+	else
+		la_query_each(&numbers, range, NULL, take_number, cohorts);
 	sort_links(cohorts->links, cohorts->nlinks); /* sets are asked page by page */
-	la_rollup_active(cohorts->workspace, cohorts->bounds, cohorts->begun, names, nnames, take_set, cohorts);
+	la_rollup_active(cohorts->workspace, cohorts->bounds, cohorts->begun, events, nevents, take_set, cohorts);
 }
 
 static void
@@ -240,14 +314,14 @@ LA_FUNCTION(la_engagement_cohorts)
 {
 	Cohorts cohorts = {.workspace = PG_GETARG_INT32(0), .begun = PG_GETARG_INT32(4)};
 	ArrayType *bounds = PG_GETARG_ARRAYTYPE_P(3);
-	ArrayType *names = PG_GETARG_ARRAYTYPE_P(6);
+	ArrayType *events = PG_GETARG_ARRAYTYPE_P(6);
 	Datum range[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
 
 	InitMaterializedSRF(fcinfo, 0);
 	cohorts.bounds = (TimestampTz *) ARR_DATA_PTR(bounds);
 	cohorts.nperiods = ArrayGetNItems(ARR_NDIM(bounds), ARR_DIMS(bounds)) - 1;
 	if (cohorts.nperiods < 1 || cohorts.begun < 0 || cohorts.begun > cohorts.nperiods ||
-	    array_contains_nulls(bounds) || array_contains_nulls(names) ||
+	    array_contains_nulls(bounds) || array_contains_nulls(events) ||
 	    PG_GETARG_TIMESTAMPTZ(1) < cohorts.bounds[0] ||
 	    PG_GETARG_TIMESTAMPTZ(2) > cohorts.bounds[cohorts.nperiods])
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the bounds do not hold the range"),
@@ -258,8 +332,8 @@ LA_FUNCTION(la_engagement_cohorts)
 	if (PG_GETARG_BOOL(5))
 		find_converted(&cohorts, range);
 	else if (cohorts.begun > 0 && cohorts.leads->members > 0)
-		find_engaged(&cohorts, range, (int *) ARR_DATA_PTR(names),
-		             ArrayGetNItems(ARR_NDIM(names), ARR_DIMS(names)));
+		find_engaged(&cohorts, range, (int *) ARR_DATA_PTR(events),
+		             ArrayGetNItems(ARR_NDIM(events), ARR_DIMS(events)));
 	put_cohorts(&cohorts, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	return (Datum) 0;

@@ -4,7 +4,8 @@
 -- Engaged in a period: the lead opened, clicked or answered a message (machines' apart), posted a form or visited a
 -- page at any time in it; of the period it came in also before it came. Converted in a period: it was first won then.
 
--- Who leads are on the web, all at once: what leadanalytics.lead_numbers() says of one.
+-- Who leads are on the web, all at once: what leadanalytics.lead_numbers() says of one. Looked up one by one: for a few
+-- of many (many are found by reading all, lead_name.c).
 CREATE FUNCTION leadanalytics.lead_web_numbers(workspace int, starts timestamptz, ends timestamptz)
 RETURNS TABLE (lead bigint, number int) LANGUAGE sql STABLE AS $$
     WITH came AS MATERIALIZED (
@@ -14,35 +15,40 @@ RETURNS TABLE (lead bigint, number int) LANGUAGE sql STABLE AS $$
         SELECT c.id AS lead, c.key AS name FROM came c
         UNION SELECT c.id, c.visitor_id FROM came c WHERE c.visitor_id IS NOT NULL
         UNION SELECT c.id, s.visitor_id FROM came c
-              JOIN leadanalytics.lead_submission s ON s.workspace = lead_web_numbers.workspace AND s.lead = c.id AND s.visitor_id IS NOT NULL
+              CROSS JOIN LATERAL (SELECT p.visitor_id FROM leadanalytics.lead_submission p
+                                  WHERE p.workspace = lead_web_numbers.workspace AND p.lead = c.id AND p.visitor_id IS NOT NULL OFFSET 0) AS s
     ), known AS MATERIALIZED ( -- a visitor id comes before a user id
-        SELECT c.lead, v.number, v.person FROM called c JOIN leadanalytics.visitor v ON v.workspace = lead_web_numbers.workspace AND v.visitor_id = c.name
-        UNION ALL
-        SELECT c.lead, p.number, p.number FROM called c JOIN leadanalytics.person p ON p.workspace = lead_web_numbers.workspace AND p.user_id = c.name
-        WHERE NOT EXISTS (SELECT FROM leadanalytics.visitor v WHERE v.workspace = lead_web_numbers.workspace AND v.visitor_id = p.user_id)
+        SELECT c.lead, coalesce(v.number, p.number) AS number, CASE WHEN v.number IS NULL THEN p.number ELSE v.person END AS person
+        FROM called c
+        LEFT JOIN LATERAL (SELECT w.number, w.person FROM leadanalytics.visitor w WHERE w.workspace = lead_web_numbers.workspace AND w.visitor_id = c.name OFFSET 0) AS v ON true
+        LEFT JOIN LATERAL (SELECT q.number FROM leadanalytics.person q WHERE q.workspace = lead_web_numbers.workspace AND q.user_id = c.name AND v.number IS NULL OFFSET 0) AS p ON true
+        WHERE v.number IS NOT NULL OR p.number IS NOT NULL
     ), owner AS MATERIALIZED (
         SELECT DISTINCT k.lead, coalesce(p.alias_of, p.number) AS number
-        FROM known k JOIN leadanalytics.person p ON p.workspace = lead_web_numbers.workspace AND p.number = k.person
+        FROM known k
+        CROSS JOIN LATERAL (SELECT q.number, q.alias_of FROM leadanalytics.person q WHERE q.workspace = lead_web_numbers.workspace AND q.number = k.person OFFSET 0) AS p
+        WHERE k.person IS NOT NULL
     ), name AS MATERIALIZED (
         SELECT o.lead, o.number FROM owner o
         UNION ALL
-        SELECT o.lead, p.number FROM owner o JOIN leadanalytics.person p ON p.workspace = lead_web_numbers.workspace AND p.alias_of = o.number
+        SELECT o.lead, p.number FROM owner o
+        CROSS JOIN LATERAL (SELECT q.number FROM leadanalytics.person q WHERE q.workspace = lead_web_numbers.workspace AND q.alias_of = o.number OFFSET 0) AS p
     )
     SELECT k.lead, k.number FROM known k WHERE k.person IS NULL
     UNION ALL
     SELECT n.lead, n.number FROM name n
     UNION ALL
-    SELECT n.lead, v.number FROM name n JOIN leadanalytics.visitor v ON v.workspace = lead_web_numbers.workspace AND v.person = n.number
+    SELECT n.lead, v.number FROM name n
+    CROSS JOIN LATERAL (SELECT w.number FROM leadanalytics.visitor w WHERE w.workspace = lead_web_numbers.workspace AND w.person = n.number OFFSET 0) AS v
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_web_numbers(int, timestamptz, timestamptz) IS
     'leads that came from starts until before ends, with the numbers of their persons and visitors: for functions that asked who calls';
 
 CREATE FUNCTION leadanalytics.lead_mail_facts(workspace int, starts timestamptz, ends timestamptz)
 RETURNS TABLE (lead bigint, at timestamptz) LANGUAGE sql STABLE AS $$
-    SELECT l.id, f.at
+    SELECT leadanalytics.find_engagement_lead(m.workspace, m.lead), f.at
     FROM leadanalytics.message m
     CROSS JOIN LATERAL unnest(ARRAY[m.opened_at, m.clicked_at, m.replied_at]) AS f (at)
-    JOIN leadanalytics.lead l ON l.workspace = lead_mail_facts.workspace AND coalesce(l.external_id, l.id::text) = m.lead
     WHERE m.workspace = lead_mail_facts.workspace AND m.lead IS NOT NULL AND f.at >= starts AND f.at < ends
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_mail_facts(int, timestamptz, timestamptz) IS
