@@ -31,6 +31,7 @@ SELECT leadanalytics.patch_engagement_lead(:w, 'ann', status => 'qualified', now
 SELECT leadanalytics.change_status(:w, leadanalytics.find_engagement_lead(:w, 'ann'), 'proposal', NULL, '2021-03-07Z'), leadanalytics.change_status(:w, leadanalytics.find_engagement_lead(:w, 'ann'), 'won', NULL, '2021-03-08Z');
 SELECT leadanalytics.add_engagement(:w, 'email_sent', 'ann', 'm1', 'x1', '2021-03-02 08:00Z', '2021-03-02 08:00Z') ->> 'type', leadanalytics.add_engagement(:w, 'page_visit', 'ann', NULL, NULL, '2021-03-02 09:00Z', '2021-03-02 09:00Z') ->> 'type';
 SELECT t.type, t.at AT TIME ZONE 'UTC' AS at, t.data::jsonb - 'id' AS data FROM leadanalytics.lead_timeline_rows(:w, 'ann') t;
+SELECT leadanalytics.put_engagement_lead(:w, 'eve', owner_id => 'u7', created_at => '2021-02-01Z', now => '2021-02-01Z') ->> 'ownerId' AS "another", (SELECT count(*) FROM leadanalytics.lead_timeline_rows(:w, 'ann')) AS "not in it";
 SELECT p.page, t #> '{data,0,type}' AS first, json_array_length(t -> 'data') AS n, t -> 'pagination' AS "S2-07 pages" FROM generate_series(1, 4) AS p (page), LATERAL (SELECT leadanalytics.lead_timeline(:w, 'ann', p.page, 4) AS t) AS t;
 
 -- By hand. The enquiry came at 10:00, was given to somebody at 12:00, and taken up at 12:30.

@@ -44,7 +44,7 @@ BEGIN
         ORDER BY a.lead, a.at DESC, a.id DESC
     )
     SELECT h.owner_id, h.team_id, count(*), count(r.at), count(*) FILTER (WHERE l.status = 'won'),
-           sum(greatest(r.at - greatest(l.enquiry_at, f.at), interval '0'))
+           sum(greatest(r.at - greatest(l.enquiry_at, f.at), interval '0')) FILTER (WHERE r.at IS NOT NULL)
     FROM had h
     CROSS JOIN LATERAL (SELECT k.status, k.enquiry_at FROM leadanalytics.lead k WHERE k.workspace = allowed AND k.id = h.lead OFFSET 0) AS l
     CROSS JOIN LATERAL (SELECT b.at FROM leadanalytics.lead_assignment b

@@ -2,25 +2,24 @@
 
 CREATE FUNCTION leadanalytics.lead_timeline_rows(workspace int, lead_id text)
 RETURNS TABLE (type text, at timestamptz, data json) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
-    lead CONSTANT bigint := leadanalytics.find_engagement_lead(allowed, lead_id);
+    found CONSTANT bigint := leadanalytics.find_engagement_lead(allowed, lead_id);
 BEGIN
     RETURN QUERY
     SELECT t.type, t.at, t.data
     FROM (SELECT 'status_change' AS type, c.at,
                  json_build_object('from', leadanalytics.engagement_status(c.from_status), 'to', leadanalytics.engagement_status(c.to_status)) AS data, 1 AS place, c.id::text AS id
           FROM leadanalytics.lead_status_change c
-          WHERE c.workspace = allowed AND c.lead = lead AND leadanalytics.engagement_status(c.from_status) IS DISTINCT FROM leadanalytics.engagement_status(c.to_status)
+          WHERE c.workspace = allowed AND c.lead = found AND leadanalytics.engagement_status(c.from_status) IS DISTINCT FROM leadanalytics.engagement_status(c.to_status)
           UNION ALL
           SELECT 'assignment', a.at, json_build_object('ownerId', a.owner_id, 'teamId', a.team_id), 2, a.id::text
-          FROM leadanalytics.lead_assignment a WHERE a.workspace = allowed AND a.lead = lead
+          FROM leadanalytics.lead_assignment a WHERE a.workspace = allowed AND a.lead = found
           UNION ALL
           SELECT e.type, e.at, json_build_object('id', 'evt_' || replace(e.id::text, '-', ''), 'messageId', e.message_id, 'workflowExecutionId', e.workflow_execution_id), 3, e.id::text
           FROM leadanalytics.lead l
           CROSS JOIN LATERAL leadanalytics.engagement_events_rows(allowed, '-infinity', 'infinity', lead_id => coalesce(l.external_id, l.id::text)) e
-          WHERE l.workspace = allowed AND l.id = lead) AS t
+          WHERE l.workspace = allowed AND l.id = found) AS t
     ORDER BY t.at DESC, t.place DESC, CASE WHEN t.place < 3 THEN t.id::bigint END DESC, t.id;
 END
 $$;
