@@ -56,3 +56,5 @@ SELECT leadanalytics.rebuild_trail(:w) = sum(n) FROM leadanalytics.trail WHERE w
 SELECT * FROM trail_differences(:w, '-infinity', 'infinity');
 
 DROP FUNCTION some_events, trail_differences;
+-- Tests behind this one compare all events with the ledger.
+DELETE FROM leadanalytics.event WHERE workspace = :w;
