@@ -1,6 +1,6 @@
 /*
- * Points of messages in the trail (rollup/trail.h): kind 'm', the step is the kind of a fact (of message.h:
- * 's' sent, …), the number the lead's. Those of messages that name no lead are not there.
+ * Points of messages in the trail (rollup/trail.h): kind 'm', the step is the kind of a fact
+ * (campaigns_facts: 's' sent, 'b' bounced, …), the number the lead's. Messages that name no lead have none.
  *
  * Writers add theirs to leadanalytics.message_fresh_point, a row for each kind of fact of a statement; the
  * unit sum_messages packs them into the trail. The points there are is both together.
@@ -8,29 +8,28 @@
 #ifndef LA_CAMPAIGNS_POINT_H
 #define LA_CAMPAIGNS_POINT_H
 
-#include "postgres.h"
+#include "rollup/trail.h"
 
-#include "datatype/timestamp.h"
+#define LA_TRAIL_MESSAGES 'm'
 
 /* What a statement changes. */
-typedef struct FactPoint
+typedef struct LaMessagePoints
 {
-	int64 lead;
-	TimestampTz at;
-	int fact; /* its place among campaigns_facts */
-	int sign; /* 1: it is there now, -1: no more */
-} FactPoint;
+	LaPoint *points;
+	int64 n;
+	int64 room;
+} LaMessagePoints;
 
-typedef struct FactPoints
-{
-	FactPoint *points;
-	int n;
-	int room;
-} FactPoints;
-
-extern void campaigns_add_point(FactPoints *points, int fact, int sign, int64 lead, TimestampTz at);
+extern void campaigns_add_point(LaMessagePoints *points, LaPoint point);
 
 /* SPI connected. */
-extern void campaigns_write_points(int workspace, FactPoints *points);
+extern void campaigns_write_points(int workspace, LaMessagePoints *points);
+
+/*
+ * la_trail_read(), with the points of messages that are not packed yet: whoever asks for kind 'm' reads this
+ * way. Points that were taken back are not handed over.
+ */
+extern void la_message_trail_read(int workspace, const LaTrail *trails, int ntrails, LaPoint *more,
+                                  int64 nmore, LaTakePoints take, void *arg);
 
 #endif

@@ -279,16 +279,18 @@ number_of(const Leads *leads, Datum lead)
 }
 
 static void
-add_points(FactPoints *points, int sign, int fact, const Row *row)
+add_point(LaMessagePoints *points, int sign, Fact fact, const Row *row)
 {
-	if (!row->nulls[LEAD_NUMBER] && !row->nulls[campaigns_facts[fact].column])
-		campaigns_add_point(points, fact, sign, DatumGetInt64(row->values[LEAD_NUMBER]),
-		                    DatumGetTimestampTz(row->values[campaigns_facts[fact].column]));
+	if (!row->nulls[LEAD_NUMBER] && !row->nulls[fact.column])
+		campaigns_add_point(points, (LaPoint){.at = DatumGetTimestampTz(row->values[fact.column]),
+		                                      .number = DatumGetInt64(row->values[LEAD_NUMBER]),
+		                                      .step = fact.kind,
+		                                      .sign = sign});
 }
 
 static void
 tell_changes(const Settling *settling, const Leads *leads, LaRows *settled, LaRows *changed,
-             FactPoints *points)
+             LaMessagePoints *points)
 {
 	const TupleDesc desc = settling->kept->tupdesc;
 
@@ -310,20 +312,20 @@ tell_changes(const Settling *settling, const Leads *leads, LaRows *settled, LaRo
 		same_place =
 		    is_same(&old, &new, desc, CAMPAIGN, MAILBOX) && is_same(&old, &new, desc, SENT_AT, SENT_AT);
 		same_lead = is_same(&old, &new, desc, LEAD_NUMBER, LEAD_NUMBER);
-		for (int fact = 0; fact < FACTS; fact++)
+		for (int f = 0; f < FACTS; f++)
 		{
-			const char kind = campaigns_facts[fact].kind;
-			const int column = campaigns_facts[fact].column;
+			const Fact fact = campaigns_facts[f];
 
-			if (!same_place || !is_same(&old, &new, desc, column, kind == 'b' ? REASON : column))
+			if (!same_place ||
+			    !is_same(&old, &new, desc, fact.column, fact.kind == 'b' ? REASON : fact.column))
 			{
-				count_fact(changed, -1, kind, column, &old);
-				count_fact(changed, 1, kind, column, &new);
+				count_fact(changed, -1, fact.kind, fact.column, &old);
+				count_fact(changed, 1, fact.kind, fact.column, &new);
 			}
-			if (!same_lead || !is_same(&old, &new, desc, column, column))
+			if (!same_lead || !is_same(&old, &new, desc, fact.column, fact.column))
 			{
-				add_points(points, -1, fact, &old);
-				add_points(points, 1, fact, &new);
+				add_point(points, -1, fact, &old);
+				add_point(points, 1, fact, &new);
 			}
 		}
 	}
@@ -336,7 +338,7 @@ LA_FUNCTION(la_campaigns_settle_messages)
 	const bool counted = PG_GETARG_BOOL(3);
 	Settling settling = {.anew = !counted, .room = 64};
 	LaRows *settled, *changed;
-	FactPoints points = {0};
+	LaMessagePoints points = {0};
 	TimestampTz since;
 	Leads leads;
 

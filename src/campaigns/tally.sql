@@ -64,7 +64,8 @@ BEGIN
     FOR added IN SELECT f.workspace, array_agg(DISTINCT f.message) AS messages, min(f.at) AS since, max(f.id) / every > (min(f.id) - 1) / every AS looks
                  FROM fresh f GROUP BY f.workspace ORDER BY 1 LOOP
         PERFORM leadanalytics.settle_messages(added.workspace, added.messages, added.since);
-        IF added.looks AND (SELECT count(*) FROM (SELECT FROM leadanalytics.message_fresh_tally LIMIT most) AS f) = most THEN
+        IF added.looks AND ((SELECT count(*) FROM (SELECT FROM leadanalytics.message_fresh_tally LIMIT most) AS f) = most
+                            OR (SELECT sum(p.n) FROM leadanalytics.message_fresh_point p) >= most) THEN
             BEGIN
                 PERFORM leadanalytics.sum_messages(now());
             EXCEPTION WHEN transaction_rollback OR lock_not_available THEN
@@ -94,8 +95,9 @@ RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_t
 DECLARE
     at_once CONSTANT int := 50000;
     summed int;
+    packed int;
 BEGIN
-    IF NOT EXISTS (SELECT FROM leadanalytics.message_fresh_tally)
+    IF NOT EXISTS (SELECT FROM leadanalytics.message_fresh_tally) AND NOT EXISTS (SELECT FROM leadanalytics.message_fresh_point)
        OR NOT pg_try_advisory_xact_lock(hashtextextended('leadanalytics.sum_messages', 0)) THEN
         RETURN 0;
     END IF;
@@ -115,14 +117,15 @@ BEGIN
             complained = t.complained + excluded.complained, unsubscribed = t.unsubscribed + excluded.unsubscribed
     )
     SELECT count(*) INTO summed FROM taken;
-    IF summed = at_once THEN
+    packed := leadanalytics.pack_message_points(at_once);
+    IF summed = at_once OR packed >= at_once THEN
         PERFORM leadanalytics.worker_poke();
     END IF;
-    RETURN summed;
+    RETURN summed + packed;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.sum_messages(timestamptz) IS
-    'sum up counts of messages, 50 000 at once, and return how many rows it were: the worker''s unit; answers are the same before and after';
+    'sum up counts of messages and pack points of their leads, 50 000 of each at once, and return how many it were: the worker''s unit; answers are the same before and after';
 INSERT INTO leadanalytics.unit (name, function, lane, every, on_poke, builtin, summary) VALUES
     ('sum_messages', 'leadanalytics.sum_messages', 'fold', '1 minute', true, true, 'sum up the counts of messages');
 
@@ -280,6 +283,17 @@ BEGIN
         last := ids[cardinality(ids)];
     END LOOP;
     PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.sum_messages', 0));
+    DELETE FROM leadanalytics.message_fresh_point p WHERE p.workspace = allowed;
+    DELETE FROM leadanalytics.trail t WHERE t.workspace = allowed AND t.kind = 'm';
+    INSERT INTO leadanalytics.message_fresh_point (workspace, fact, sign, n, leads, times)
+    SELECT allowed, f.fact, 1, count(*), array_agg(m.lead_number), array_agg(f.at)
+    FROM leadanalytics.message m
+    CROSS JOIN LATERAL (VALUES ('s'::"char", m.sent_at), ('d', m.delivered_at), ('b', m.bounced_at), ('o', m.opened_at), ('c', m.clicked_at), ('r', m.replied_at), ('p', m.complained_at),
+                               ('u', m.unsubscribed_at)) AS f (fact, at)
+    WHERE m.workspace = allowed AND m.lead_number IS NOT NULL AND f.at IS NOT NULL
+    GROUP BY f.fact, date_bin('24 hours', f.at, '2000-01-01 00:00Z');
+    WHILE leadanalytics.pack_message_points(1000000) > 0 LOOP
+    END LOOP;
     DELETE FROM leadanalytics.message_fresh_tally t WHERE t.workspace = allowed;
     DELETE FROM leadanalytics.message_tally t WHERE t.workspace = allowed;
     INSERT INTO leadanalytics.message_tally
