@@ -25,6 +25,8 @@ static LaQuery exact_points = {
     4,
     {INT4OID, CHAROID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
+#define AT_ONCE 512 /* as the trail hands them over */
+
 typedef struct Reading
 {
 	const LaTrail *trails;
@@ -33,6 +35,8 @@ typedef struct Reading
 	bool takes_back;
 
 	LaMessagePoints moment; /* points of one time and tag */
+	LaPoint *out;
+	int64 nout;
 	LaTakePoints take;
 	void *arg;
 } Reading;
@@ -79,35 +83,37 @@ by_number(const void *a, const void *b)
 	return (left->number > right->number) - (left->number < right->number);
 }
 
+static void
+hand_over(Reading *reading)
+{
+	if (reading->nout > 0)
+		reading->take(reading->out, reading->nout, reading->arg);
+	reading->nout = 0;
+}
+
 /* All points of the moment are there. */
 static void
 finish_moment(Reading *reading)
 {
 	LaPoint *points = reading->moment.points;
 	const int64 n = reading->moment.n;
-	int64 left = 0;
-	bool takes_back = false;
 
-	for (int64 i = 0; i < n; i++)
-		takes_back |= points[i].sign < 0;
-	if (takes_back)
-	{
+	if (n > 1)
 		qsort(points, n, sizeof(LaPoint), by_number);
-		for (int64 from = 0, to = 0; from < n; from = to)
-		{
-			LaPoint point = points[from];
-			int sum = 0;
+	for (int64 from = 0, to = 0; from < n; from = to)
+	{
+		LaPoint point = points[from];
+		int64 sum = 0;
 
-			for (; to < n && points[to].number == point.number; to++)
-				sum += points[to].sign;
-			for (point.sign = 1; sum > 0; sum--)
-				points[left++] = point;
+		for (; to < n && points[to].number == point.number; to++)
+			sum += points[to].sign;
+		for (point.sign = 1; sum > 0; sum--)
+		{
+			reading->out[reading->nout++] = point;
+			if (reading->nout == AT_ONCE)
+				hand_over(reading);
 		}
 	}
-	else
-		left = n;
-	if (left > 0)
-		reading->take(points, left, reading->arg);
 	reading->moment.n = 0;
 }
 
@@ -132,15 +138,20 @@ la_message_trail_read(int workspace, const LaTrail *trails, int ntrails, LaPoint
 {
 	/* what take gets is allocated for a while only, and so would be a moment's first points */
 	LaMessagePoints moment = {.points = palloc(64 * sizeof(LaPoint)), .room = 64};
-	Reading reading = {.trails = trails, .ntrails = ntrails, .moment = moment, .take = take, .arg = arg};
+	Reading reading = {.trails = trails,
+	                   .ntrails = ntrails,
+	                   .moment = moment,
+	                   .out = palloc(AT_ONCE * sizeof(LaPoint)),
+	                   .take = take,
+	                   .arg = arg};
 
 	for (int64 i = 0; i < nmore; i++)
 		campaigns_add_point(&reading.fresh, more[i]);
 	la_query_each(&fresh_points, (Datum[]){Int32GetDatum(workspace)}, NULL, take_fresh, &reading);
 	la_trail_read(workspace, trails, ntrails, reading.fresh.points, reading.fresh.n,
 	              reading.takes_back ? hold_moment : take, reading.takes_back ? &reading : arg);
-	if (reading.moment.n > 0)
-		finish_moment(&reading);
+	finish_moment(&reading);
+	hand_over(&reading);
 }
 
 static void
