@@ -107,6 +107,15 @@ SELECT pg_temp.put(:w, 2601, 3000) > 300 AS put;
 SELECT * FROM pg_temp.differences(:w);
 SELECT count(DISTINCT m.lead) = count(DISTINCT m.lead_number) AS one_number_a_lead, count(*) FILTER (WHERE m.lead_number IS NULL OR l.id <> m.lead_number) AS others, count(l.id) > 50 AS put
 FROM leadanalytics.message m LEFT JOIN leadanalytics.lead l ON l.workspace = m.workspace AND l.external_id = m.lead WHERE m.workspace = :w AND m.lead IS NOT NULL;
+-- More of one moment than are handed over at once, some of which are taken back.
+CREATE FUNCTION pg_temp.open(workspace int, first int, last int, at timestamptz) RETURNS bigint LANGUAGE sql AS $$
+    SELECT leadanalytics.append_message_events(workspace, array_agg(
+        ROW(n, NULL, 'moment ' || n, 'o', NULL, at, false, NULL, NULL, NULL, NULL, 'm' || n % 100, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::leadanalytics.message_item))
+    FROM generate_series(first, last) AS n $$;
+SELECT pg_temp.open(:w, 1, 1500, '2026-05-02 12:00Z') AS opened, leadanalytics.sum_messages(now()) > 1500 AS packed;
+SELECT pg_temp.open(:w, 1, 700, '2026-05-02 11:00Z') AS opened_before;
+SELECT at, count(*), count(DISTINCT lead) AS leads FROM leadanalytics.message_points(:w, 'o', '2026-05-02 11:00Z', '2026-05-02 12:00:01Z') GROUP BY 1 HAVING count(*) > 100;
+SELECT * FROM pg_temp.differences(:w);
 -- Counted anew it is the same; and right, when somebody gave a lead its name past the function.
 SELECT leadanalytics.recount_messages(:w) > 200 AS recounted;
 SELECT * FROM pg_temp.differences(:w);

@@ -286,12 +286,15 @@ BEGIN
     DELETE FROM leadanalytics.message_fresh_point p WHERE p.workspace = allowed;
     DELETE FROM leadanalytics.trail t WHERE t.workspace = allowed AND t.kind = 'm';
     INSERT INTO leadanalytics.message_fresh_point (workspace, fact, sign, n, leads, times)
-    SELECT allowed, f.fact, 1, count(*), array_agg(m.lead_number), array_agg(f.at)
-    FROM leadanalytics.message m
-    CROSS JOIN LATERAL (VALUES ('s'::"char", m.sent_at), ('d', m.delivered_at), ('b', m.bounced_at), ('o', m.opened_at), ('c', m.clicked_at), ('r', m.replied_at), ('p', m.complained_at),
-                               ('u', m.unsubscribed_at)) AS f (fact, at)
-    WHERE m.workspace = allowed AND m.lead_number IS NOT NULL AND f.at IS NOT NULL
-    GROUP BY f.fact, date_bin('24 hours', f.at, '2000-01-01 00:00Z');
+    SELECT allowed, f.fact, 1, count(*), array_agg(f.lead), array_agg(f.at)
+    FROM ( -- sorted: arrays of all hours at once may not fit into memory
+        SELECT m.lead_number AS lead, f.fact, f.at, date_bin('1 hour', f.at, '2000-01-01 00:00Z') AS hour
+        FROM leadanalytics.message m
+        CROSS JOIN LATERAL (VALUES ('s'::"char", m.sent_at), ('d', m.delivered_at), ('b', m.bounced_at), ('o', m.opened_at), ('c', m.clicked_at), ('r', m.replied_at), ('p', m.complained_at),
+                                   ('u', m.unsubscribed_at)) AS f (fact, at)
+        WHERE m.workspace = allowed AND m.lead_number IS NOT NULL AND f.at IS NOT NULL
+        ORDER BY f.fact, hour OFFSET 0) AS f
+    GROUP BY f.fact, f.hour;
     WHILE leadanalytics.pack_message_points(1000000) > 0 LOOP
     END LOOP;
     DELETE FROM leadanalytics.message_fresh_tally t WHERE t.workspace = allowed;
