@@ -98,7 +98,7 @@ typedef struct Funnel
 
 /* ----- Matches --------------------------------------------------------------------------------------- */
 
-/* A tag is a level, and whether the number is a lead's. */
+/* A tag is a level, and whether the number is a lead's: see engagement_is_lead(). */
 #define TAG(level, who) (2 * (level) + ((who) == LA_LEAD))
 
 static void
@@ -272,14 +272,19 @@ static void
 take_points(const LaPoint *points, int64 n, void *arg)
 {
 	Funnel *funnel = arg;
-	int numbers[1024];
+	int numbers[LA_SUBJECTS_AT_ONCE];
 
-	Assert(n <= lengthof(numbers));
-	for (int64 i = 0; i < n; i++)
-		numbers[i] = engagement_subject(funnel->who, points[i].step & 1 ? LA_LEAD : LA_WEB, points[i].number);
-	add_subjects(funnel);
-	for (int64 i = 0; i < n; i++)
-		walk(funnel, &funnel->subjects[numbers[i]], points[i].step / 2, points[i].at);
+	for (; n > 0; points += LA_SUBJECTS_AT_ONCE, n -= LA_SUBJECTS_AT_ONCE)
+	{
+		int some = Min(n, LA_SUBJECTS_AT_ONCE);
+
+		engagement_subjects_of(funnel->who, points, some, numbers);
+		add_subjects(funnel);
+		for (int i = 0; i < some; i++)
+			__builtin_prefetch(&funnel->subjects[numbers[i]], 1);
+		for (int i = 0; i < some; i++)
+			walk(funnel, &funnel->subjects[numbers[i]], points[i].step / 2, points[i].at);
+	}
 }
 
 static void
@@ -401,6 +406,7 @@ LA_FUNCTION(la_engagement_funnel)
 			engagement_join_leads(funnel.who, funnel.workspace);
 	}
 	read_leads(&funnel);
+	engagement_settle(funnel.who);
 	read_matches(&funnel);
 	tell(&funnel, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
