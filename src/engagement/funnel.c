@@ -19,10 +19,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "campaigns/point.h"
 #include "core/export.h"
 #include "core/query.h"
 #include "engagement/subject.h"
-#include "rollup/trail.h"
 
 #define NEVER PG_INT64_MIN
 #define MOST_STEPS 10
@@ -38,23 +38,8 @@ static LaQuery read_submissions = {"SELECT s.lead, s.submitted_at FROM leadanaly
                                    3,
                                    {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-/* A lead that is not known has a number below 0, and may be a person of the web all the same. */
-static LaQuery read_mails = {
-    "WITH fact AS MATERIALIZED (SELECT m.lead, f.kind, f.at FROM leadanalytics.message m CROSS JOIN LATERAL "
-    "(VALUES "
-    "('s'::\"char\", m.sent_at), ('o', m.opened_at), ('c', m.clicked_at), ('r', m.replied_at), "
-    "('b', m.bounced_at)) AS f (kind, at) WHERE m.workspace = $1 AND m.lead IS NOT NULL AND f.kind = ANY "
-    "($4) "
-    "AND f.at >= $2 AND f.at < $3), named AS MATERIALIZED (SELECT d.lead, coalesce("
-    "leadanalytics.find_engagement_lead($1, d.lead), -row_number() OVER ()) AS number, (SELECT p.number FROM "
-    "leadanalytics.person p WHERE p.workspace = $1 AND p.user_id = d.lead) AS person "
-    "FROM (SELECT DISTINCT f.lead FROM fact f) AS d) "
-    "SELECT n.number, f.at, f.kind, n.person FROM fact f JOIN named n ON n.lead = f.lead",
-    4,
-    {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, CHARARRAYOID}};
-
-/* What is a match of a step: w a web event's name, m a mail's fact, s a lead's status (none: its creation),
- * f a post of a form. */
+/* What is a match of a step: w a web event's name, m a mail's fact (both are in the trail), s a lead's status
+ * (none: its creation), f a post of a form. */
 typedef struct Source
 {
 	int level;
@@ -153,19 +138,6 @@ take_submission(TupleTableSlot *row, void *arg)
 			          DatumGetTimestampTz(row->tts_values[1]));
 }
 
-static void
-take_mail(TupleTableSlot *row, void *arg)
-{
-	Funnel *funnel = arg;
-	int64 lead = DatumGetInt64(row->tts_values[0]);
-
-	for (int i = 0; i < funnel->nsources; i++)
-		if (funnel->sources[i].kind == 'm' && funnel->sources[i].number == DatumGetChar(row->tts_values[2]))
-			add_match(funnel, funnel->sources[i].level, lead, DatumGetTimestampTz(row->tts_values[1]));
-	if (funnel->of_people && !row->tts_isnull[3])
-		engagement_join(funnel->who, LA_LEAD, lead, LA_WEB, DatumGetInt32(row->tts_values[3]));
-}
-
 static bool
 has_source(const Funnel *funnel, char kind)
 {
@@ -178,22 +150,13 @@ has_source(const Funnel *funnel, char kind)
 static void
 read_leads(Funnel *funnel)
 {
-	Datum values[4] = {Int32GetDatum(funnel->workspace), TimestampTzGetDatum(funnel->starts),
-	                   TimestampTzGetDatum(funnel->until)};
-	Datum facts[MOST_STEPS];
-	int n = 0;
+	Datum values[] = {Int32GetDatum(funnel->workspace), TimestampTzGetDatum(funnel->starts),
+	                  TimestampTzGetDatum(funnel->until)};
 
 	if (has_source(funnel, 's'))
 		la_query_each(&read_statuses, values, NULL, take_status, funnel);
 	if (has_source(funnel, 'f'))
 		la_query_each(&read_submissions, values, NULL, take_submission, funnel);
-	for (int i = 0; i < funnel->nsources; i++)
-		if (funnel->sources[i].kind == 'm')
-			facts[n++] = CharGetDatum(funnel->sources[i].number);
-	if (n == 0)
-		return;
-	values[3] = PointerGetDatum(construct_array(facts, n, CHAROID, 1, true, TYPALIGN_CHAR));
-	la_query_each(&read_mails, values, NULL, take_mail, funnel);
 }
 
 /* ----- Chains ---------------------------------------------------------------------------------------- */
@@ -301,11 +264,12 @@ read_matches(Funnel *funnel)
 	int n = 0;
 
 	for (int i = 0; i < funnel->nsources; i++)
-		if (funnel->sources[i].kind == 'w')
-			trails[n++] = (LaTrail){'w', funnel->sources[i].number, funnel->starts,
-			                        funnel->sources[i].level == 1 ? funnel->ends : funnel->until,
-			                        TAG(funnel->sources[i].level, LA_WEB)};
-	la_trail_read(funnel->workspace, trails, n, funnel->points, funnel->npoints, take_points, funnel);
+		if (funnel->sources[i].kind == 'w' || funnel->sources[i].kind == LA_TRAIL_MESSAGES)
+			trails[n++] =
+			    (LaTrail){funnel->sources[i].kind, funnel->sources[i].number, funnel->starts,
+			              funnel->sources[i].level == 1 ? funnel->ends : funnel->until,
+			              TAG(funnel->sources[i].level, funnel->sources[i].kind == 'w' ? LA_WEB : LA_LEAD)};
+	la_message_trail_read(funnel->workspace, trails, n, funnel->points, funnel->npoints, take_points, funnel);
 }
 
 /* ----- What came of it ------------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ static LaQuery read_visitors = {
     1,
     {INT4OID}};
 
-/* By the visitors of its posts, and as the person its id is of. */
+/* By the visitors of its posts, and as the person its id is of; also one that only mails have named yet. */
 static LaQuery read_leads = {
     "SELECT l.id, w.number FROM leadanalytics.lead l CROSS JOIN LATERAL ("
     "SELECT v.number FROM leadanalytics.visitor v WHERE v.workspace = $1 AND v.visitor_id = l.visitor_id "
@@ -31,7 +31,10 @@ static LaQuery read_leads = {
     "UNION ALL SELECT s.lead, w.number FROM leadanalytics.lead_submission s CROSS JOIN LATERAL ("
     "SELECT v.number FROM leadanalytics.visitor v WHERE v.workspace = $1 AND v.visitor_id = s.visitor_id "
     "OFFSET 0) "
-    "AS w WHERE s.workspace = $1 AND NOT s.is_primary AND s.visitor_id IS NOT NULL",
+    "AS w WHERE s.workspace = $1 AND NOT s.is_primary AND s.visitor_id IS NOT NULL "
+    "UNION ALL SELECT n.id, w.number FROM leadanalytics.named_lead n CROSS JOIN LATERAL ("
+    "SELECT p.number FROM leadanalytics.person p WHERE p.workspace = $1 AND p.user_id = n.lead_id OFFSET 0) "
+    "AS w WHERE n.workspace = $1",
     1,
     {INT4OID}};
 
