@@ -83,7 +83,7 @@ typedef struct Funnel
 
 /* ----- Matches --------------------------------------------------------------------------------------- */
 
-/* A tag is a level, and whether the number is a lead's. */
+/* A tag is a level, and whether the number is a lead's: see engagement_is_lead(). */
 #define TAG(level, who) (2 * (level) + ((who) == LA_LEAD))
 
 static void
@@ -235,14 +235,26 @@ static void
 take_points(const LaPoint *points, int64 n, void *arg)
 {
 	Funnel *funnel = arg;
-	int numbers[1024];
+	int numbers[LA_SUBJECTS_AT_ONCE];
 
-	Assert(n <= lengthof(numbers));
-	for (int64 i = 0; i < n; i++)
-		numbers[i] = engagement_subject(funnel->who, points[i].step & 1 ? LA_LEAD : LA_WEB, points[i].number);
-	add_subjects(funnel);
-	for (int64 i = 0; i < n; i++)
-		walk(funnel, &funnel->subjects[numbers[i]], points[i].step / 2, points[i].at);
+	for (; n > 0; points += LA_SUBJECTS_AT_ONCE, n -= LA_SUBJECTS_AT_ONCE)
+	{
+		int some = Min(n, LA_SUBJECTS_AT_ONCE);
+
+		engagement_subjects_of(funnel->who, points, some, numbers);
+		add_subjects(funnel);
+		for (int i = 0; i < some; i++)
+			__builtin_prefetch(&funnel->subjects[numbers[i]], 1);
+		for (int i = 0; i < some; i++)
+		{
+			const Subject *subject = &funnel->subjects[numbers[i]];
+
+			if (points[i].step / 2 > 1 && subject->further > 0)
+				__builtin_prefetch(funnel->further + (Size) (subject->further - 1) * funnel->stride, 1);
+		}
+		for (int i = 0; i < some; i++)
+			walk(funnel, &funnel->subjects[numbers[i]], points[i].step / 2, points[i].at);
+	}
 }
 
 static void
@@ -262,19 +274,42 @@ read_matches(Funnel *funnel)
 
 /* ----- What came of it ------------------------------------------------------------------------------- */
 
-static inline int
-compare_times(const int64 *a, const int64 *b)
+/* Put the time that is the k-th in order into its place, none that is greater before it. */
+static void
+select_time(int64 *times, int64 n, int64 k)
 {
-	return (*a > *b) - (*a < *b);
-}
+	int64 low = 0;
+	int64 high = n - 1;
 
-#define ST_SORT sort_times
-#define ST_ELEMENT_TYPE int64
-#define ST_COMPARE(a, b) compare_times(a, b)
-#define ST_SCOPE static
-#define ST_DECLARE
-#define ST_DEFINE
-#include "lib/sort_template.h"
+	while (low < high)
+	{
+		int64 pivot = times[low + (high - low) / 2];
+		int64 i = low;
+		int64 j = high;
+
+		CHECK_FOR_INTERRUPTS();
+		while (i <= j)
+		{
+			while (times[i] < pivot)
+				i++;
+			while (times[j] > pivot)
+				j--;
+			if (i <= j)
+			{
+				int64 swapped = times[i];
+
+				times[i++] = times[j];
+				times[j--] = swapped;
+			}
+		}
+		if (k <= j)
+			high = j;
+		else if (k >= i)
+			low = i;
+		else
+			return;
+	}
+}
 
 /* As percentile_cont(0.5) has it, in seconds. */
 static double
@@ -284,7 +319,9 @@ median_of(int64 *times, int64 n)
 	double low;
 	double high;
 
-	sort_times(times, n);
+	select_time(times, n, ceil(place));
+	if (floor(place) < ceil(place))
+		select_time(times, ceil(place), floor(place)); /* the greatest of those before */
 	low = (double) times[(int64) floor(place)] / USECS_PER_SEC;
 	high = (double) times[(int64) ceil(place)] / USECS_PER_SEC;
 	return low + (place - floor(place)) * (high - low);
@@ -365,6 +402,7 @@ LA_FUNCTION(la_engagement_funnel)
 			engagement_join_leads(funnel.who, funnel.workspace);
 	}
 	read_leads(&funnel);
+	engagement_settle(funnel.who);
 	read_matches(&funnel);
 	tell(&funnel, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();

@@ -10,7 +10,7 @@
 
 #include "core/query.h"
 
-#define PAGE 4096
+#define PAGE 128 /* numbers may be spread thin where there are many workspaces */
 
 static LaQuery read_aliases = {"SELECT p.number, p.alias_of FROM leadanalytics.person p WHERE p.workspace = "
                                "$1 AND p.alias_of IS NOT NULL",
@@ -103,15 +103,19 @@ add_page(LaSubjects *subjects, int page)
 	subjects->pages[page] = MemoryContextAllocZero(subjects->context, PAGE * sizeof(int));
 }
 
-static inline int
-web_subject(LaSubjects *subjects, uint32 number)
+static inline int *
+web_place(LaSubjects *subjects, uint32 number)
 {
 	int page = number / PAGE;
-	int *place;
 
 	if (unlikely(page >= subjects->npages || subjects->pages[page] == NULL))
 		add_page(subjects, page);
-	place = &subjects->pages[page][number % PAGE];
+	return &subjects->pages[page][number % PAGE];
+}
+
+static inline int
+subject_at(LaSubjects *subjects, int *place)
+{
 	if (*place == 0)
 		*place = new_subject(subjects) + 1;
 	return *place - 1;
@@ -139,10 +143,11 @@ first_of(LaSubjects *subjects, int subject)
 	return subject;
 }
 
-int
-engagement_subject(LaSubjects *subjects, LaWho who, int64 number)
+static int
+subject_of(LaSubjects *subjects, LaWho who, int64 number)
 {
-	return first_of(subjects, who == LA_WEB ? web_subject(subjects, number) : lead_subject(subjects, number));
+	return first_of(subjects, who == LA_WEB ? subject_at(subjects, web_place(subjects, number))
+	                                        : lead_subject(subjects, number));
 }
 
 int
@@ -154,8 +159,8 @@ engagement_nsubjects(const LaSubjects *subjects)
 void
 engagement_join(LaSubjects *subjects, LaWho a, int64 a_number, LaWho b, int64 b_number)
 {
-	int left = engagement_subject(subjects, a, a_number);
-	int right = engagement_subject(subjects, b, b_number);
+	int left = subject_of(subjects, a, a_number);
+	int right = subject_of(subjects, b, b_number);
 
 	subjects->same_as[Max(left, right)] = Min(left, right);
 }
@@ -187,4 +192,35 @@ void
 engagement_join_leads(LaSubjects *subjects, int workspace)
 {
 	la_query_each(&read_leads, (Datum[]){Int32GetDatum(workspace)}, NULL, take_lead, subjects);
+}
+
+void
+engagement_settle(LaSubjects *subjects)
+{
+	lead_iterator i;
+	Lead *lead;
+
+	for (int page = 0; page < subjects->npages; page++)
+		for (int k = 0; subjects->pages[page] != NULL && k < PAGE; k++)
+			if (subjects->pages[page][k] != 0)
+				subjects->pages[page][k] = first_of(subjects, subjects->pages[page][k] - 1) + 1;
+	lead_start_iterate(subjects->leads, &i);
+	while ((lead = lead_iterate(subjects->leads, &i)) != NULL)
+		lead->subject = first_of(subjects, lead->subject);
+}
+
+/* Places are asked for all at once: that is what time goes into, waiting for memory. */
+void
+engagement_subjects_of(LaSubjects *subjects, const LaPoint *points, int n, int *found)
+{
+	int *places[LA_SUBJECTS_AT_ONCE];
+
+	for (int i = 0; i < n; i++)
+	{
+		places[i] = engagement_is_lead(&points[i]) ? NULL : web_place(subjects, points[i].number);
+		__builtin_prefetch(places[i], 1);
+	}
+	for (int i = 0; i < n; i++)
+		found[i] =
+		    places[i] == NULL ? lead_subject(subjects, points[i].number) : subject_at(subjects, places[i]);
 }
