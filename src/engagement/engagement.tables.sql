@@ -32,8 +32,8 @@ CREATE TABLE leadanalytics.lead_assignment (
 );
 COMMENT ON TABLE leadanalytics.lead_assignment IS 'who worked on each lead since when: a row for each change of lead.owner_id or team_id';
 COMMENT ON COLUMN leadanalytics.lead_assignment.key IS 'the key that changed it; null: SQL';
-CREATE INDEX lead_assignment_of_lead ON leadanalytics.lead_assignment (workspace, lead, at, id);
-CREATE INDEX lead_assignment_by_time ON leadanalytics.lead_assignment (workspace, at) INCLUDE (lead, owner_id, team_id);
+CREATE INDEX lead_assignment_of_lead ON leadanalytics.lead_assignment (workspace, lead, at, id) INCLUDE (owner_id, team_id);
+CREATE INDEX lead_assignment_by_time ON leadanalytics.lead_assignment (workspace, at) INCLUDE (id, lead, owner_id, team_id);
 
 -- Dumped: links stand in mails that were sent long ago.
 CREATE TABLE leadanalytics.link_secret (
@@ -54,6 +54,15 @@ CREATE TYPE leadanalytics.engagement_event AS (
     at timestamptz
 );
 COMMENT ON TYPE leadanalytics.engagement_event IS 'an event of the engagement family: of a mail, or of the web';
+
+CREATE TYPE leadanalytics.engagement_place AS (
+    at timestamptz,
+    origin "char",
+    number bigint,
+    type text
+);
+COMMENT ON TYPE leadanalytics.engagement_place IS
+    'where an event stands in lists, newest first, then by origin (m message_event, w event, f lead_submission), then by its number there, highest first';
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.team', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.team_member', '');
