@@ -26,7 +26,8 @@ extern const char *la_family_name(const LaFamily *family);
 extern const LaFamily *la_family_by_name(const char *name);
 
 /*
- * A function's JSON text in the family's envelope. message: the route's, for families that show one; paged: it is
+ * A function's JSON text in the family's envelope. message: the route's, for families that show one; paged:
+ * it is
  * {"data", "pagination"}, which the engagement family shows side by side.
  */
 extern void la_family_success(const LaFamily *family, StringInfo out, int status, const char *message,
@@ -39,6 +40,9 @@ extern bool la_family_has_text(const LaFamily *family, int status);
 
 /* What is wrong with a parameter: engagement lists all in a 422, the others say the first in a 400. */
 extern bool la_family_lists_errors(const LaFamily *family);
+
+/* Whether a workspace's requests of a month are counted, and answers tell how many they are (S2-03). */
+extern bool la_family_tells_usage(const LaFamily *family);
 
 /* What the family says to a key whose workspace is not the path's: the same for a foreign one and none. */
 extern const LaProblem *la_family_no_workspace(const LaFamily *family);
