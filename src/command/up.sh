@@ -85,6 +85,7 @@ greet() {
     say "    -d '{\"event_name\":\"page_view\",\"visitor_id\":\"me\",\"event_data\":{\"url\":\"https://demo.example/pricing\"}}'"
     say "  curl -s $base/analytics/overview -H 'Authorization: Bearer $(key admin)'"
     say "  curl -s $base/api/v1/workspaces/demo/analytics/overview -H 'Authorization: Bearer $(key tenant)'"
+    say "  curl -s $base/v1/analytics/funnel -H 'X-API-Key: $(key live)'"
     say ''
     say "SQL:   $self psql$where -c \"SELECT leadanalytics.overview((SELECT id FROM leadanalytics.workspace WHERE slug = 'demo'))\""
     say "Logs:  $logs"
