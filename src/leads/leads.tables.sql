@@ -132,8 +132,8 @@ COMMENT ON TABLE leadanalytics.lead_submission IS 'a post of a form: a lead''s f
 COMMENT ON COLUMN leadanalytics.lead_submission.is_duplicate_window IS 'an earlier one of the lead lies within leadanalytics.lead_reengage: told to no webhook';
 COMMENT ON COLUMN leadanalytics.lead_submission.is_bot IS 'its honeypot was filled, and leadanalytics.bot_lead_detection was off';
 COMMENT ON COLUMN leadanalytics.lead_submission.payload IS 'its fields as they were posted';
-CREATE INDEX lead_submission_of_lead ON leadanalytics.lead_submission (workspace, lead, submitted_at, id);
-CREATE INDEX lead_submission_newest ON leadanalytics.lead_submission (workspace, submitted_at, id);
+CREATE INDEX lead_submission_of_lead ON leadanalytics.lead_submission (workspace, lead, submitted_at, id) INCLUDE (visitor_id); -- whose visitors leads are
+CREATE INDEX lead_submission_newest ON leadanalytics.lead_submission (workspace, submitted_at, id) INCLUDE (lead);
 CREATE INDEX lead_submission_by_visitor ON leadanalytics.lead_submission (workspace, visitor_id, submitted_at) WHERE visitor_id IS NOT NULL;
 CREATE INDEX lead_submission_by_ip ON leadanalytics.lead_submission (workspace, contact_ip, submitted_at) WHERE contact_ip IS NOT NULL;
 

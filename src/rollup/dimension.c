@@ -189,7 +189,7 @@ rollup_count_event(LaTally *tally, int slot, const LaEventFact *event)
 			rollup_add_number(tally, total, event->visitor);
 	}
 	if (event->visitor == 0 && event->person != 0)
-		add(tally, slot, robots + LA_PERSON, 0, 1, event->person);
+		add(tally, slot, robots + LA_PERSON, event->name, 1, event->person);
 	if (event->fingerprint != 0)
 		add(tally, slot, robots + LA_FINGERPRINT, 0, 0, event->fingerprint);
 	add(tally, slot, robots + LA_NAME, event->name, 1, event->visitor);

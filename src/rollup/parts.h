@@ -39,7 +39,7 @@ typedef enum LaDimension
 	LA_EVENT_CAMPAIGN,
 	LA_EVENT_PLACE,
 	LA_TAG,          /* events by each of their tags: how many */
-	LA_PERSON,       /* events that name a person and no visitor: how many; persons */
+	LA_PERSON,       /* events that name a person and no visitor, by name: how many; persons */
 	LA_ORIGIN,       /* events by source and name: how many */
 	LA_SESSION = 16, /* sessions by their start: how many */
 	LA_SUSPECTED,    /* suspected sessions: how many; fingerprints */

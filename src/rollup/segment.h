@@ -3,7 +3,7 @@
  *
  * A row of leadanalytics.segment is a part of a dimension of a bucket. Its directory:
  *
- *	byte	version (2): other dimensions are another version, for a bucket without rows of one has none of
+ *	byte	version (3): other dimensions are another version, for a bucket without rows of one has none of
  *its values byte	dimension n	how many values then, of each value in ascending order: 4 bytes	the value, the
  *low one first n, …	its counts, as many as the dimension has n, n	members and bytes of its set, when the
  *dimension has sets 4 bytes	CRC-32C of the row's key, the column's letter and all before
@@ -22,7 +22,7 @@
 
 #include "rollup/parts.h"
 
-#define LA_SEGMENT_VERSION 2
+#define LA_SEGMENT_VERSION 3
 
 /*
  * A stretch of the primary key for each dimension. Written as dimension = ANY (…), it would be looked for
