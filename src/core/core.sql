@@ -24,7 +24,7 @@ RETURNS leadanalytics.reply LANGUAGE sql IMMUTABLE AS $$
     SELECT ROW(status, headers, content_type, body)::leadanalytics.reply
 $$;
 COMMENT ON FUNCTION leadanalytics.reply(int, json, text, bytea) IS
-    'an answer with its own status (200–399), headers ({"Location": "…"}), content type and bytes; it wears no envelope; with content_type null the body is empty';
+    'an answer with its own status (200–399), headers ({"Location": "…"}), content type and bytes; it wears no envelope; with content_type null the body is empty. With status null the body is JSON, answered as if the function returned that alone';
 
 -- Signatures.
 CREATE FUNCTION leadanalytics.hmac_sha256(message bytea, key bytea)

@@ -47,20 +47,22 @@ $$;
 COMMENT ON FUNCTION leadanalytics.lead_numbers(int, text) IS 'the numbers of a lead''s person and visitors: for functions that asked who calls';
 
 
+-- A few leads are looked up one by one, many are joined with all changes since: it is planned for the range.
 CREATE FUNCTION leadanalytics.lead_first_responses(workspace int, starts timestamptz, ends timestamptz)
-RETURNS TABLE (lead bigint, enquired_at timestamptz, responded_at timestamptz) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (lead bigint, enquired_at timestamptz, responded_at timestamptz) LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_custom_plan SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
 BEGIN
     RETURN QUERY
-    SELECT l.id, l.enquiry_at, c.at
+    SELECT l.id, l.enquiry_at, min(s.at)
     FROM leadanalytics.lead l
-    CROSS JOIN LATERAL (SELECT s.at FROM leadanalytics.lead_status_change s
-                        WHERE s.workspace = lead_first_responses.workspace AND s.lead = l.id AND s.from_status = 'new' AND s.to_status <> 'fake'
-                        ORDER BY s.at, s.id LIMIT 1) AS c
-    WHERE l.workspace = lead_first_responses.workspace AND l.enquiry_at >= starts AND l.enquiry_at < ends;
+    JOIN leadanalytics.lead_status_change s ON s.workspace = l.workspace AND s.lead = l.id AND s.at >= l.enquiry_at
+    WHERE l.workspace = lead_first_responses.workspace AND l.enquiry_at >= starts AND l.enquiry_at < ends
+          AND s.workspace = lead_first_responses.workspace AND s.at >= starts AND s.from_status = 'new' AND s.to_status <> 'fake'
+    GROUP BY l.id, l.enquiry_at;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_first_responses(int, timestamptz, timestamptz) IS
-    'leads that came from starts until before ends and somebody took up: when their status first left "new", other than for "fake"; for functions that asked who calls';
+    'leads that came from starts until before ends and somebody took up: when their status first left "new" after that, other than for "fake"; for functions that asked who calls';
 
 CREATE FUNCTION leadanalytics.engagement_lead_json(workspace int, lead bigint)
 RETURNS json LANGUAGE plpgsql STABLE AS $$

@@ -226,7 +226,20 @@ is_own_workspace(const Visit *visit, const char *slug)
 }
 
 static LaAnswer *
-reply_answer(void)
+json_answer(const Visit *visit, int column)
+{
+	LaAnswer *answer = la_answer_make(visit->route->success);
+	bool isnull;
+	Datum value = la_query_value(0, column, &isnull);
+	text *json = isnull ? cstring_to_text("null") : DatumGetTextPP(value);
+
+	la_family_success(visit->family, &answer->body, answer->status, visit->route->message, VARDATA_ANY(json),
+	                  VARSIZE_ANY_EXHDR(json), visit->route->paged);
+	return answer;
+}
+
+static LaAnswer *
+reply_answer(const Visit *visit)
 {
 	bool isnull;
 	Datum value;
@@ -235,7 +248,14 @@ reply_answer(void)
 	LaAnswer *answer;
 	const char *error;
 
-	if (isnull || status < 200 || status > 399)
+	if (isnull)
+	{
+		la_query_value(0, 4, &isnull);
+		if (!isnull)
+			return json_answer(visit, 4); /* bytes are stored as text is */
+		status = 0;
+	}
+	if (status < 200 || status > 399)
 		ereport(ERROR,
 		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a reply's status must be from 200 to 399"),
 		         errhint("Use leadanalytics.fail() for errors.")));
@@ -260,19 +280,6 @@ reply_answer(void)
 
 		appendBinaryStringInfo(&answer->body, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
 	}
-	return answer;
-}
-
-static LaAnswer *
-json_answer(const Visit *visit)
-{
-	LaAnswer *answer = la_answer_make(visit->route->success);
-	bool isnull;
-	Datum value = la_query_value(0, 1, &isnull);
-	text *json = isnull ? cstring_to_text("null") : DatumGetTextPP(value);
-
-	la_family_success(visit->family, &answer->body, answer->status, visit->route->message, VARDATA_ANY(json),
-	                  VARSIZE_ANY_EXHDR(json), visit->route->paged);
 	return answer;
 }
 
@@ -315,7 +322,7 @@ call_function(const Visit *visit, LaBound *bound)
 		elog(ERROR, "function %s answered no row", route->function);
 
 	MemoryContextSwitchTo(outside); /* SPI left us in its own, which ends with the visit */
-	return route->replies ? reply_answer() : json_answer(visit);
+	return route->replies ? reply_answer(visit) : json_answer(visit, 1);
 }
 
 /* Have nginx ask again, from another location of its own. */
