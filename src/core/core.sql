@@ -245,6 +245,11 @@ RETURNS "char" LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '
 COMMENT ON FUNCTION leadanalytics.event_kind(text) IS 'what an event is by its name: p pageview, a auto (scroll, click, …, $…), c custom';
 GRANT EXECUTE ON FUNCTION leadanalytics.event_kind(text) TO leadanalytics_read;
 
+CREATE FUNCTION leadanalytics.names_of_kind(kind "char")
+RETURNS text[] LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_core_names_of_kind';
+COMMENT ON FUNCTION leadanalytics.names_of_kind("char") IS 'the names that are of a kind by themselves: of pageviews (p) all there are';
+GRANT EXECUTE ON FUNCTION leadanalytics.names_of_kind("char") TO leadanalytics_read;
+
 -- Half-up, numbers stay numbers (D-07, D-59).
 CREATE FUNCTION leadanalytics.ratio(part numeric, whole numeric, digits int DEFAULT 2)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

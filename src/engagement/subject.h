@@ -1,0 +1,29 @@
+/*
+ * Who did something, as one: numbers of the web (visitors, persons) and leads, of which any may be the same.
+ *
+ * Subjects are numbered from 0 as they are met. First whoever is the same is joined, then subjects are asked
+ * for: joining afterwards would make two of one that were told already.
+ */
+#ifndef LA_ENGAGEMENT_SUBJECT_H
+#define LA_ENGAGEMENT_SUBJECT_H
+
+#include "postgres.h"
+
+typedef struct LaSubjects LaSubjects;
+
+typedef enum LaWho
+{
+	LA_WEB,
+	LA_LEAD,
+} LaWho;
+
+extern LaSubjects *engagement_subjects(void); /* nobody yet, in CurrentMemoryContext */
+/* Whoever is the same on the web; and leads with their numbers there. As of the active snapshot, SPI
+ * connected. */
+extern void engagement_join_web(LaSubjects *subjects, int workspace);
+extern void engagement_join_leads(LaSubjects *subjects, int workspace);
+extern void engagement_join(LaSubjects *subjects, LaWho a, int64 a_number, LaWho b, int64 b_number);
+extern int engagement_subject(LaSubjects *subjects, LaWho who, int64 number);
+extern int engagement_nsubjects(const LaSubjects *subjects); /* no subject's number is so high */
+
+#endif
