@@ -66,6 +66,20 @@ FROM asked a LEFT JOIN LATERAL (
 WHERE coalesce(a.filter, 'status') IN ('status', 'ownerId', 'teamId', 'source', 'leadId')
 GROUP BY a.filter, a.value, a.starts ORDER BY a.filter NULLS FIRST, a.value, a.starts;
 
+-- S2-18 analyses: what the family's questions answer, by records.
+SELECT type, count(r) AS records, bool_and(r::jsonb = plain) AS same
+FROM (SELECT 'funnel' AS type, ordinality, r, (leadanalytics.funnel(:w, 'new,email_open,link_click', 7, '2026-03-01', '2026-04-20', '2026-04-20Z') -> (ordinality::int - 1))::jsonb AS plain
+      FROM pg_temp.records('funnel', '{"from": "2026-03-01", "to": "2026-04-20", "steps": "new,email_open,link_click", "windowDays": "7"}') WITH ORDINALITY AS r (r, ordinality)
+      UNION ALL
+      SELECT 'kpis', ordinality, r, (leadanalytics.kpis(:w, '2026-03-10', '2026-03-20', '2026-04-20Z') -> (ordinality::int - 1))::jsonb
+      FROM pg_temp.records('kpis', '{"from": "2026-03-10", "to": "2026-03-20"}') WITH ORDINALITY AS r (r, ordinality)
+      UNION ALL
+      SELECT 'cohorts', 1, r, (SELECT jsonb_build_object('cohort', c -> 'cohort', 'size', c -> 'size') || p
+                               FROM jsonb_array_elements(leadanalytics.cohorts(:w, 'month', 'converted', '2026-03-01', '2026-04-19', '2026-04-20Z')::jsonb) c, jsonb_array_elements(c -> 'periods') p
+                               WHERE c -> 'cohort' = r -> 'cohort' AND p -> 'index' = r -> 'index')
+      FROM pg_temp.records('cohorts', '{"starts": "2026-03-01Z", "ends": "2026-04-20Z", "interval": "month", "metric": "converted"}') r) AS t
+GROUP BY type ORDER BY type;
+
 -- Nothing of another workspace, and nothing outside the time.
 SELECT t.name, count(r) FROM leadanalytics.export_type t LEFT JOIN LATERAL (SELECT 1 WHERE EXISTS (SELECT FROM pg_temp.records(t.name, '{"starts": "2020-01-01Z", "ends": "2020-02-01Z"}'))) AS r ON true
 WHERE t.name IN ('events', 'leads') GROUP BY 1 ORDER BY 1;
@@ -79,7 +93,7 @@ DECLARE
     detail text;
 BEGIN
     answer := leadanalytics.ask_engagement_export((SELECT id FROM leadanalytics.workspace WHERE slug = 'export-engagement'), type, format, "from", "to", filters, '2026-03-20 15:00Z');
-    RETURN (SELECT concat_ws(' ', e.type, e.format, e.options - 'starts' - 'ends', (e.options ->> 'starts')::timestamptz AT TIME ZONE 'UTC', (e.options ->> 'ends')::timestamptz AT TIME ZONE 'UTC')
+    RETURN (SELECT concat_ws(' ', e.type, e.format, jsonb_strip_nulls(e.options - 'starts' - 'ends'), (e.options ->> 'starts')::timestamptz AT TIME ZONE 'UTC', (e.options ->> 'ends')::timestamptz AT TIME ZONE 'UTC')
             FROM leadanalytics.export e WHERE e.key = answer ->> 'id');
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
@@ -91,7 +105,11 @@ FROM (VALUES (1, 'events', 'csv', NULL, NULL, NULL::json), (2, 'events', 'json',
              (5, 'deliverability', 'csv', NULL, NULL, NULL), ('6', NULL, 'csv', NULL, NULL, NULL), (7, 'events', 'xls', NULL, NULL, NULL), (8, 'events', NULL, NULL, NULL, NULL),
              (9, 'events', 'csv', 'soon', NULL, NULL), (10, 'events', 'csv', '2026-03-02', '2026-03-01', NULL), (11, 'events', 'csv', NULL, NULL, '[]'),
              (12, 'events', 'csv', NULL, NULL, '{"status": "new"}'), (13, 'events', 'csv', NULL, NULL, '{"eventType": "opened"}'), (14, 'leads', 'csv', NULL, NULL, '{"ownerId": 5}'),
-             (15, 'leads', 'csv', NULL, NULL, '{"ownerId": " "}'), (16, 'leads', 'csv', NULL, NULL, '{"starts": "2000-01-01"}')) AS v (i, t, f, "from", "to", filters)
+             (15, 'leads', 'csv', NULL, NULL, '{"ownerId": " "}'), (16, 'leads', 'csv', NULL, NULL, '{"starts": "2000-01-01"}'),
+             (17, 'funnel', 'csv', NULL, NULL, '{"steps": "new,converted", "windowDays": 7}'), (18, 'funnel', 'csv', NULL, NULL, '{"steps": "new"}'),
+             (19, 'funnel', 'csv', NULL, NULL, '{"windowDays": 366}'), (20, 'funnel', 'csv', NULL, NULL, '{"windowDays": "7.5"}'),
+             (21, 'cohorts', 'csv', NULL, NULL, '{"interval": "month", "metric": "converted"}'), (22, 'cohorts', 'csv', NULL, NULL, '{"interval": "year"}'),
+             (23, 'kpis', 'json', '2026-03-01', '2026-03-02', '{}'), (24, 'kpis', 'json', NULL, NULL, '{"metric": "engaged"}')) AS v (i, t, f, "from", "to", filters)
 ORDER BY i;
 SELECT leadanalytics.ask_engagement_export(-1, 'events');
 SELECT leadanalytics.ask_export(:w, 'events');

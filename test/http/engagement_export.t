@@ -95,6 +95,13 @@ is(ids('events', { eventType => 'email_sent' }), 'lead-2 email_sent lead-1 email
 is(ids('events', { leadId => 'lead-2' }), 'lead-2 email_bounce lead-2 email_sent', 'S2-18 events: of a lead');
 is(ids('events', { messageId => 'msg-1', eventType => 'link_click' }), 'lead-1 link_click', 'S2-18 events: of a message and type');
 is(ids('events', { workflowExecutionId => 'exec-2', eventType => undef }), 'lead-2 email_bounce lead-2 email_sent', 'S2-18 events: of a run; null filters nothing');
+for my $what (['funnel', 'funnel', { steps => 'new,email_sent,email_open', windowDays => 7 }, 'steps=new,email_sent,email_open&windowDays=7'], ['kpis', 'kpis', undef, ''])
+{
+    my ($type, $path, $filters, $query) = @$what;
+    my $exported = JSON::PP->new->utf8->decode(file_of({ type => $type, format => 'json', @time, filters => $filters })->{body});
+    is_deeply($exported, json(request('GET', "$base/$path?from=2026-02-01&to=2026-02-28&$query", [$key{live}]))->{data}, "S2-18 $type: what the question answers");
+}
+is((split /\r\n/, file_of({ type => 'cohorts', @time, filters => { interval => 'month', metric => 'converted' } })->{body})[0], 'cohort,size,index,count,rate', 'S2-18 cohorts: a record a cohort and period');
 my $none = json(finished(json(ask({ type => 'events', from => '2020-01-01', to => '2020-01-31' }))->{data}{id}))->{data};
 is("$none->{status} " . ($none->{url} // 'null'), 'failed null', 'S2-18 without records it fails');
 sql("UPDATE leadanalytics.export SET expires_at = now() - interval '1 second' WHERE key = \$1", $export);
@@ -118,6 +125,8 @@ is_wrong(qq({"type":"events","filters":$_}), 'filters', 'Must be an object', "S2
 is_wrong('{"type":"events","filters":{"status":"new"}}', 'filters.status', 'Not a filter of events', 'S2-18 another type\'s filter');
 is_wrong('{"type":"leads","filters":{"status":"won"}}', 'filters.status', 'Must be one of: new, contacted, qualified, unqualified, converted, lost', 'S2-18 a status');
 is_wrong(qq({"type":"leads","filters":{"ownerId":$_}}), 'filters.ownerId', 'Must be a text of 1 to 128 characters', "S2-18 an owner $_") for '5', '""', '[]', '"' . 'x' x 129 . '"';
+is_wrong('{"type":"funnel","filters":{"windowDays":366}}', 'filters.windowDays', 'Must be an integer between 1 and 365', 'S2-18 a window');
+is_wrong('{"type":"funnel","filters":{"steps":"new"}}', 'steps', 'Must be 2 to 10 different names', 'S2-18 steps');
 is_error(ask('{"type":"events"}', $key{$_}), 'engagement', 403, 'Forbidden', "S2-18 POST with a key of role $_") for qw(sdk tenant marketing);
 is_error(ask('{"type":"events"}', 'X-Nothing: 1'), 'engagement', 401, undef, 'S2-18 POST without a key');
 is_error(request('GET', "$base/export", [$key{live}]), 'engagement', 405, 'Method not allowed', 'S2-18 GET of the asking door');
