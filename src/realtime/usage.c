@@ -8,8 +8,9 @@
  * places have something pending, the request is not counted.
  *
  * Saving: pending requests are marked as being saved, added to the month's row, and taken off when the
- * transaction commits, or unmarked when it does not. Several may save at once: each has its own. A month's
- * row only grows, so of two numbers read from it the larger is the later one, whoever comes first.
+ * transaction commits, or unmarked when it or a subtransaction of it does not. Several may save at once: each
+ * has its own. A month's row only grows, so of two numbers read from it the larger is the later one, whoever
+ * comes first.
  */
 #include "postgres.h"
 
@@ -59,6 +60,7 @@ typedef struct Table
 /* What this transaction saves. */
 typedef struct Saving
 {
+	SubTransactionId since;
 	Owner owner;
 	int64 requests;
 	int64 saved; /* the row's number with them */
@@ -191,20 +193,19 @@ la_usage_spend(int workspace, int64 limit, TimestampTz now, bool look)
 	return usage;
 }
 
+/* What began with that subtransaction or in it, and is saved or not. */
 static void
-saved_at_end(XactEvent event, void *arg)
+end_saving(SubTransactionId since, bool committed)
 {
-	bool committed = event == XACT_EVENT_COMMIT;
-	ListCell *cell;
-
-	if (!committed && event != XACT_EVENT_ABORT)
-		return;
-	foreach (cell, savings)
+	while (savings != NIL)
 	{
-		const Saving *saving = lfirst(cell);
+		const Saving *saving = llast(savings);
 		LWLock *lock;
-		Slot *slot = lock_slot(&saving->owner, false, &lock); /* pending, so it is there */
+		Slot *slot;
 
+		if (saving->since < since)
+			return;
+		slot = lock_slot(&saving->owner, false, &lock); /* pending, so it is there */
 		slot->saving -= saving->requests;
 		if (committed)
 		{
@@ -212,8 +213,22 @@ saved_at_end(XactEvent event, void *arg)
 			slot->saved = Max(slot->saved, saving->saved);
 		}
 		LWLockRelease(lock);
+		savings = list_delete_last(savings);
 	}
-	savings = NIL;
+}
+
+static void
+at_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		end_saving(0, event == XACT_EVENT_COMMIT);
+}
+
+static void
+at_sub_end(SubXactEvent event, SubTransactionId subtransaction, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		end_saving(subtransaction, false);
 }
 
 /* Mark what is pending in this database as being saved by this transaction. */
@@ -233,6 +248,7 @@ mark_all(void)
 			saving = palloc0(sizeof(Saving));
 			savings = lappend(savings, saving);
 			LWLockAcquire(&table->locks[part].lock, LW_EXCLUSIVE);
+			saving->since = GetCurrentSubTransactionId();
 			saving->owner = slot->owner;
 			if (slot->owner.database == MyDatabaseId)
 			{
@@ -251,20 +267,19 @@ LA_FUNCTION(la_usage_save)
 {
 	static bool registered = false;
 	int64 all = 0;
-	ListCell *cell;
+	int earlier = list_length(savings);
 
-	if (GetCurrentTransactionNestLevel() > 1 || savings != NIL)
-		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-		                errmsg("requests are saved once in a transaction, outside any block of its own"),
-		                errhint("SELECT leadanalytics.save_requests(now());")));
 	if (!registered)
-		RegisterXactCallback(saved_at_end, NULL);
+	{
+		RegisterXactCallback(at_end, NULL);
+		RegisterSubXactCallback(at_sub_end, NULL);
+	}
 	registered = true;
 	mark_all();
 	SPI_connect();
-	foreach (cell, savings)
+	for (int i = earlier; i < list_length(savings); i++)
 	{
-		Saving *saving = lfirst(cell);
+		Saving *saving = list_nth(savings, i);
 		bool isnull;
 
 		if (la_query_run(&add_saved,
