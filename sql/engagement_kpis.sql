@@ -189,7 +189,6 @@ SELECT (SELECT count(*) FROM (TABLE ours EXCEPT ALL TABLE plain) d) AS more, (SE
 SELECT l.id AS number FROM leadanalytics.lead l WHERE l.workspace = :w AND l.external_id IS NULL AND l.session_id IS NOT NULL AND ascii(right(l.name, 1)) % 2 = 0 ORDER BY l.id LIMIT 1 \gset
 SELECT e.lead_id = :'number' AS itself, e.score = l.score AS score, e.form_submission >= 2 AS posted, e.email_sent
 FROM leadanalytics.lead l, leadanalytics.lead_engagement_rows(:w, :'number', '2026-01-01 00:00Z', '2027-01-01 00:00Z') e WHERE l.workspace = :w AND l.id = :number;
-SELECT leadanalytics.lead_engagement(:w, '0' || :'number') ->> 'leadId' = :'number' AS same;
 -- Nobody: neither a lead nor an event; an event is enough. A lead of another workspace is nobody.
 SELECT leadanalytics.lead_engagement(:w, 'nobody');
 SELECT leadanalytics.lead_engagement(:w, 'lead--7');

@@ -70,7 +70,7 @@ RETURNS TABLE (cohort timestamptz, size bigint, counts bigint[]) LANGUAGE plpgsq
 BEGIN
     RETURN QUERY
     WITH came AS MATERIALIZED (
-        SELECT l.id, width_bucket(l.enquiry_at, bounds) AS cohort, leadanalytics.lead_numbers(l.workspace, coalesce(l.external_id, l.id::text)) AS numbers,
+        SELECT l.id, width_bucket(l.enquiry_at, bounds) AS cohort, CASE WHEN NOT converted THEN leadanalytics.lead_numbers(l.workspace, coalesce(l.external_id, l.id::text)) END AS numbers,
                coalesce(l.external_id, l.id::text) AS key
         FROM leadanalytics.lead l
         WHERE l.workspace = cohort_counts_from_rows.workspace AND l.enquiry_at >= starts AND l.enquiry_at < ends

@@ -32,8 +32,8 @@ CREATE TABLE leadanalytics.lead_assignment (
 );
 COMMENT ON TABLE leadanalytics.lead_assignment IS 'who worked on each lead since when: a row for each change of lead.owner_id or team_id';
 COMMENT ON COLUMN leadanalytics.lead_assignment.key IS 'the key that changed it; null: SQL';
-CREATE INDEX lead_assignment_of_lead ON leadanalytics.lead_assignment (workspace, lead, at, id);
-CREATE INDEX lead_assignment_by_time ON leadanalytics.lead_assignment (workspace, at) INCLUDE (lead, owner_id, team_id);
+CREATE INDEX lead_assignment_of_lead ON leadanalytics.lead_assignment (workspace, lead, at, id) INCLUDE (owner_id, team_id);
+CREATE INDEX lead_assignment_by_time ON leadanalytics.lead_assignment (workspace, at) INCLUDE (id, lead, owner_id, team_id);
 
 -- Dumped: links stand in mails that were sent long ago.
 CREATE TABLE leadanalytics.link_secret (

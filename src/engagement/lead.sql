@@ -1,4 +1,4 @@
--- Leads and teams as the engagement family knows them: a lead by its id in the other system (D-73), with fewer statuses (D-62).
+-- Leads as the engagement family knows them: by their ids in the other system (D-73), with fewer statuses (D-62).
 
 CREATE FUNCTION leadanalytics.engagement_status(status text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -75,16 +75,17 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.engagement_lead_json(int, bigint) IS 'a lead as the engagement family''s doors answer';
 
--- What is not said stays: a form may have told more than the other system knows.
+-- What is not said stays: a form may have told more than the other system knows. Null says nothing, so nobody is ''.
 CREATE FUNCTION leadanalytics.change_engagement_lead(workspace int, lead bigint, owner_id text, team_id text, status text, key bigint, now timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     WITH changed AS (
         UPDATE leadanalytics.lead l
-        SET owner_id = coalesce(change_engagement_lead.owner_id, l.owner_id), team_id = coalesce(change_engagement_lead.team_id, l.team_id)
+        SET owner_id = nullif(coalesce(change_engagement_lead.owner_id, l.owner_id), ''), team_id = nullif(coalesce(change_engagement_lead.team_id, l.team_id), '')
         WHERE l.workspace = change_engagement_lead.workspace AND l.id = change_engagement_lead.lead
-              AND (l.owner_id, l.team_id) IS DISTINCT FROM (coalesce(change_engagement_lead.owner_id, l.owner_id), coalesce(change_engagement_lead.team_id, l.team_id))
+              AND (coalesce(l.owner_id, ''), coalesce(l.team_id, ''))
+                  IS DISTINCT FROM (coalesce(change_engagement_lead.owner_id, l.owner_id, ''), coalesce(change_engagement_lead.team_id, l.team_id, ''))
         RETURNING l.owner_id, l.team_id
     )
     INSERT INTO leadanalytics.lead_assignment (workspace, lead, owner_id, team_id, at, key)
@@ -99,7 +100,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.change_engagement_lead(int, bigint, text, text, text, bigint, timestamptz) IS
-    'give a lead another owner, team or status (new, contacted, qualified, unqualified, converted, lost), and note since when; what is null stays';
+    'give a lead another owner, team (of which '''' is none) or status (new, contacted, qualified, unqualified, converted, lost), and note since when; what is null stays';
 
 CREATE FUNCTION leadanalytics.put_engagement_lead(
     workspace int, lead_id text, email text DEFAULT NULL, name text DEFAULT NULL, phone text DEFAULT NULL, project text DEFAULT NULL, source text DEFAULT NULL,
@@ -110,6 +111,9 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(put_engagement_lead.workspace);
     lead bigint;
 BEGIN
+    IF created_at > put_engagement_lead.now + interval '24 hours' OR created_at < '2000-01-01 00:00Z' THEN
+        PERFORM leadanalytics.fail_field('createdAt', CASE WHEN created_at > put_engagement_lead.now THEN 'Must not be more than 24 hours ahead' ELSE 'Must not be before 2000' END);
+    END IF;
     -- Two first puts of one lead make one.
     PERFORM pg_advisory_xact_lock(hashtextextended(format('leadanalytics lead %s %s', allowed, put_engagement_lead.lead_id), 0));
     lead := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);
@@ -140,7 +144,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.put_engagement_lead(int, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, bigint) IS
-    'make a lead under its id in another system, or tell more of it: what is null stays as it is; status: new, contacted, qualified, unqualified, converted or lost (D-62)';
+    'make a lead under its id in another system, or tell more of it: what is null stays as it is, an owner or team '''' is none; status: new, contacted, qualified, unqualified, converted or lost (D-62)';
 GRANT EXECUTE ON FUNCTION leadanalytics.put_engagement_lead(int, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, bigint) TO leadanalytics_write;
 
 CREATE FUNCTION leadanalytics.patch_engagement_lead(
@@ -159,35 +163,10 @@ BEGIN
     RETURN leadanalytics.engagement_lead_json(allowed, lead);
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.patch_engagement_lead(int, text, text, text, text, timestamptz, bigint) IS 'give a lead another owner, team or status; what is null stays';
+COMMENT ON FUNCTION leadanalytics.patch_engagement_lead(int, text, text, text, text, timestamptz, bigint) IS 'give a lead another owner, team or status; what is null stays, an owner or team '''' is none';
 GRANT EXECUTE ON FUNCTION leadanalytics.patch_engagement_lead(int, text, text, text, text, timestamptz, bigint) TO leadanalytics_write;
 
-CREATE FUNCTION leadanalytics.put_team(workspace int, team_id text, name text, members json DEFAULT '[]', now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    allowed CONSTANT int := leadanalytics.permitted(put_team.workspace);
-    people text[];
-BEGIN
-    IF json_typeof(coalesce(members, '[]')) <> 'array'
-       OR EXISTS (SELECT FROM json_array_elements(coalesce(members, '[]')) m WHERE leadanalytics.text_value_fault(m, 'member', true, 128) IS NOT NULL)
-       OR json_array_length(coalesce(members, '[]')) > 1000 THEN
-        PERFORM leadanalytics.fail_field('members', 'Must be an array of at most 1 000 user ids');
-    END IF;
-    people := ARRAY(SELECT DISTINCT m #>> '{}' FROM json_array_elements(coalesce(members, '[]')) m ORDER BY 1);
-    INSERT INTO leadanalytics.team AS t (workspace, key, name, created_at) VALUES (allowed, put_team.team_id, put_team.name, put_team.now)
-    ON CONFLICT (workspace, key) DO UPDATE SET name = excluded.name;
-    DELETE FROM leadanalytics.team_member t WHERE t.workspace = allowed AND t.team = put_team.team_id AND t.user_id <> ALL (people);
-    INSERT INTO leadanalytics.team_member (workspace, team, user_id) SELECT allowed, put_team.team_id, p FROM unnest(people) p ON CONFLICT DO NOTHING;
-    RETURN json_build_object('id', team_id, 'name', name, 'members', people);
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.put_team(int, text, text, json, timestamptz) IS 'make a team, or write it anew: its name and all its members'' user ids';
-GRANT EXECUTE ON FUNCTION leadanalytics.put_team(int, text, text, json, timestamptz) TO leadanalytics_write;
-
 INSERT INTO leadanalytics.route (method, path, function, family, roles, message, summary, example, builtin) VALUES
-    ('PUT', '/v1/teams/:teamId', 'leadanalytics.put_team', 'engagement', '{live,sandbox}', 'Team saved', 'Make a team, or write it anew',
-     '{"id": "team_1", "name": "Sales", "members": ["user_1", "user_2"]}', true),
     ('PUT', '/v1/leads/:leadId', 'leadanalytics.put_engagement_lead', 'engagement', '{live,sandbox}', 'Lead saved', 'Make a lead under its id in your system, or tell more of it',
      '{"leadId": "6789abcdef012345", "email": "ann@example.com", "name": "Ann", "phone": null, "project": null, "source": "website", "status": "new", "ownerId": "user_1", "teamId": "team_1", '
      '"createdAt": "2026-02-09T10:30:00.000Z"}', true),
@@ -195,10 +174,6 @@ INSERT INTO leadanalytics.route (method, path, function, family, roles, message,
      '{"leadId": "6789abcdef012345", "email": "ann@example.com", "name": "Ann", "phone": null, "project": null, "source": "website", "status": "contacted", "ownerId": "user_2", "teamId": "team_1", '
      '"createdAt": "2026-02-09T10:30:00.000Z"}', true);
 
-INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, min, max, choices, position, example, summary) VALUES
-    ('PUT', '/v1/teams/:teamId', 'teamId', 'path', 'team_id', 'text', true, 1, 128, NULL, 0, 'team_1', 'your id of the team'),
-    ('PUT', '/v1/teams/:teamId', 'name', 'body', 'name', 'text', true, 1, 200, NULL, 1, 'Sales', 'its name'),
-    ('PUT', '/v1/teams/:teamId', 'members', 'body', 'members', 'json', false, NULL, NULL, NULL, 2, '["user_1", "user_2"]', 'user ids of all its members');
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, min, max, choices, position, example, summary)
 SELECT r.method, r.path, p.*
 FROM leadanalytics.route r
@@ -210,7 +185,7 @@ CROSS JOIN (VALUES
     ('project', 'body', 'project', 'text', false, 1, 300, NULL, 4, 'Spring', 'what it is about'),
     ('source', 'body', 'source', 'text', false, 1, 200, NULL, 5, 'website', 'where it came from'),
     ('status', 'body', 'status', 'text', false, NULL, NULL, '{new,contacted,qualified,unqualified,converted,lost}', 6, 'contacted', 'how far it is'),
-    ('ownerId', 'body', 'owner_id', 'text', false, 1, 128, NULL, 7, 'user_1', 'who works on it'),
-    ('teamId', 'body', 'team_id', 'text', false, 1, 128, NULL, 8, 'team_1', 'and in which team'),
+    ('ownerId', 'body', 'owner_id', 'text', false, 0, 128, NULL, 7, 'user_1', 'who works on it; empty: nobody'),
+    ('teamId', 'body', 'team_id', 'text', false, 0, 128, NULL, 8, 'team_1', 'and in which team; empty: none'),
     ('createdAt', 'body', 'created_at', 'timestamp', false, NULL, NULL, NULL, 9, '2026-02-09T10:30:00.000Z', 'when it came; default: now, or as it was')) AS p (name, place, arg, type, required, min, max, choices, position, example, summary)
 WHERE r.path = '/v1/leads/:leadId' AND (r.method = 'PUT' OR p.name IN ('leadId', 'status', 'ownerId', 'teamId'));

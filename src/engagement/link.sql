@@ -111,9 +111,16 @@ RETURNS void LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
     event leadanalytics.engagement_event := ROW(gen_random_uuid(), CASE parts[1] WHEN 'o' THEN 'email_open' ELSE 'link_click' END, parts[4], parts[3], parts[5], date_trunc('milliseconds', now));
 BEGIN
-    PERFORM leadanalytics.add_message_engagement(leadanalytics.permitted(leadanalytics.signed_workspace(parts[2]::int)), event, parts[6], user_agent, ip, now);
-EXCEPTION WHEN OTHERS THEN
-    RAISE LOG '% of message % in workspace % was not counted: %', (event).type, parts[3], parts[2], SQLERRM;
+    FOR try IN 1 .. 3 LOOP
+        BEGIN
+            PERFORM leadanalytics.add_message_engagement(leadanalytics.permitted(leadanalytics.signed_workspace(parts[2]::int)), event, parts[6], user_agent, ip, now);
+            RETURN;
+        EXCEPTION WHEN OTHERS THEN
+            CONTINUE WHEN SQLSTATE LIKE '40%' AND try < 3; -- a deadlock
+            RAISE LOG '% of message % in workspace % was not counted: %', (event).type, parts[3], parts[2], SQLERRM;
+            RETURN;
+        END;
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.count_link(text[], text, inet, timestamptz) IS 'store the open or click that the parts of an address say; what cannot be stored is logged';

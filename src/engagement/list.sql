@@ -335,17 +335,20 @@ BEGIN
         RETURN EXISTS (SELECT FROM leadanalytics.engagement_of(allowed, coalesce(since, '-infinity'), 'infinity', ARRAY[event_type], lead_id, message_id, workflow_execution_id));
     END IF;
     FOR touched IN
-        SELECT e.message
-        FROM leadanalytics.message_event e
-        WHERE of_all AND e.workspace = allowed AND e.at >= coalesce(since, '-infinity') AND e.kind = asked.kind AND NOT e.is_machine
-        UNION ALL
-        SELECT e.message
-        FROM leadanalytics.engagement_of(allowed, coalesce(since, '-infinity'), 'infinity', ARRAY[event_type], lead_id, message_id, workflow_execution_id) p
-        CROSS JOIN LATERAL (SELECT f.message FROM leadanalytics.message_event f WHERE f.at = p.at AND f.id = p.number AND NOT f.is_machine OFFSET 0) AS e
-        WHERE NOT of_all
+        SELECT m.id, CASE asked.kind WHEN 's' THEN m.sent_at WHEN 'o' THEN m.opened_at WHEN 'c' THEN m.clicked_at WHEN 'r' THEN m.replied_at ELSE m.bounced_at END AS first_at
+        FROM (SELECT e.message
+              FROM leadanalytics.message_event e
+              WHERE of_all AND e.workspace = allowed AND e.at >= coalesce(since, '-infinity') AND e.kind = asked.kind AND NOT e.is_machine
+              UNION ALL
+              SELECT e.message
+              FROM leadanalytics.engagement_of(allowed, coalesce(since, '-infinity'), 'infinity', ARRAY[event_type], lead_id, message_id, workflow_execution_id) p
+              CROSS JOIN LATERAL (SELECT f.message FROM leadanalytics.message_event f WHERE f.at = p.at AND f.id = p.number AND NOT f.is_machine OFFSET 0) AS e
+              WHERE NOT of_all) AS e
+        CROSS JOIN LATERAL (SELECT n.* FROM leadanalytics.message n WHERE n.workspace = allowed AND n.id = e.message OFFSET 0) AS m
     LOOP
-        IF EXISTS (SELECT FROM leadanalytics.marked_message_events(allowed, touched.message) m
-                   WHERE m.kind = asked.kind AND NOT m.is_machine AND (since IS NULL OR m.at >= since)) THEN
+        IF since IS NULL AND touched.first_at IS NOT NULL OR touched.first_at >= since
+           OR touched.first_at < since AND EXISTS (SELECT FROM leadanalytics.marked_message_events(allowed, touched.id) m
+                                                   WHERE m.kind = asked.kind AND NOT m.is_machine AND m.at >= since) THEN
             RETURN true;
         END IF;
     END LOOP;

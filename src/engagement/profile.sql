@@ -35,7 +35,7 @@ BEGIN
         WHERE f.at >= lead_engagement_rows.starts AND f.at < lead_engagement_rows.ends
     ), web AS (
         SELECT count(*) FILTER (WHERE e.type = 'form_submission') AS submitted, count(*) FILTER (WHERE e.type = 'page_visit') AS visited, min(e.at) AS first, max(e.at) AS last
-        FROM leadanalytics.web_engagement(allowed, lead_engagement_rows.starts, lead_engagement_rows.ends, '{form_submission,page_visit}', named, NULL, NULL, NULL) e
+        FROM leadanalytics.engagement_events_rows(allowed, lead_engagement_rows.starts, lead_engagement_rows.ends, '{form_submission,page_visit}', named) e
     )
     SELECT named, CASE WHEN stored.session_id IS NOT NULL THEN stored.score::int END, CASE WHEN stored.session_id IS NOT NULL THEN leadanalytics.engagement_label(stored.score) END,
            m.sent, m.opened, m.clicked, m.replied, m.bounced, w.submitted, w.visited,

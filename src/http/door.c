@@ -10,7 +10,8 @@
  * - A deadlock or serialization failure is tried again here, three times in all. It must not get out:
  *   PostgREST would repeat a 40001 for ever.
  * - A GET of a route marked "writes" comes to handle_ro first, as every GET, and is sent on by nginx
- *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone.
+ *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone; so is one that a browser
+ *   sends ahead of anybody's asking.
  * - A GET of a route marked "sliced" is sent on likewise, and comes back once for each slice of its file, of
  *   which nginx makes one answer: so no process holds more than a slice. Counted is the first coming.
  * - handle_ro is STABLE and its transaction read-only, so that it also answers on a standby.
@@ -250,8 +251,8 @@ reply_answer(const Visit *visit)
 
 	if (isnull)
 	{
-		la_query_value(0, 4, &isnull);
-		if (!isnull)
+		value = la_query_value(0, 4, &isnull);
+		if (!isnull && VARSIZE_ANY_EXHDR(DatumGetByteaPP(value)) > 0)
 			return json_answer(visit, 4); /* bytes are stored as text is */
 		status = 0;
 	}
@@ -363,7 +364,7 @@ call(Visit *visit)
 	{
 		if (!visit->writing)
 			return send_on("@rw");
-		visit->undo = strcmp(visit->request->method, "HEAD") == 0;
+		visit->undo = strcmp(visit->request->method, "HEAD") == 0 || visit->request->ahead != NULL;
 	}
 	return visit->route->sliced ? call_for_slice(visit, bound) : call_function(visit, bound);
 }

@@ -159,7 +159,7 @@ CREATE TABLE leadanalytics.lead_status_change (
 );
 COMMENT ON TABLE leadanalytics.lead_status_change IS 'the way of each lead through the pipeline, from its creation (from null) on';
 COMMENT ON COLUMN leadanalytics.lead_status_change.key IS 'the key that changed it; null: a post, or SQL';
-CREATE INDEX lead_status_change_of_lead ON leadanalytics.lead_status_change (workspace, lead, at, id);
+CREATE INDEX lead_status_change_of_lead ON leadanalytics.lead_status_change (workspace, lead, at, id) INCLUDE (from_status, to_status);
 CREATE INDEX lead_status_change_by_time ON leadanalytics.lead_status_change (workspace, at) INCLUDE (lead, from_status, to_status);
 
 -- What never became a lead. Two lists, one shape.

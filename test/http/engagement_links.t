@@ -50,6 +50,8 @@ my $head = request('HEAD', $link, [$agent]);
 is("$head->{status} " . (header($head, 'Location') // ''), "302 $target", 'HEAD of a link');
 is(request('HEAD', $pixel, [$agent])->{status}, 200, 'HEAD of a pixel');
 is_error(request('POST', $_, [], '{}'), 'engagement', 405, 'Method not allowed', "POST $_") for $link, $pixel;
+is_link(get($link, $_), $target, "a link, $_") for 'Sec-Purpose: prefetch', 'Sec-Purpose: prefetch;prerender', 'Purpose: prefetch', 'X-Moz: prefetch';
+is_pixel(get($pixel, 'Purpose: prefetch'), 'a pixel that is loaded ahead');
 is(count(), 3, 'count nothing');
 
 # What is not signed leads nowhere, and says nothing.
