@@ -121,5 +121,15 @@ SELECT setseed(0.3);
 SELECT some_lives(:few, 60);
 SELECT asked, different FROM compare_funnels(:few, 60);
 
+-- Many, over some days: every one of them took both steps, the one a day, two in three the other an hour later.
+SELECT leadanalytics.create_workspace('funnel-many') AS many \gset
+SELECT sum((leadanalytics.track(:many, e.events, now => '2026-01-10Z', as_role => 'admin') ->> 'accepted')::int) AS accepted
+FROM (SELECT json_build_object('events', json_agg(json_build_object('event_name', s.name, 'visitor_id', 'v' || i, 'timestamp', '2026-01-01Z'::timestamptz + interval '1 minute' * i + s.after))) AS events
+      FROM generate_series(1, 6000) AS i, (VALUES ('one', interval '0'), ('two', '24 hours'), ('three', '25 hours')) AS s (name, after)
+      WHERE s.name <> 'three' OR i % 3 > 0 GROUP BY i / 300) AS e;
+SELECT stage, count, median_seconds_from_previous FROM leadanalytics.funnel_rows(:many, '2026-01-01Z', '2026-01-10Z', '{one,two,three}', 2);
+SELECT leadanalytics.fold(:many, '2026-01-10Z') > 0 AS folded;
+SELECT stage, count, median_seconds_from_previous FROM leadanalytics.funnel_rows(:many, '2026-01-01Z', '2026-01-10Z', '{one,two,three}', 2);
+
 DROP FUNCTION compare_funnels, some_steps, some_lives, some_time;
-DELETE FROM leadanalytics.event WHERE workspace IN (:w, :few);
+DELETE FROM leadanalytics.event WHERE workspace IN (:w, :few, :many);

@@ -57,4 +57,5 @@ SELECT * FROM trail_differences(:w, '-infinity', 'infinity');
 
 DROP FUNCTION some_events, trail_differences;
 -- Tests behind this one compare all events with the ledger.
+SELECT leadanalytics.fold(:w, '2026-02-02Z') > 0 AS folded;
 DELETE FROM leadanalytics.event WHERE workspace = :w;

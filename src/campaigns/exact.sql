@@ -62,6 +62,10 @@ RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
 DECLARE
     kind CONSTANT record := (SELECT k FROM leadanalytics.message_series() k WHERE k.series = exact_message_tallies.series);
 BEGIN
+    IF kind.of_events THEN
+        RETURN QUERY SELECT t.* FROM leadanalytics.message_tallies_of_rows(workspace, series, starts, ends) t;
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT exact_message_tallies.workspace, exact_message_tallies.series, date_bin(kind.length, f.bucket_of, '2000-01-01 00:00Z'), CASE WHEN kind.by_campaign THEN coalesce(s.campaign, 0) ELSE 0 END,
            CASE WHEN kind.by_sender THEN coalesce(s.domain, 0) ELSE 0 END, CASE WHEN kind.by_sender THEN coalesce(s.mailbox, 0) ELSE 0 END,

@@ -19,10 +19,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "campaigns/point.h"
 #include "core/export.h"
 #include "core/query.h"
 #include "engagement/subject.h"
-#include "rollup/trail.h"
 
 #define NEVER PG_INT64_MIN
 #define MOST_STEPS 10
@@ -38,23 +38,8 @@ static LaQuery read_submissions = {"SELECT s.lead, s.submitted_at FROM leadanaly
                                    3,
                                    {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-/* A lead that is not known has a number below 0, and may be a person of the web all the same. */
-static LaQuery read_mails = {
-    "WITH fact AS MATERIALIZED (SELECT m.lead, f.kind, f.at FROM leadanalytics.message m CROSS JOIN LATERAL "
-    "(VALUES "
-    "('s'::\"char\", m.sent_at), ('o', m.opened_at), ('c', m.clicked_at), ('r', m.replied_at), "
-    "('b', m.bounced_at)) AS f (kind, at) WHERE m.workspace = $1 AND m.lead IS NOT NULL AND f.kind = ANY "
-    "($4) "
-    "AND f.at >= $2 AND f.at < $3), named AS MATERIALIZED (SELECT d.lead, coalesce("
-    "leadanalytics.find_engagement_lead($1, d.lead), -row_number() OVER ()) AS number, (SELECT p.number FROM "
-    "leadanalytics.person p WHERE p.workspace = $1 AND p.user_id = d.lead) AS person "
-    "FROM (SELECT DISTINCT f.lead FROM fact f) AS d) "
-    "SELECT n.number, f.at, f.kind, n.person FROM fact f JOIN named n ON n.lead = f.lead",
-    4,
-    {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, CHARARRAYOID}};
-
-/* What is a match of a step: w a web event's name, m a mail's fact, s a lead's status (none: its creation),
- * f a post of a form. */
+/* What is a match of a step: w a web event's name, m a mail's fact (both are in the trail), s a lead's status
+ * (none: its creation), f a post of a form. */
 typedef struct Source
 {
 	int level;
@@ -98,7 +83,7 @@ typedef struct Funnel
 
 /* ----- Matches --------------------------------------------------------------------------------------- */
 
-/* A tag is a level, and whether the number is a lead's. */
+/* A tag is a level, and whether the number is a lead's: see engagement_is_lead(). */
 #define TAG(level, who) (2 * (level) + ((who) == LA_LEAD))
 
 static void
@@ -153,19 +138,6 @@ take_submission(TupleTableSlot *row, void *arg)
 			          DatumGetTimestampTz(row->tts_values[1]));
 }
 
-static void
-take_mail(TupleTableSlot *row, void *arg)
-{
-	Funnel *funnel = arg;
-	int64 lead = DatumGetInt64(row->tts_values[0]);
-
-	for (int i = 0; i < funnel->nsources; i++)
-		if (funnel->sources[i].kind == 'm' && funnel->sources[i].number == DatumGetChar(row->tts_values[2]))
-			add_match(funnel, funnel->sources[i].level, lead, DatumGetTimestampTz(row->tts_values[1]));
-	if (funnel->of_people && !row->tts_isnull[3])
-		engagement_join(funnel->who, LA_LEAD, lead, LA_WEB, DatumGetInt32(row->tts_values[3]));
-}
-
 static bool
 has_source(const Funnel *funnel, char kind)
 {
@@ -178,22 +150,13 @@ has_source(const Funnel *funnel, char kind)
 static void
 read_leads(Funnel *funnel)
 {
-	Datum values[4] = {Int32GetDatum(funnel->workspace), TimestampTzGetDatum(funnel->starts),
-	                   TimestampTzGetDatum(funnel->until)};
-	Datum facts[MOST_STEPS];
-	int n = 0;
+	Datum values[] = {Int32GetDatum(funnel->workspace), TimestampTzGetDatum(funnel->starts),
+	                  TimestampTzGetDatum(funnel->until)};
 
 	if (has_source(funnel, 's'))
 		la_query_each(&read_statuses, values, NULL, take_status, funnel);
 	if (has_source(funnel, 'f'))
 		la_query_each(&read_submissions, values, NULL, take_submission, funnel);
-	for (int i = 0; i < funnel->nsources; i++)
-		if (funnel->sources[i].kind == 'm')
-			facts[n++] = CharGetDatum(funnel->sources[i].number);
-	if (n == 0)
-		return;
-	values[3] = PointerGetDatum(construct_array(facts, n, CHAROID, 1, true, TYPALIGN_CHAR));
-	la_query_each(&read_mails, values, NULL, take_mail, funnel);
 }
 
 /* ----- Chains ---------------------------------------------------------------------------------------- */
@@ -272,14 +235,26 @@ static void
 take_points(const LaPoint *points, int64 n, void *arg)
 {
 	Funnel *funnel = arg;
-	int numbers[1024];
+	int numbers[LA_SUBJECTS_AT_ONCE];
 
-	Assert(n <= lengthof(numbers));
-	for (int64 i = 0; i < n; i++)
-		numbers[i] = engagement_subject(funnel->who, points[i].step & 1 ? LA_LEAD : LA_WEB, points[i].number);
-	add_subjects(funnel);
-	for (int64 i = 0; i < n; i++)
-		walk(funnel, &funnel->subjects[numbers[i]], points[i].step / 2, points[i].at);
+	for (; n > 0; points += LA_SUBJECTS_AT_ONCE, n -= LA_SUBJECTS_AT_ONCE)
+	{
+		int some = Min(n, LA_SUBJECTS_AT_ONCE);
+
+		engagement_subjects_of(funnel->who, points, some, numbers);
+		add_subjects(funnel);
+		for (int i = 0; i < some; i++)
+			__builtin_prefetch(&funnel->subjects[numbers[i]], 1);
+		for (int i = 0; i < some; i++)
+		{
+			const Subject *subject = &funnel->subjects[numbers[i]];
+
+			if (points[i].step / 2 > 1 && subject->further > 0)
+				__builtin_prefetch(funnel->further + (Size) (subject->further - 1) * funnel->stride, 1);
+		}
+		for (int i = 0; i < some; i++)
+			walk(funnel, &funnel->subjects[numbers[i]], points[i].step / 2, points[i].at);
+	}
 }
 
 static void
@@ -289,28 +264,52 @@ read_matches(Funnel *funnel)
 	int n = 0;
 
 	for (int i = 0; i < funnel->nsources; i++)
-		if (funnel->sources[i].kind == 'w')
-			trails[n++] = (LaTrail){'w', funnel->sources[i].number, funnel->starts,
-			                        funnel->sources[i].level == 1 ? funnel->ends : funnel->until,
-			                        TAG(funnel->sources[i].level, LA_WEB)};
-	la_trail_read(funnel->workspace, trails, n, funnel->points, funnel->npoints, take_points, funnel);
+		if (funnel->sources[i].kind == 'w' || funnel->sources[i].kind == LA_TRAIL_MESSAGES)
+			trails[n++] =
+			    (LaTrail){funnel->sources[i].kind, funnel->sources[i].number, funnel->starts,
+			              funnel->sources[i].level == 1 ? funnel->ends : funnel->until,
+			              TAG(funnel->sources[i].level, funnel->sources[i].kind == 'w' ? LA_WEB : LA_LEAD)};
+	la_message_trail_read(funnel->workspace, trails, n, funnel->points, funnel->npoints, take_points, funnel);
 }
 
 /* ----- What came of it ------------------------------------------------------------------------------- */
 
-static inline int
-compare_times(const int64 *a, const int64 *b)
+/* Put the time that is the k-th in order into its place, none that is greater before it. */
+static void
+select_time(int64 *times, int64 n, int64 k)
 {
-	return (*a > *b) - (*a < *b);
-}
+	int64 low = 0;
+	int64 high = n - 1;
 
-#define ST_SORT sort_times
-#define ST_ELEMENT_TYPE int64
-#define ST_COMPARE(a, b) compare_times(a, b)
-#define ST_SCOPE static
-#define ST_DECLARE
-#define ST_DEFINE
-#include "lib/sort_template.h"
+	while (low < high)
+	{
+		int64 pivot = times[low + (high - low) / 2];
+		int64 i = low;
+		int64 j = high;
+
+		CHECK_FOR_INTERRUPTS();
+		while (i <= j)
+		{
+			while (times[i] < pivot)
+				i++;
+			while (times[j] > pivot)
+				j--;
+			if (i <= j)
+			{
+				int64 swapped = times[i];
+
+				times[i++] = times[j];
+				times[j--] = swapped;
+			}
+		}
+		if (k <= j)
+			high = j;
+		else if (k >= i)
+			low = i;
+		else
+			return;
+	}
+}
 
 /* As percentile_cont(0.5) has it, in seconds. */
 static double
@@ -320,7 +319,9 @@ median_of(int64 *times, int64 n)
 	double low;
 	double high;
 
-	sort_times(times, n);
+	select_time(times, n, ceil(place));
+	if (floor(place) < ceil(place))
+		select_time(times, ceil(place), floor(place)); /* the greatest of those before */
 	low = (double) times[(int64) floor(place)] / USECS_PER_SEC;
 	high = (double) times[(int64) ceil(place)] / USECS_PER_SEC;
 	return low + (place - floor(place)) * (high - low);
@@ -401,6 +402,7 @@ LA_FUNCTION(la_engagement_funnel)
 			engagement_join_leads(funnel.who, funnel.workspace);
 	}
 	read_leads(&funnel);
+	engagement_settle(funnel.who);
 	read_matches(&funnel);
 	tell(&funnel, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();

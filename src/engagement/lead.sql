@@ -13,21 +13,6 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.stored_status(text) IS 'a status as the engagement family says it, as it is stored';
 
-CREATE FUNCTION leadanalytics.find_engagement_lead(workspace int, lead_id text)
-RETURNS bigint LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    number bigint;
-BEGIN
-    SELECT l.id INTO number FROM leadanalytics.lead l WHERE l.workspace = find_engagement_lead.workspace AND l.external_id = find_engagement_lead.lead_id;
-    IF NOT FOUND AND lead_id ~ '^[0-9]{1,18}$' THEN
-        SELECT l.id INTO number FROM leadanalytics.lead l
-        WHERE l.workspace = find_engagement_lead.workspace AND l.id = lead_id::bigint AND l.external_id IS NULL;
-    END IF;
-    RETURN number;
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.find_engagement_lead(int, text) IS 'the lead with that external id, else with that number; null: there is none';
-
 -- Who it is on the web: the person of its id, the visitors of its posts, and all that is known to be the same.
 CREATE FUNCTION leadanalytics.lead_numbers(workspace int, lead_id text)
 RETURNS int[] LANGUAGE plpgsql STABLE AS $$
@@ -118,9 +103,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(format('leadanalytics lead %s %s', allowed, put_engagement_lead.lead_id), 0));
     lead := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);
     IF lead IS NULL THEN
-        -- It may enter the pipeline further on.
-        INSERT INTO leadanalytics.lead AS l (workspace, external_id, enquiry_at, status, name, email, phone, phone_key, project, source)
-        VALUES (allowed, put_engagement_lead.lead_id, coalesce(put_engagement_lead.created_at, put_engagement_lead.now),
+        -- It may enter the pipeline further on. Mails may have named it before.
+        INSERT INTO leadanalytics.lead AS l (workspace, id, external_id, enquiry_at, status, name, email, phone, phone_key, project, source)
+        VALUES (allowed, leadanalytics.reserve_lead(allowed, put_engagement_lead.lead_id), put_engagement_lead.lead_id, coalesce(put_engagement_lead.created_at, put_engagement_lead.now),
                 coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), put_engagement_lead.name, put_engagement_lead.email,
                 put_engagement_lead.phone, leadanalytics.phone_digits(put_engagement_lead.phone, NULL), put_engagement_lead.project, put_engagement_lead.source)
         RETURNING l.id INTO lead;

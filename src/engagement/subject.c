@@ -10,7 +10,7 @@
 
 #include "core/query.h"
 
-#define PAGE 4096
+#define PAGE 128 /* numbers may be spread thin where there are many workspaces */
 
 static LaQuery read_aliases = {"SELECT p.number, p.alias_of FROM leadanalytics.person p WHERE p.workspace = "
                                "$1 AND p.alias_of IS NOT NULL",
@@ -22,7 +22,7 @@ static LaQuery read_visitors = {
     1,
     {INT4OID}};
 
-/* By the visitors of its posts, and as the person its id is of. */
+/* By the visitors of its posts, and as the person its id is of; also one that only mails have named yet. */
 static LaQuery read_leads = {
     "SELECT l.id, w.number FROM leadanalytics.lead l CROSS JOIN LATERAL ("
     "SELECT v.number FROM leadanalytics.visitor v WHERE v.workspace = $1 AND v.visitor_id = l.visitor_id "
@@ -31,7 +31,10 @@ static LaQuery read_leads = {
     "UNION ALL SELECT s.lead, w.number FROM leadanalytics.lead_submission s CROSS JOIN LATERAL ("
     "SELECT v.number FROM leadanalytics.visitor v WHERE v.workspace = $1 AND v.visitor_id = s.visitor_id "
     "OFFSET 0) "
-    "AS w WHERE s.workspace = $1 AND NOT s.is_primary AND s.visitor_id IS NOT NULL",
+    "AS w WHERE s.workspace = $1 AND NOT s.is_primary AND s.visitor_id IS NOT NULL "
+    "UNION ALL SELECT n.id, w.number FROM leadanalytics.named_lead n CROSS JOIN LATERAL ("
+    "SELECT p.number FROM leadanalytics.person p WHERE p.workspace = $1 AND p.user_id = n.lead_id OFFSET 0) "
+    "AS w WHERE n.workspace = $1",
     1,
     {INT4OID}};
 
@@ -100,15 +103,19 @@ add_page(LaSubjects *subjects, int page)
 	subjects->pages[page] = MemoryContextAllocZero(subjects->context, PAGE * sizeof(int));
 }
 
-static inline int
-web_subject(LaSubjects *subjects, uint32 number)
+static inline int *
+web_place(LaSubjects *subjects, uint32 number)
 {
 	int page = number / PAGE;
-	int *place;
 
 	if (unlikely(page >= subjects->npages || subjects->pages[page] == NULL))
 		add_page(subjects, page);
-	place = &subjects->pages[page][number % PAGE];
+	return &subjects->pages[page][number % PAGE];
+}
+
+static inline int
+subject_at(LaSubjects *subjects, int *place)
+{
 	if (*place == 0)
 		*place = new_subject(subjects) + 1;
 	return *place - 1;
@@ -136,10 +143,11 @@ first_of(LaSubjects *subjects, int subject)
 	return subject;
 }
 
-int
-engagement_subject(LaSubjects *subjects, LaWho who, int64 number)
+static int
+subject_of(LaSubjects *subjects, LaWho who, int64 number)
 {
-	return first_of(subjects, who == LA_WEB ? web_subject(subjects, number) : lead_subject(subjects, number));
+	return first_of(subjects, who == LA_WEB ? subject_at(subjects, web_place(subjects, number))
+	                                        : lead_subject(subjects, number));
 }
 
 int
@@ -151,8 +159,8 @@ engagement_nsubjects(const LaSubjects *subjects)
 void
 engagement_join(LaSubjects *subjects, LaWho a, int64 a_number, LaWho b, int64 b_number)
 {
-	int left = engagement_subject(subjects, a, a_number);
-	int right = engagement_subject(subjects, b, b_number);
+	int left = subject_of(subjects, a, a_number);
+	int right = subject_of(subjects, b, b_number);
 
 	subjects->same_as[Max(left, right)] = Min(left, right);
 }
@@ -184,4 +192,35 @@ void
 engagement_join_leads(LaSubjects *subjects, int workspace)
 {
 	la_query_each(&read_leads, (Datum[]){Int32GetDatum(workspace)}, NULL, take_lead, subjects);
+}
+
+void
+engagement_settle(LaSubjects *subjects)
+{
+	lead_iterator i;
+	Lead *lead;
+
+	for (int page = 0; page < subjects->npages; page++)
+		for (int k = 0; subjects->pages[page] != NULL && k < PAGE; k++)
+			if (subjects->pages[page][k] != 0)
+				subjects->pages[page][k] = first_of(subjects, subjects->pages[page][k] - 1) + 1;
+	lead_start_iterate(subjects->leads, &i);
+	while ((lead = lead_iterate(subjects->leads, &i)) != NULL)
+		lead->subject = first_of(subjects, lead->subject);
+}
+
+/* Places are asked for all at once: that is what time goes into, waiting for memory. */
+void
+engagement_subjects_of(LaSubjects *subjects, const LaPoint *points, int n, int *found)
+{
+	int *places[LA_SUBJECTS_AT_ONCE];
+
+	for (int i = 0; i < n; i++)
+	{
+		places[i] = engagement_is_lead(&points[i]) ? NULL : web_place(subjects, points[i].number);
+		__builtin_prefetch(places[i], 1);
+	}
+	for (int i = 0; i < n; i++)
+		found[i] =
+		    places[i] == NULL ? lead_subject(subjects, points[i].number) : subject_at(subjects, places[i]);
 }

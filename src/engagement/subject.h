@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "rollup/trail.h"
+
 typedef struct LaSubjects LaSubjects;
 
 typedef enum LaWho
@@ -23,7 +25,18 @@ extern LaSubjects *engagement_subjects(void); /* nobody yet, in CurrentMemoryCon
 extern void engagement_join_web(LaSubjects *subjects, int workspace);
 extern void engagement_join_leads(LaSubjects *subjects, int workspace);
 extern void engagement_join(LaSubjects *subjects, LaWho a, int64 a_number, LaWho b, int64 b_number);
-extern int engagement_subject(LaSubjects *subjects, LaWho who, int64 number);
+extern void engagement_settle(LaSubjects *subjects);
+
+/* Of points whose tag (step) is odd where the number is a lead's; at most so many. */
+#define LA_SUBJECTS_AT_ONCE 1024
+extern void engagement_subjects_of(LaSubjects *subjects, const LaPoint *points, int n, int *found);
+
+static inline bool
+engagement_is_lead(const LaPoint *point)
+{
+	return (point->step & 1) != 0;
+}
+
 extern int engagement_nsubjects(const LaSubjects *subjects); /* no subject's number is so high */
 
 #endif

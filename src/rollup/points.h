@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "port/pg_bitutils.h"
 #include "utils/date.h"
 
 #include "rollup/trail.h"
@@ -61,7 +62,7 @@ rollup_day_starts(DateADT day)
 }
 
 static inline uint64
-rollup_unpack(LaPartReader *reader)
+rollup_unpack_slowly(LaPartReader *reader)
 {
 	uint64 number = 0;
 
@@ -77,6 +78,35 @@ rollup_unpack(LaPartReader *reader)
 			return number;
 	}
 	rollup_points_damaged("there is a number that is none");
+}
+
+/* Numbers of up to 8 bytes at once: how many there are cannot be guessed, and a loop would guess. */
+static inline uint64
+rollup_unpack(LaPartReader *reader)
+{
+#ifndef WORDS_BIGENDIAN
+	if (likely(reader->end - reader->next >= (ptrdiff_t) sizeof(uint64)))
+	{
+		uint64 bytes;
+		uint64 last;
+
+		memcpy(&bytes, reader->next, sizeof bytes);
+		last = ~bytes & UINT64CONST(0x8080808080808080);
+		if (likely(last != 0))
+		{
+			int bits = pg_rightmost_one_pos64(last) + 1;
+
+			reader->next += bits / 8;
+			bytes &= ~UINT64CONST(0) >> (64 - bits);
+			bytes =
+			    (bytes & UINT64CONST(0x007f007f007f007f)) | (bytes & UINT64CONST(0x7f007f007f007f00)) >> 1;
+			bytes =
+			    (bytes & UINT64CONST(0x00003fff00003fff)) | (bytes & UINT64CONST(0x3fff00003fff0000)) >> 2;
+			return (bytes & UINT64CONST(0x0fffffff)) | (bytes & UINT64CONST(0x0fffffff00000000)) >> 4;
+		}
+	}
+#endif
+	return rollup_unpack_slowly(reader);
 }
 
 /* On to the next point; false: that was the last. */

@@ -70,6 +70,7 @@ typedef struct Reading
 	int nparts;
 	int room;
 	MemoryContext of_day;
+	MemoryContext caller; /* where take is called */
 	LaPoint *out;
 	int64 nout;
 	LaTakePoints take;
@@ -99,10 +100,13 @@ advance(Stream *stream)
 static void
 hand_over(Reading *reading)
 {
+	MemoryContext before = MemoryContextSwitchTo(reading->caller);
+
 	CHECK_FOR_INTERRUPTS();
 	if (reading->nout > 0)
 		reading->take(reading->out, reading->nout, reading->arg);
 	reading->nout = 0;
+	MemoryContextSwitchTo(before);
 }
 
 /* The first one's point may have become later than others'. */
@@ -327,7 +331,8 @@ la_trail_read(int workspace, const LaTrail *trails, int ntrails, LaPoint *more, 
 	                   .ntrails = ntrails,
 	                   .more = {more, nmore, nmore},
 	                   .take = take,
-	                   .arg = arg};
+	                   .arg = arg,
+	                   .caller = CurrentMemoryContext};
 	TimestampTz from = DT_NOEND;
 	TimestampTz to = DT_NOBEGIN;
 
