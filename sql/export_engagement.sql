@@ -74,6 +74,9 @@ FROM (SELECT 'funnel' AS type, ordinality, r, (leadanalytics.funnel(:w, 'new,ema
       SELECT 'kpis', ordinality, r, (leadanalytics.kpis(:w, '2026-03-10', '2026-03-20', '2026-04-20Z') -> (ordinality::int - 1))::jsonb
       FROM pg_temp.records('kpis', '{"from": "2026-03-10", "to": "2026-03-20"}') WITH ORDINALITY AS r (r, ordinality)
       UNION ALL
+      SELECT 'team_performance', ordinality, r, (leadanalytics.team_performance(:w, '2026-03-10', '2026-03-20', 't1', '2026-04-20Z') -> (ordinality::int - 1))::jsonb
+      FROM pg_temp.records('team_performance', '{"from": "2026-03-10", "to": "2026-03-20", "teamId": "t1"}') WITH ORDINALITY AS r (r, ordinality)
+      UNION ALL
       SELECT 'cohorts', 1, r, (SELECT jsonb_build_object('cohort', c -> 'cohort', 'size', c -> 'size') || p
                                FROM jsonb_array_elements(leadanalytics.cohorts(:w, 'month', 'converted', '2026-03-01', '2026-04-19', '2026-04-20Z')::jsonb) c, jsonb_array_elements(c -> 'periods') p
                                WHERE c -> 'cohort' = r -> 'cohort' AND p -> 'index' = r -> 'index')

@@ -164,11 +164,20 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.kpis_records(int, jsonb, timestamptz) IS 'a record a key figure (S2-14)';
 
+CREATE FUNCTION leadanalytics.team_performance_records(workspace int, options jsonb, now timestamptz)
+RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT json_array_elements(leadanalytics.team_performance(workspace, options ->> 'from', options ->> 'to', options ->> 'teamId', now));
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.team_performance_records(int, jsonb, timestamptz) IS 'a record a person and team (S2-17)';
+
 INSERT INTO leadanalytics.export_type (name, function, builtin, family, summary) VALUES
     ('events', 'leadanalytics.engagement_events_records', true, 'engagement', 'events of mails, form submissions and page visits'),
     ('leads', 'leadanalytics.leads_records', true, 'engagement', 'leads, with status, owner and team'),
     ('funnel', 'leadanalytics.funnel_records', true, 'engagement', 'how many got how far on a way of steps'),
     ('cohorts', 'leadanalytics.cohorts_records', true, 'engagement', 'leads by the week or month they came in, and what became of them since'),
+    ('team_performance', 'leadanalytics.team_performance_records', true, 'engagement', 'who had how many leads, and what became of them'),
     ('kpis', 'leadanalytics.kpis_records', true, 'engagement', 'key figures, and those of the time before');
 
 INSERT INTO leadanalytics.route (method, path, function, family, roles, success, idempotent, message, summary, example, builtin) VALUES

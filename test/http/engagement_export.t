@@ -95,7 +95,8 @@ is(ids('events', { eventType => 'email_sent' }), 'lead-2 email_sent lead-1 email
 is(ids('events', { leadId => 'lead-2' }), 'lead-2 email_bounce lead-2 email_sent', 'S2-18 events: of a lead');
 is(ids('events', { messageId => 'msg-1', eventType => 'link_click' }), 'lead-1 link_click', 'S2-18 events: of a message and type');
 is(ids('events', { workflowExecutionId => 'exec-2', eventType => undef }), 'lead-2 email_bounce lead-2 email_sent', 'S2-18 events: of a run; null filters nothing');
-for my $what (['funnel', 'funnel', { steps => 'new,email_sent,email_open', windowDays => 7 }, 'steps=new,email_sent,email_open&windowDays=7'], ['kpis', 'kpis', undef, ''])
+for my $what (['funnel', 'funnel', { steps => 'new,email_sent,email_open', windowDays => 7 }, 'steps=new,email_sent,email_open&windowDays=7'], ['kpis', 'kpis', undef, ''],
+    ['team_performance', 'team-performance', { teamId => 't1' }, 'teamId=t1'])
 {
     my ($type, $path, $filters, $query) = @$what;
     my $exported = JSON::PP->new->utf8->decode(file_of({ type => $type, format => 'json', @time, filters => $filters })->{body});
