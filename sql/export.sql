@@ -109,14 +109,14 @@ SELECT exports.told(:a, 'exp_…');
 -- The link: every letter of it counts.
 SELECT parts[1] AS expires, parts[2] AS signature FROM leadanalytics.get_export(:a, :'csv', '2026-03-01 00:03') g, regexp_match(g ->> 'download_url', 'expires=(\d+)&signature=(\w+)$') AS parts \gset
 SELECT status, headers::text ~ 'exp_' AS named, content_type, convert_from(body, 'UTF8')
-FROM leadanalytics.download_export('export-a', :'csv', :'expires', :'signature', 'bytes=0-1048575', '2026-03-01 01:02:59');
+FROM leadanalytics.download_export(:'csv', 'export-a', :'expires', :'signature', 'bytes=0-1048575', '2026-03-01 01:02:59');
 SELECT status, replace(headers::text, :'csv', 'exp_') AS headers, convert_from(body, 'UTF8')
-FROM leadanalytics.download_export('export-a', :'csv', :'expires', :'signature', 'bytes=3-6', '2026-03-01 01:02:59');
-SELECT convert_from(body, 'UTF8') = exports.content(:'csv') AS "all of it" FROM leadanalytics.download_export('export-a', :'csv', :'expires', :'signature', now => '2026-03-01 01:02:59');
-SELECT leadanalytics.download_export('export-a', :'csv', :'expires', :'signature', 'bytes=1000000-1048575', '2026-03-01 01:02:59');
+FROM leadanalytics.download_export(:'csv', 'export-a', :'expires', :'signature', 'bytes=3-6', '2026-03-01 01:02:59');
+SELECT convert_from(body, 'UTF8') = exports.content(:'csv') AS "all of it" FROM leadanalytics.download_export(:'csv', 'export-a', :'expires', :'signature', now => '2026-03-01 01:02:59');
+SELECT leadanalytics.download_export(:'csv', 'export-a', :'expires', :'signature', 'bytes=1000000-1048575', '2026-03-01 01:02:59');
 CREATE FUNCTION exports.refusal(slug text, key text, expires text, signature text, at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM leadanalytics.download_export(slug, key, expires, signature, now => at);
+    PERFORM leadanalytics.download_export(key, slug, expires, signature, now => at);
     RETURN 'let in';
 EXCEPTION WHEN SQLSTATE 'LA403' THEN
     RETURN SQLERRM;

@@ -23,7 +23,7 @@ BEGIN
     SELECT string_agg(h.key || ': ' || h.value, E'\n' ORDER BY ordinality) INTO headers
     FROM json_array_elements(current_setting('response.headers')::json) WITH ORDINALITY AS one (header, ordinality),
          json_each_text(header) AS h
-    WHERE h.key NOT IN ('X-LA', 'X-LA-Body', 'X-Key-Role') AND NOT (h.key = 'Content-Type' AND h.value IN ('application/json', ''));
+    WHERE h.key NOT IN ('X-LA', 'X-LA-Body', 'X-Key-Role') AND h.key NOT LIKE 'X-API-Usage-%' AND NOT (h.key = 'Content-Type' AND h.value IN ('application/json', ''));
     -- The body of an error travels as a header.
     SELECT header->>'X-LA-Body' INTO said FROM json_array_elements(current_setting('response.headers')::json) AS header
     WHERE header->>'X-LA-Body' IS NOT NULL;

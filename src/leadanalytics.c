@@ -13,6 +13,7 @@
 #include "core/core.h"
 #include "http/http.h"
 #include "realtime/limit.h"
+#include "realtime/usage.h"
 #include "realtime/live.h"
 #include "worker/worker.h"
 
@@ -26,6 +27,7 @@ _PG_init(void)
 	la_core_init();
 	la_worker_init();
 	la_limit_init();
+	la_usage_init();
 	la_live_init();
 	la_conversion_init();
 	la_http_init();

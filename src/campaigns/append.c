@@ -25,6 +25,7 @@
 #include "campaigns/item.h"
 #include "core/error.h"
 #include "core/export.h"
+#include "core/month.h"
 #include "core/query.h"
 #include "core/rows.h"
 #include "track/track.h"
@@ -328,7 +329,7 @@ make_leaves(const Batch *batch)
 	int made = 0;
 
 	for (int i = 0; i < batch->n; i++)
-		months[i] = track_month(DatumGetTimestampTz(batch->events[i].values[AT]));
+		months[i] = la_month_of(DatumGetTimestampTz(batch->events[i].values[AT]));
 	qsort(months, batch->n, sizeof *months, by_month);
 	for (int i = 0; i < batch->n; i++)
 	{
@@ -366,7 +367,7 @@ LA_FUNCTION(la_campaigns_append_message_events)
 	                 text[] = {URL, AGENT, REASON}, agent[] = {AGENT}, message[] = {KEY};
 	const TimestampTz received = PG_GETARG_TIMESTAMPTZ(2);
 	const bool by_the_edge =
-	    track_month(received + USECS_PER_MINUTE) != track_month(received - USECS_PER_DAY);
+	    la_month_of(received + USECS_PER_MINUTE) != la_month_of(received - USECS_PER_DAY);
 	Terms campaigns, domains, mailboxes, texts, agents, messages;
 	Batch batch;
 	LaRows *told;

@@ -106,8 +106,10 @@ static const BoolSetting bools[] = {
     {"leadanalytics.policy_cidr", "Networks may be blocked and whitelisted, not only addresses.",
      &la_policy_cidr, false, PGC_SUSET},
     {"leadanalytics.enforce_limits",
-     "POST /api/v1/track is refused once the plan's events of the month are used up.", &la_enforce_limits,
-     false, PGC_SUSET},
+     "Requests are refused once the plan's events of the month (POST /api/v1/track) or its requests (/v1) "
+     "are "
+     "used up.",
+     &la_enforce_limits, false, PGC_SUSET},
     {"leadanalytics.bot_lead_detection",
      "Enquiries with a filled honeypot are kept apart, and their address is blocked.", &bot_lead_detection,
      true, PGC_SUSET},

@@ -10,7 +10,7 @@ DECLARE
     range record;
     campaigns int[];
 BEGIN
-    IF coalesce(NOT EXISTS (SELECT FROM leadanalytics.export_type t WHERE t.name = export_type), true) THEN
+    IF coalesce(NOT EXISTS (SELECT FROM leadanalytics.export_type t WHERE t.name = export_type AND t.family = 'campaigns'), true) THEN
         PERFORM leadanalytics.fail(400, 'Invalid export_type', 'VALIDATION_ERROR');
     ELSIF coalesce(format NOT IN ('csv', 'json', 'ndjson'), true) THEN
         PERFORM leadanalytics.fail(400, 'Invalid format', 'VALIDATION_ERROR');
@@ -66,15 +66,11 @@ DECLARE
     allowed CONSTANT int := leadanalytics.permitted(workspace);
     e leadanalytics.export;
 BEGIN
-    SELECT x.* INTO e FROM leadanalytics.export x WHERE x.workspace = allowed AND x.key = export_id;
-    IF NOT FOUND THEN
+    e := leadanalytics.find_export(allowed, export_id, get_export.now);
+    IF e.key IS NULL THEN
         PERFORM leadanalytics.fail_unknown(allowed, 'Export', export_id);
     ELSIF e.status = 'failed' THEN
         PERFORM leadanalytics.fail(422, 'Failed to generate export: ' || e.error, 'EXPORT_FAILED');
-    END IF;
-    -- Whether or not the worker has removed the file.
-    IF e.status = 'completed' AND e.expires_at <= get_export.now THEN
-        e.status := 'expired';
     END IF;
     RETURN json_build_object(
         'export_id', e.key,
@@ -83,7 +79,7 @@ BEGIN
         'file_size_bytes', e.size,
         'created_at', leadanalytics.utc_seconds(e.created_at),
         'completed_at', leadanalytics.utc_seconds(e.completed_at),
-        'download_url', CASE WHEN e.status = 'completed' THEN leadanalytics.export_url(e) END,
+        'download_url', CASE WHEN e.status = 'completed' THEN leadanalytics.export_url(e, 'campaigns') END,
         'expires_at', leadanalytics.utc_seconds(e.expires_at));
 END
 $$;

@@ -66,6 +66,22 @@ COMMENT ON FUNCTION leadanalytics.queue_export(int, text, text, jsonb, timestamp
     'ask for an export of a type in csv, json or ndjson, with the options that its function takes; returns its key. The worker writes it';
 GRANT EXECUTE ON FUNCTION leadanalytics.queue_export(int, text, text, jsonb, timestamptz) TO leadanalytics_admin;
 
+CREATE FUNCTION leadanalytics.find_export(workspace int, key text, now timestamptz)
+RETURNS leadanalytics.export LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    found leadanalytics.export;
+BEGIN
+    SELECT e.* INTO found FROM leadanalytics.export e WHERE e.workspace = find_export.workspace AND e.key = find_export.key;
+    -- Whether or not the worker has removed the file.
+    IF found.status = 'completed' AND found.expires_at <= find_export.now THEN
+        found.status := 'expired';
+    END IF;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.find_export(int, text, timestamptz) IS 'an export as it is at that moment, nulls when there is none: for functions that asked who calls';
+
 -- Of the workspaces that wait, the one whose last turn was longest ago: many large ones of one do not keep the
 -- others waiting. After each attempt comes a pause, 15 s longer each time.
 CREATE FUNCTION leadanalytics.claim_export(

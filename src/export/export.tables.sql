@@ -9,9 +9,11 @@ CREATE TABLE leadanalytics.export_type (
     name text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
     function text NOT NULL CHECK (function ~ '^[^.]+\.[^.(]+$'),
     summary text NOT NULL,
-    builtin boolean NOT NULL DEFAULT false
+    builtin boolean NOT NULL DEFAULT false,
+    family text COLLATE "C" CHECK (family IN ('campaigns', 'engagement'))
 );
 COMMENT ON TABLE leadanalytics.export_type IS 'kinds of exports: what a job''s records come from';
+COMMENT ON COLUMN leadanalytics.export_type.family IS 'whose door asks for it, with options of its making; null: leadanalytics.queue_export() alone';
 COMMENT ON COLUMN leadanalytics.export_type.function IS
     'schema.name of a STABLE function (workspace int, options jsonb, now timestamptz) RETURNS SETOF json, which belongs to leadanalytics_owner or a superuser; now: when the export was asked for';
 
@@ -48,6 +50,7 @@ COMMENT ON COLUMN leadanalytics.export.size IS 'of the file, in bytes';
 COMMENT ON COLUMN leadanalytics.export.error IS 'why it failed, as the client may read it';
 COMMENT ON COLUMN leadanalytics.export.secret IS 'what its link is signed with';
 CREATE INDEX export_by_status ON leadanalytics.export (status, created_at);
+CREATE INDEX export_by_key ON leadanalytics.export (key);
 
 -- Pieces of 1 MiB, the last one shorter: a slice of a download is one of them.
 CREATE TABLE leadanalytics.export_chunk (

@@ -13,15 +13,16 @@ $$;
 COMMENT ON FUNCTION leadanalytics.export_signature(text, int, text, bigint) IS
     'what a link to an export is signed with: HMAC-SHA256, in hexadecimal digits, of this database, workspace, export and the link''s end (Unix seconds)';
 
-CREATE FUNCTION leadanalytics.export_url(export leadanalytics.export)
+-- Each family has a route of its own to the same files.
+CREATE FUNCTION leadanalytics.export_url(export leadanalytics.export, family text)
 RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT format('%s/api/v1/workspaces/%s/analytics/exports/%s/download?expires=%s&signature=%s',
-                  current_setting('leadanalytics.public_url', true), w.slug, (export).key, e.expires,
+    SELECT format('%s%s?expires=%s&signature=%s', current_setting('leadanalytics.public_url', true),
+                  replace(replace(r.path, ':workspaceId', w.slug), ':exportId', (export).key), e.expires,
                   leadanalytics.export_signature((export).secret, (export).workspace, (export).key, e.expires))
-    FROM leadanalytics.workspace w, (SELECT extract(epoch FROM (export).expires_at)::bigint) AS e (expires)
-    WHERE w.id = (export).workspace
+    FROM leadanalytics.workspace w, leadanalytics.route r, (SELECT extract(epoch FROM (export).expires_at)::bigint) AS e (expires)
+    WHERE w.id = (export).workspace AND r.function = 'leadanalytics.download_export' AND r.family = export_url.family
 $$;
-COMMENT ON FUNCTION leadanalytics.export_url(leadanalytics.export) IS 'the link to the file of a completed export';
+COMMENT ON FUNCTION leadanalytics.export_url(leadanalytics.export, text) IS 'the link to the file of a completed export, in a family''s paths';
 
 CREATE FUNCTION leadanalytics.export_bytes(workspace int, key text, starts bigint, ends bigint)
 RETURNS bytea LANGUAGE sql STABLE AS $$
@@ -36,7 +37,7 @@ COMMENT ON FUNCTION leadanalytics.export_bytes(int, text, bigint, bigint) IS 'by
 
 -- One text for all that is wrong, so that nobody learns which exports there are.
 CREATE FUNCTION leadanalytics.download_export(
-    workspace_slug text, export_id text, expires text DEFAULT NULL, signature text DEFAULT NULL, slice text DEFAULT NULL,
+    export_id text, workspace_slug text DEFAULT NULL, expires text DEFAULT NULL, signature text DEFAULT NULL, slice text DEFAULT NULL,
     now timestamptz DEFAULT now())
 RETURNS leadanalytics.reply LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -48,7 +49,7 @@ DECLARE
 BEGIN
     SELECT e.* INTO file
     FROM leadanalytics.export e JOIN leadanalytics.workspace w ON w.id = e.workspace
-    WHERE w.slug = workspace_slug AND e.key = export_id AND e.status = 'completed' AND e.expires_at > download_export.now;
+    WHERE (workspace_slug IS NULL OR w.slug = workspace_slug) AND e.key = export_id AND e.status = 'completed' AND e.expires_at > download_export.now;
     IF NOT FOUND OR until <= extract(epoch FROM download_export.now)
        OR NOT coalesce(leadanalytics.same_secret(convert_to(signature, 'UTF8'),
                            convert_to(leadanalytics.export_signature(file.secret, file.workspace, file.key, until), 'UTF8')), false) THEN
@@ -68,13 +69,18 @@ $$;
 COMMENT ON FUNCTION leadanalytics.download_export(text, text, text, text, text, timestamptz) IS
     'a slice of the file of an export, 1 MiB at most, for whoever has the link';
 
-INSERT INTO leadanalytics.route (method, path, function, family, roles, sliced, rate_class, summary, builtin) VALUES
-    ('GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId/download', 'leadanalytics.download_export', 'campaigns', '{public,marketing,capture,sdk,agent,live,sandbox,member,tenant}', true,
-     'campaign_export_status', 'The file of an export, by its download_url: no key is needed, the link is signed', true);
+INSERT INTO leadanalytics.route (method, path, function, family, roles, sliced, rate_class, summary, builtin)
+SELECT 'GET', f.path, 'leadanalytics.download_export', f.family, '{public,marketing,capture,sdk,agent,live,sandbox,member,tenant}', true, f.rate_class,
+       'The file of an export, by its link: no key is needed, the link is signed', true
+FROM (VALUES ('campaigns', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId/download', 'campaign_export_status'),
+             ('engagement', '/v1/analytics/exports/:exportId/download', NULL)) AS f (family, path, rate_class);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, position, example, summary)
-SELECT 'GET', '/api/v1/workspaces/:workspaceId/analytics/exports/:exportId/download', p.*
-FROM (VALUES
+SELECT r.method, r.path, p.*
+FROM leadanalytics.route r
+JOIN (VALUES
     ('workspaceId', 'path', 'workspace_slug', 'text', 0, 'acme', 'the workspace''s slug'),
     ('exportId', 'path', 'export_id', 'text', 1, 'exp_xyz123', 'the export'),
     ('expires', 'query', 'expires', 'text', 2, '1795000000', 'until when the link is good, Unix seconds'),
-    ('signature', 'query', 'signature', 'text', 3, '5f2b', 'of the link')) AS p;
+    ('signature', 'query', 'signature', 'text', 3, '5f2b', 'of the link')) AS p (name, place, arg, type, position, example, summary)
+    ON p.place = 'query' OR strpos(r.path, ':' || p.name) > 0
+WHERE r.function = 'leadanalytics.download_export';

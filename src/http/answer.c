@@ -60,7 +60,7 @@ la_answer_function_header(LaAnswer *answer, const char *name, const char *value)
 {
 	static const char *const reserved[] = {
 	    "X-Accel-",   "X-LA",       "Content-Length", "Content-Type", "Transfer-Encoding",
-	    "Connection", "Set-Cookie", "Server",         "X-RateLimit-"};
+	    "Connection", "Set-Cookie", "Server",         "X-RateLimit-", "X-API-Usage-"};
 	const char *c;
 
 	for (int i = 0; i < lengthof(reserved); i++)

@@ -35,7 +35,8 @@ la_cors_mark(LaAnswer *answer, const LaRequest *request, bool allowed)
 	la_answer_header(answer, "Access-Control-Allow-Origin", request->origin);
 	la_answer_header(answer, "Access-Control-Allow-Credentials", "true");
 	la_answer_header(answer, "Access-Control-Expose-Headers",
-	                 "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, "
+	                 "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-API-Usage-Used, "
+	                 "X-API-Usage-Limit, X-API-Usage-Remaining, X-Request-Id, "
 	                 "X-Data-As-Of, Retry-After");
 }
 

@@ -64,6 +64,7 @@ typedef struct Visit
 	LaKey key;
 	bool metered; /* rate is known: a request is counted once, however often it is tried */
 	LaRate rate;
+	LaUsage usage;
 	bool readable; /* a page of the request's origin may read the answer (CORS) */
 	bool undo;     /* the work was done to learn the answer's headers only */
 } Visit;
@@ -104,6 +105,15 @@ refuse_rate(const Visit *visit)
 
 	la_answer_header(answer, "Retry-After", psprintf("%d", visit->rate.wait));
 	return answer;
+}
+
+static LaAnswer *
+refuse_usage(const Visit *visit)
+{
+	LaProblem problem = {
+	    .status = 429, .message = "Request limit of your plan reached", .wait = visit->usage.wait};
+
+	return problem_answer(visit, &problem);
 }
 
 static bool
@@ -408,7 +418,10 @@ pass(Visit *visit)
 	if (visit->route != NULL && visit->route->cors)
 		visit->readable = la_cors_allowed(request, visit->has_key ? visit->key.workspace : 0);
 	if (!visit->metered)
+	{
 		visit->rate = la_meter_spend(visit->family, visit->route, request, key_of(visit), visit->writing);
+		visit->usage = la_meter_use(visit->family, request, key_of(visit), &visit->rate, visit->writing);
+	}
 	visit->metered = true;
 	if (key_text != NULL && !visit->has_key)
 		return visit->rate.refused ? refuse_rate(visit) : refuse_key(visit, NULL);
@@ -429,6 +442,8 @@ pass(Visit *visit)
 		return refuse(visit, 403, "Feature not available on your plan");
 	if (visit->rate.refused && !la_meter_spares(visit->route, request, key_of(visit)))
 		return refuse_rate(visit);
+	if (visit->usage.refused)
+		return refuse_usage(visit);
 
 	if (visit->route->call == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -546,7 +561,7 @@ try_pass(Visit *visit, bool *again)
 	/* What a key may see depends on its role, and bodies have the documents' fields alone (D-80). */
 	if (visit->has_key && strcmp(la_family_name(visit->family), "dashboard") == 0)
 		la_answer_header(answer, "X-Key-Role", visit->key.role);
-	la_meter_mark(answer, &visit->rate);
+	la_meter_mark(answer, &visit->rate, &visit->usage);
 	return answer;
 }
 

@@ -28,6 +28,7 @@ struct LaFamily
 	const char *prefixes[3];
 	const Envelope *envelope;
 	bool lists_errors;
+	bool tells_usage;
 	LaProblem no_workspace;
 	Text own[4]; /* texts that differ from the common ones */
 };
@@ -141,6 +142,7 @@ static const LaFamily families[] = {
      .prefixes = {"/v1"},
      .envelope = &engagement,
      .lists_errors = true,
+     .tells_usage = true,
      .no_workspace = {404, "Workspace not found"}},
     {.name = "activity",
      .prefixes = {"/api/workspaces"},
@@ -258,6 +260,12 @@ bool
 la_family_lists_errors(const LaFamily *family)
 {
 	return family->lists_errors;
+}
+
+bool
+la_family_tells_usage(const LaFamily *family)
+{
+	return family->tells_usage;
 }
 
 const LaProblem *

@@ -41,6 +41,9 @@ extern bool la_family_has_text(const LaFamily *family, int status);
 /* What is wrong with a parameter: engagement lists all in a 422, the others say the first in a 400. */
 extern bool la_family_lists_errors(const LaFamily *family);
 
+/* Whether a workspace's requests of a month are counted, and answers tell how many they are (S2-03). */
+extern bool la_family_tells_usage(const LaFamily *family);
+
 /* What the family says to a key whose workspace is not the path's: the same for a foreign one and none. */
 extern const LaProblem *la_family_no_workspace(const LaFamily *family);
 

@@ -30,19 +30,36 @@ address_of(const LaRequest *request)
 	return request->client_ip && la_value_type("ip")->read(request->client_ip, &ip) ? ip : (Datum) 0;
 }
 
+/* It was counted then: nginx sent it on. */
+static bool
+came_before(const LaRequest *request, bool writing)
+{
+	bool is_get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+
+	return request->slice != NULL || (writing && is_get);
+}
+
 LaRate
 la_meter_spend(const LaFamily *family, const LaRoute *route, const LaRequest *request, const LaKey *key,
                bool writing)
 {
 	const LaRateClass *class = route ? route->rate : la_route_family_rate(family, request->method);
-	bool is_get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-
-	LaRate rate = la_rate_spend(class, key, address_of(request), GetCurrentTimestamp(),
-	                            request->slice != NULL || (writing && is_get));
+	LaRate rate =
+	    la_rate_spend(class, key, address_of(request), GetCurrentTimestamp(), came_before(request, writing));
 
 	if (request->slice != NULL)
 		rate.refused = false; /* a file that was begun is sent to its end */
 	return rate;
+}
+
+LaUsage
+la_meter_use(const LaFamily *family, const LaRequest *request, const LaKey *key, const LaRate *rate,
+             bool writing)
+{
+	if (key == NULL || !la_family_tells_usage(family))
+		return (LaUsage){0};
+	return la_usage_spend(key->workspace, key->api_limit, GetCurrentTimestamp(),
+	                      rate->refused || came_before(request, writing));
 }
 
 /* The body as an object, or NULL. */
@@ -115,11 +132,18 @@ la_meter_spares(const LaRoute *route, LaRequest *request, const LaKey *key)
 }
 
 void
-la_meter_mark(LaAnswer *answer, const LaRate *rate)
+la_meter_mark(LaAnswer *answer, const LaRate *rate, const LaUsage *usage)
 {
-	if (!rate->limited)
-		return;
-	la_answer_header(answer, "X-RateLimit-Limit", psprintf("%d", rate->limit));
-	la_answer_header(answer, "X-RateLimit-Remaining", psprintf("%d", rate->remaining));
-	la_answer_header(answer, "X-RateLimit-Reset", psprintf(INT64_FORMAT, rate->reset));
+	if (rate->limited)
+	{
+		la_answer_header(answer, "X-RateLimit-Limit", psprintf("%d", rate->limit));
+		la_answer_header(answer, "X-RateLimit-Remaining", psprintf("%d", rate->remaining));
+		la_answer_header(answer, "X-RateLimit-Reset", psprintf(INT64_FORMAT, rate->reset));
+	}
+	if (usage->told)
+	{
+		la_answer_header(answer, "X-API-Usage-Used", psprintf(INT64_FORMAT, usage->used));
+		la_answer_header(answer, "X-API-Usage-Limit", psprintf(INT64_FORMAT, usage->limit));
+		la_answer_header(answer, "X-API-Usage-Remaining", psprintf(INT64_FORMAT, usage->remaining));
+	}
 }

@@ -9,6 +9,7 @@
 #include "http/request.h"
 #include "http/route.h"
 #include "realtime/limit.h"
+#include "realtime/usage.h"
 
 /*
  * Count the request, which is for the route, or with NULL for a path or method of the family that has none.
@@ -20,7 +21,14 @@ extern LaRate la_meter_spend(const LaFamily *family, const LaRoute *route, const
 /* Whether a request that is one too many goes on all the same: it comes from a whitelisted address. */
 extern bool la_meter_spares(const LaRoute *route, LaRequest *request, const LaKey *key);
 
-/* X-RateLimit-*, when there is a limit. */
-extern void la_meter_mark(LaAnswer *answer, const LaRate *rate);
+/*
+ * Count it as use of the workspace's plan, in a family that tells how much that is; with no valid key,
+ * elsewhere, and where its window refused it nothing is used. The same GET is counted once, too.
+ */
+extern LaUsage la_meter_use(const LaFamily *family, const LaRequest *request, const LaKey *key,
+                            const LaRate *rate, bool writing);
+
+/* X-RateLimit-*, when there is a limit, and X-API-Usage-*, when use is told. */
+extern void la_meter_mark(LaAnswer *answer, const LaRate *rate, const LaUsage *usage);
 
 #endif

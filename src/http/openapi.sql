@@ -148,11 +148,13 @@ RETURNS json LANGUAGE sql STABLE AS $$
                'description', description,
                'headers', (SELECT json_object_agg(h.name, json_build_object('$ref', '#/components/headers/' || h.name) ORDER BY h.n)
                            FROM (VALUES (1, 'X-Request-Id', true), (2, 'X-RateLimit-Limit', limited), (3, 'X-RateLimit-Remaining', limited), (4, 'X-RateLimit-Reset', limited),
-                                        (5, 'Retry-After', status = '429'), (6, 'X-Data-As-Of', (route).from_fold AND status < '300')) AS h (n, name, applies)
+                                        (5, 'X-API-Usage-Used', told), (6, 'X-API-Usage-Limit', told), (7, 'X-API-Usage-Remaining', told),
+                                        (8, 'Retry-After', status = '429'), (9, 'X-Data-As-Of', (route).from_fold AND status < '300')) AS h (n, name, applies)
                            WHERE h.applies),
                'content', content)) ORDER BY status)
     FROM (
-        SELECT EXISTS (SELECT FROM leadanalytics.rate_limits l WHERE l.class = leadanalytics.route_rate_class(route) AND l.requests > 0) AS limited
+        SELECT EXISTS (SELECT FROM leadanalytics.rate_limits l WHERE l.class = leadanalytics.route_rate_class(route) AND l.requests > 0) AS limited,
+               (route).family = 'engagement' AND NOT 'public' = ANY ((route).roles) AS told
     ) AS r CROSS JOIN LATERAL (
         SELECT (route).success::text, (route).summary, leadanalytics.openapi_success(route)
         UNION ALL
@@ -170,7 +172,7 @@ RETURNS json LANGUAGE sql STABLE AS $$
                      ('415', 'the body''s Content-Encoding is not gzip, deflate or identity', leadanalytics.openapi_body(route) IS NOT NULL),
                      ('416', 'it has no such part', (route).sliced),
                      ('422', 'a parameter or the body is not as described', (route).family = 'engagement'),
-                     ('429', 'too many requests in this window', limited),
+                     ('429', 'too many requests in this window, or more than the plan has', limited OR told),
                      ('500', 'a fault of the server, named in its log by X-Request-Id', true),
                      ('503', 'try again later', true)) AS e (status, description, applies)
         WHERE e.applies
@@ -185,8 +187,11 @@ RETURNS json LANGUAGE sql IMMUTABLE AS $$
                  (2, 'X-RateLimit-Limit', 'requests in a window', '{"type":"integer"}'),
                  (3, 'X-RateLimit-Remaining', 'requests that are left of them', '{"type":"integer"}'),
                  (4, 'X-RateLimit-Reset', 'when the next window begins, Unix seconds', '{"type":"integer"}'),
-                 (5, 'Retry-After', 'seconds until then', '{"type":"integer"}'),
-                 (6, 'X-Data-As-Of', 'until when all is folded; the answer is current regardless', '{"type":"string","format":"date-time"}')) AS h (n, name, description, schema)
+                 (5, 'X-API-Usage-Used', 'requests of the workspace this month (UTC)', '{"type":"integer"}'),
+                 (6, 'X-API-Usage-Limit', 'requests of a month in its plan', '{"type":"integer"}'),
+                 (7, 'X-API-Usage-Remaining', 'requests that are left of them', '{"type":"integer"}'),
+                 (8, 'Retry-After', 'seconds until another try may succeed', '{"type":"integer"}'),
+                 (9, 'X-Data-As-Of', 'until when all is folded; the answer is current regardless', '{"type":"string","format":"date-time"}')) AS h (n, name, description, schema)
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_headers() IS 'the headers that answers of many routes have';
 

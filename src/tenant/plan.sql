@@ -3,12 +3,12 @@
 INSERT INTO leadanalytics.plan (name, builtin) VALUES ('default', true);
 
 CREATE VIEW leadanalytics.plans WITH (security_barrier) AS
-    SELECT p.name, p.events_limit, p.postbacks_limit, p.features, p.builtin FROM leadanalytics.plan p;
+    SELECT p.name, p.events_limit, p.postbacks_limit, p.features, p.builtin, p.api_limit FROM leadanalytics.plan p;
 COMMENT ON VIEW leadanalytics.plans IS 'the plans; a limit that is null is none, features that are null are all';
 GRANT SELECT ON leadanalytics.plans TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.create_plan(
-    name text, events_limit bigint DEFAULT NULL, postbacks_limit bigint DEFAULT NULL, features text[] DEFAULT NULL)
+    name text, events_limit bigint DEFAULT NULL, postbacks_limit bigint DEFAULT NULL, features text[] DEFAULT NULL, api_limit bigint DEFAULT 999999)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     unknown text := (SELECT f.name FROM unnest(create_plan.features) AS f (name)
@@ -18,22 +18,22 @@ BEGIN
         RAISE EXCEPTION 'there is no feature "%"', coalesce(unknown, 'null') USING ERRCODE = 'invalid_parameter_value',
             HINT = format('Features are those of routes: %s.', (SELECT string_agg(DISTINCT r.feature, ', ' ORDER BY r.feature) FROM leadanalytics.route r));
     END IF;
-    INSERT INTO leadanalytics.plan AS p (name, events_limit, postbacks_limit, features)
-    VALUES (create_plan.name, create_plan.events_limit, create_plan.postbacks_limit, create_plan.features)
+    INSERT INTO leadanalytics.plan AS p (name, events_limit, postbacks_limit, features, api_limit)
+    VALUES (create_plan.name, create_plan.events_limit, create_plan.postbacks_limit, create_plan.features, create_plan.api_limit)
     ON CONFLICT ON CONSTRAINT plan_pkey DO UPDATE
-    SET events_limit = excluded.events_limit, postbacks_limit = excluded.postbacks_limit, features = excluded.features
+    SET events_limit = excluded.events_limit, postbacks_limit = excluded.postbacks_limit, features = excluded.features, api_limit = excluded.api_limit
     WHERE NOT p.builtin;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'plan "%" is built in', create_plan.name USING ERRCODE = 'invalid_parameter_value', HINT = 'Choose another name.';
     END IF;
 EXCEPTION WHEN check_violation OR not_null_violation THEN
     RAISE EXCEPTION 'invalid name or limit of a plan' USING ERRCODE = 'invalid_parameter_value',
-        HINT = 'The name: 1 to 63 of A–Z, a–z, 0–9, _ and -, not beginning with _ or -. A limit: from 0, null: none.';
+        HINT = 'The name: 1 to 63 of A–Z, a–z, 0–9, _ and -, not beginning with _ or -. A limit: from 0, null: none, but api_limit is a number.';
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.create_plan(text, bigint, bigint, text[]) IS
-    'make a plan, or write it anew for all workspaces that have it: events and postbacks of a month (null: any number), and features (null: all)';
-GRANT EXECUTE ON FUNCTION leadanalytics.create_plan(text, bigint, bigint, text[]) TO leadanalytics_admin;
+COMMENT ON FUNCTION leadanalytics.create_plan(text, bigint, bigint, text[], bigint) IS
+    'make a plan, or write it anew for all workspaces that have it: events and postbacks of a month (null: any number), features (null: all), and requests of the engagement family in a month';
+GRANT EXECUTE ON FUNCTION leadanalytics.create_plan(text, bigint, bigint, text[], bigint) TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.drop_plan(name text)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -24,6 +24,7 @@ typedef struct LaKey
 	int per_minute;      /* -1: the route's limit; 0: none */
 	bool manages;        /* its member is an owner or admin of the workspace */
 	ArrayType *features; /* of the workspace's plan, palloc'd as role is; NULL: all */
+	int64 api_limit;     /* of the plan, too: requests of the engagement family in a month */
 } LaKey;
 
 /*

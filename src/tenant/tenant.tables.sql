@@ -7,11 +7,13 @@ CREATE TABLE leadanalytics.plan (
     events_limit bigint CHECK (events_limit BETWEEN 0 AND 9007199254740991),
     postbacks_limit bigint CHECK (postbacks_limit BETWEEN 0 AND 9007199254740991),
     features text[] COLLATE "C",
+    api_limit bigint NOT NULL DEFAULT 999999 CHECK (api_limit BETWEEN 0 AND 9007199254740991),
     builtin boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE leadanalytics.plan IS 'what workspaces may use in a month, and which routes their keys open';
 COMMENT ON COLUMN leadanalytics.plan.events_limit IS 'pageviews and custom events of a month (UTC); null: any number';
 COMMENT ON COLUMN leadanalytics.plan.postbacks_limit IS 'postbacks of a month (UTC) that an ad platform took; null: any number';
+COMMENT ON COLUMN leadanalytics.plan.api_limit IS 'requests of the engagement family in a month (UTC): X-API-Usage-Limit';
 COMMENT ON COLUMN leadanalytics.plan.features IS 'those of leadanalytics.route.feature that it has; null: all, and those to come';
 
 CREATE SEQUENCE leadanalytics.workspace_id AS int;
@@ -54,10 +56,12 @@ CREATE TABLE leadanalytics.usage_month (
     month date NOT NULL,
     events bigint NOT NULL DEFAULT 0,
     postbacks bigint NOT NULL DEFAULT 0,
+    requests bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (workspace, month)
 );
 COMMENT ON TABLE leadanalytics.usage_month IS 'what a workspace used of its plan in a month (UTC): see leadanalytics.usage()';
 COMMENT ON COLUMN leadanalytics.usage_month.events IS 'pageviews and custom events that were received then and are folded; those not yet folded stand in leadanalytics.ledger';
+COMMENT ON COLUMN leadanalytics.usage_month.requests IS 'requests of the engagement family that are saved; later ones stand in shared memory: see leadanalytics.api_usage()';
 COMMENT ON COLUMN leadanalytics.usage_month.postbacks IS 'deliveries an ad platform took under a conversion rule: counted by whoever delivers, leadanalytics.count_postbacks()';
 
 CREATE TABLE leadanalytics.site (

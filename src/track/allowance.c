@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "core/error.h"
+#include "core/month.h"
 #include "core/query.h"
 #include "core/settings.h"
 #include "track/track.h"
@@ -49,14 +50,14 @@ track_allowance_require(int workspace, TimestampTz now)
 
 	if (!la_enforce_limits)
 		return;
-	if (place->workspace == workspace && place->month == track_month(now) && place->left > 0 &&
+	if (place->workspace == workspace && place->month == la_month_of(now) && place->left > 0 &&
 	    clock - place->counted_at < BELIEVED && clock >= place->counted_at)
 		return;
 	la_query_run(&count_left,
 	             (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(now), Int32GetDatum(LONGEST_WAIT)},
 	             NULL, false, 1);
 	place->workspace = workspace;
-	place->month = track_month(now);
+	place->month = la_month_of(now);
 	place->counted_at = clock;
 	place->left = DatumGetInt64(la_query_value(0, 1, &isnull));
 	if (isnull)

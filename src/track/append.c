@@ -17,6 +17,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "core/month.h"
 #include "core/query.h"
 #include "core/settings.h"
 #include "rollup/rollup.h"
@@ -109,7 +110,7 @@ drop_known(LaBatch *batch)
 		if (!event->has_event_id)
 			continue;
 		from = Min(from, event->month * USECS_PER_DAY);
-		to = Max(to, track_month((event->month + 31) * USECS_PER_DAY) * USECS_PER_DAY);
+		to = Max(to, la_month_of((event->month + 31) * USECS_PER_DAY) * USECS_PER_DAY);
 		places[asked++] = i;
 	}
 	return drop_stored(batch, places, asked, from, to);
@@ -125,8 +126,8 @@ drop_strayed(LaBatch *batch)
 {
 	int *places = palloc(Max(batch->n, 1) * sizeof(int));
 	TimestampTz from = batch->now - la_track_past_s * USECS_PER_SEC - REMEMBERED;
-	TimestampTz edge = track_month(batch->now) * USECS_PER_DAY;
-	TimestampTz next_edge = track_month(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
+	TimestampTz edge = la_month_of(batch->now) * USECS_PER_DAY;
+	TimestampTz next_edge = la_month_of(edge + 31 * USECS_PER_DAY) * USECS_PER_DAY;
 	TimestampTz to = edge;
 	bool near = batch->now < edge + REMEMBERED;
 	/* who began behind the edge may have been faster than who began just before it */

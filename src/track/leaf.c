@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "core/month.h"
 #include "core/query.h"
 #include "core/rows.h"
 #include "track/track.h"
@@ -119,7 +120,7 @@ track_leaves_make(LaBatch *batch)
 	int n;
 
 	for (int i = 0; i < batch->n; i++)
-		batch->events[i]->month = track_month(batch->events[i]->at);
+		batch->events[i]->month = la_month_of(batch->events[i]->at);
 	months = months_of(batch, &n);
 	for (int i = 0; i < n; i++)
 	{
@@ -318,7 +319,7 @@ write_leaf(LaBatch *batch, DateADT month)
 	la_query_run(&add_ledger,
 	             (Datum[]){Int32GetDatum(batch->workspace), DateADTGetDatum(month), Int64GetDatum(id_from),
 	                       Int64GetDatum(id_to), Int32GetDatum(rows->n), TimestampTzGetDatum(at_min),
-	                       TimestampTzGetDatum(at_max), DateADTGetDatum(track_month(batch->now)),
+	                       TimestampTzGetDatum(at_max), DateADTGetDatum(la_month_of(batch->now)),
 	                       Int32GetDatum(used)},
 	             NULL, false, 0);
 	la_rows_run(rows, add_to(month));

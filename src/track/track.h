@@ -312,9 +312,6 @@ extern void track_campaign(const char *url, LaEvent *event);
 /* The name under which a click id is known, or NULL for a name that is none (D-55). */
 extern const char *track_click_id(const char *name);
 
-/* The first day of the month (UTC). */
-extern DateADT track_month(TimestampTz at);
-
 /* The number of the event's visitor, 0: none. An event that names none is of its session's. */
 extern int track_visitor_of(const LaEvent *event);
 /* qsort of LaEvent *: those without an event_id first, in the order they came. */

@@ -176,14 +176,3 @@ LA_FUNCTION(la_track_moment)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(at);
 }
-
-DateADT
-track_month(TimestampTz at)
-{
-	int day = at / USECS_PER_DAY - (at % USECS_PER_DAY < 0);
-	int year;
-	int month;
-
-	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	return date2j(year, month, 1) - POSTGRES_EPOCH_JDATE;
-}

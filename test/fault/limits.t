@@ -1,5 +1,6 @@
-# Rate limits after a crash: a backend is killed while others count, the server makes its shared memory anew, and the
-# windows begin empty. Nothing is to be done by hand, and counting is exact again.
+# Rate limits and use of a plan after a crash: a backend is killed while others count, the server makes its shared memory
+# anew, windows begin empty, and requests of the month go on from what was saved (S2-03). Nothing is to be done by hand, and
+# counting is exact again.
 use strict;
 use warnings;
 use FindBin;
@@ -12,6 +13,15 @@ my $moment = q{date_trunc('day', now()) + interval '23:59:59'};
 sub spend { return sql("SELECT refused || ' ' || remaining FROM leadanalytics.spend_rate('http_limits_crash', 'key', 3, 86400, 1, 1, NULL, NULL, $moment)") }
 
 is(join(', ', map { spend() } 1 .. 4), 'false 2, false 1, false 0, true 0', 'a window is spent');
+
+# The worker saves every ten seconds; here only we do.
+my $workspace = workspace();
+my $live = 'X-API-Key: ' . key($workspace, 'live');
+sub used { return header(request('GET', '/v1/nowhere', [$live]), 'X-API-Usage-Used') // 'none' }
+sql(q{UPDATE leadanalytics.unit SET enabled = false WHERE name = 'save_requests'});
+is(join(' ', map { used() } 1 .. 5), '1 2 3 4 5', 'S2-03 requests of the month');
+sql('SELECT leadanalytics.save_requests(now())');
+is(join(' ', map { used() } 1 .. 3), '6 7 8', 'S2-03 three since they were saved');
 
 my @busy;
 for my $n (1 .. 3)
@@ -56,4 +66,8 @@ for (1 .. 200)
     sleep 0.05;
 }
 is($status, 200, 'and the door answers');
+is(join(' ', map { used() } 1 .. 2), '6 7', 'S2-03 requests go on from what was saved');
+sql('SELECT leadanalytics.save_requests(now())');
+is(sql('SELECT used FROM leadanalytics.api_usage($1)', $workspace), 7, 'S2-03 and are saved again');
+sql(q{UPDATE leadanalytics.unit SET enabled = true WHERE name = 'save_requests'});
 finish(hurt => 1);

@@ -69,6 +69,23 @@ says('GET', 'analytics', undef, 200, $full, 'S3-01, D-32 the whole body');
 says('GET', 'analytics', undef, 200, $full, 'S3-01 the whole body, for a plain member', $key{member});
 is(sql('SELECT leadanalytics.activity($1)::jsonb = $2::jsonb', $id, $full), 't', 'S3-01 the same by SQL');
 
+is(json(ask('GET', 'analytics'))->{kpis}{bookings}, { map { $_->{type} => $_->{count} } @{ json(ask('GET', 'analytics'))->{eventTypeBreakdown} } }->{booking}, 'D-33 bookings are those of the breakdown');
+{
+    # Each answer has what was written before it; nothing waits for a worker.
+    my @bookings = map { ask('POST', 'contact-events', '{"contact":"ann@example.com","event_type":"booking"}'); json(ask('GET', 'analytics'))->{kpis}{bookings} } 1 .. 5;
+    is_deeply(\@bookings, [map { $bookings[0] + $_ } 0 .. 4], 'S3-04 fresh: what was just written is there');
+    sql(q{DELETE FROM leadanalytics.contact_event WHERE workspace = $1 AND id IN (SELECT id FROM leadanalytics.contact_event WHERE workspace = $1 ORDER BY id DESC LIMIT 5)}, $id);
+    says('GET', 'analytics', undef, 200, $full, 'S3-04 and what is gone is not');
+
+    # A key: seen whole once, found by its prefix, closed at once.
+    my $text = key($id, 'member', member => $member{member});
+    is(ask('GET', 'analytics', undef, $text)->{status}, 200, 'S3-03 another key of a member');
+    is(sql(q{SELECT count(*) FROM leadanalytics.key k WHERE k::text ~ $1}, substr $text, -52), 0, 'S3-03 its secret is nowhere kept');
+    is(sql('SELECT count(*) FROM leadanalytics.key k WHERE k.workspace = $1 AND starts_with($2, k.prefix) AND length(k.prefix) >= 8', $id, $text), 1, 'S3-03 its first characters are');
+    sql('SELECT leadanalytics.revoke_key($1, id) FROM leadanalytics.key k WHERE starts_with($2, k.prefix)', $id, $text);
+    is_error(ask('GET', 'analytics', undef, $text), 'activity', 401, 'Unauthorized', 'S3-03 revoked: closed at once');
+}
+
 # --- S3-02: who may not ------------------------------------------------------------------------------------
 {
     my $path = family_path('activity', 'analytics');

@@ -70,7 +70,7 @@ $r = ask('https://shop.example');
 is_success($r, 'dashboard', 200, 'a request of an allowed origin');
 is(allowed($r), 'https://shop.example', 'is readable by it');
 is(header($r, 'Access-Control-Allow-Credentials'), 'true', 'with credentials');
-is(header($r, 'Access-Control-Expose-Headers'), 'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Data-As-Of, Retry-After', 'D-69 exposed headers');
+is(header($r, 'Access-Control-Expose-Headers'), 'X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-API-Usage-Used, X-API-Usage-Limit, X-API-Usage-Remaining, X-Request-Id, X-Data-As-Of, Retry-After', 'D-69 exposed headers');
 like(header($r, 'Vary'), qr/\bOrigin\b/, 'Vary: Origin');
 for my $evil ('https://evil.example', 'null', 'https://shop.example.', "https://shop.example\xc3\xa4", 'https://shop.example, https://evil.example', '*', '')
 {

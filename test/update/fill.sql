@@ -52,7 +52,8 @@ SELECT leadanalytics.add_contact_events(:acme, '[{"contact": "ann@x.example", "e
 SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "a", "level": "ad", "campaign_id": "c", "adset_id": "s", "ad_id": "d", "ad_name": "D", "status": "ACTIVE", "spend": 1.25}]');
 SELECT leadanalytics.sum_activity(now());
 SELECT leadanalytics.delete_room(:acme, 'standup');
-SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}'), leadanalytics.set_plan(:acme, 'growth', 7), leadanalytics.count_postbacks(:acme, 2, '2026-02-01Z');
+SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}', 5000), leadanalytics.set_plan(:acme, 'growth', 7), leadanalytics.count_postbacks(:acme, 2, '2026-02-01Z');
+UPDATE leadanalytics.usage_month SET requests = 12 WHERE workspace = :acme AND month = '2026-02-01';
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
 SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "1", "level": "campaign", "campaign_id": "c", "campaign_name": "Spring", "spend": 1}]');
