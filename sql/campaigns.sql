@@ -123,8 +123,8 @@ DECLARE
 BEGIN
     asked := 0; rows_seen := 0; differ := 0;
     FOR q IN SELECT s.s::"char" AS series, a.at AS starts, a.at + (random() * 12 * 86400)::int * interval '1 second' AS ends,
-                    CASE WHEN s.s NOT IN ('b', 'w') AND random() < 0.4 THEN (SELECT c.id FROM leadanalytics.campaign c WHERE c.workspace = count_differences.workspace AND c.key = 'c' || (1 + n % 3)) END AS campaign
-             FROM unnest('{d,h,m,b,s,w}'::text[]) AS s (s), generate_series(1, questions) AS n,
+                    CASE WHEN s.s NOT IN ('b', 'w', 'e') AND random() < 0.4 THEN (SELECT c.id FROM leadanalytics.campaign c WHERE c.workspace = count_differences.workspace AND c.key = 'c' || (1 + n % 3)) END AS campaign
+             FROM unnest('{d,h,m,b,s,w,e}'::text[]) AS s (s), generate_series(1, questions) AS n,
                   LATERAL (SELECT timestamptz '2026-10-19 00:00Z' + (random() * 25 * 86400 + n * 0)::int * interval '1 second' AS at) AS a LOOP
         asked := asked + 1;
         rows_seen := rows_seen + (SELECT count(*) FROM pg_temp.sums(false, workspace, q.series, q.starts, q.ends, q.campaign));

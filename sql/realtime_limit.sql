@@ -4,7 +4,7 @@ SET client_min_messages = warning;
 
 -- What holds, in one place.
 SELECT class, per, requests, seconds, family, method, spares_whitelisted FROM leadanalytics.rate_limits ORDER BY class;
-SELECT method, CASE family WHEN 'public' THEN 'of the public family' ELSE path END AS path, leadanalytics.route_rate_class(r) FROM leadanalytics.route r
+SELECT method, CASE WHEN leadanalytics.route_rate_class(r) = family THEN format('of the %s family', family) ELSE path END AS path, leadanalytics.route_rate_class(r) FROM leadanalytics.route r
 WHERE builtin AND leadanalytics.route_rate_class(r) IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 2, 1, 3;
 BEGIN;
 SELECT leadanalytics.set_rate_limit('capture', 3), leadanalytics.set_rate_limit('track', 0);

@@ -91,6 +91,7 @@ CREATE TABLE leadanalytics.message (
     mailbox int,
     sending_ip inet,
     lead text COLLATE "C",
+    lead_number bigint,
     recipient text,
     workflow text COLLATE "C",
     sent_at timestamptz,
@@ -110,6 +111,8 @@ COMMENT ON TABLE leadanalytics.message IS
     'messages and the facts that follow from their events: of each kind the first, machines'' opens and clicks left out. Written by leadanalytics.settle_messages() alone';
 COMMENT ON COLUMN leadanalytics.message.key IS 'what its sender calls it';
 COMMENT ON COLUMN leadanalytics.message.first_at IS 'when its first event was, whatever kind: it has none in the leaves before';
+COMMENT ON COLUMN leadanalytics.message.lead IS 'the lead it went to, as its sender calls it';
+COMMENT ON COLUMN leadanalytics.message.lead_number IS 'the id of that lead, or the one kept for it in leadanalytics.named_lead';
 COMMENT ON COLUMN leadanalytics.message.delivered_at IS 'null for one that bounced; without an event that says so, the time it was sent (D-65)';
 COMMENT ON COLUMN leadanalytics.message.is_hard IS 'of one that bounced: for good. A hard bounce wins over soft ones, whose time stays';
 COMMENT ON COLUMN leadanalytics.message.reason IS 'why it bounced, in leadanalytics.message_text';
@@ -165,7 +168,7 @@ CREATE TABLE leadanalytics.message_tally (
     unsubscribed bigint NOT NULL,
     PRIMARY KEY (workspace, series, bucket, campaign, domain, mailbox, reason)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE leadanalytics.message_tally IS 'how many messages have a fact in a bucket of time, together with leadanalytics.message_fresh_tally; leadanalytics.message_series() tells the series';
+COMMENT ON TABLE leadanalytics.message_tally IS 'how many messages have a fact (or how many events there are) in a bucket of time, together with leadanalytics.message_fresh_tally; leadanalytics.message_series() tells the series';
 COMMENT ON COLUMN leadanalytics.message_tally.campaign IS '0: none, or not told apart in this series; so domain, mailbox and reason';
 
 CREATE TABLE leadanalytics.message_fresh_tally (
@@ -174,6 +177,21 @@ CREATE TABLE leadanalytics.message_fresh_tally (
 ) WITH (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0); -- readers pass its dead rows
 CREATE INDEX message_fresh_tally_bucket ON leadanalytics.message_fresh_tally (workspace, series, bucket);
 COMMENT ON TABLE leadanalytics.message_fresh_tally IS 'what statements changed in the counts of leadanalytics.message_tally and nobody has summed up yet';
+
+-- Who has which fact when: leadanalytics.trail, kind m, with what is here. Some thousands of points a row, as a statement
+-- changed them: they are read as a whole.
+CREATE TABLE leadanalytics.message_fresh_point (
+    workspace int NOT NULL,
+    fact "char" NOT NULL,
+    sign smallint NOT NULL CHECK (sign IN (1, -1)),
+    n int NOT NULL,
+    leads bigint[] NOT NULL,
+    times timestamptz[] NOT NULL,
+    since timestamptz NOT NULL DEFAULT pg_catalog.now()
+) WITH (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0);
+ALTER TABLE leadanalytics.message_fresh_point ALTER leads SET STORAGE EXTERNAL, ALTER times SET STORAGE EXTERNAL;
+COMMENT ON TABLE leadanalytics.message_fresh_point IS 'facts of leads'' messages that statements added (sign 1) or took back (-1) and that are not in leadanalytics.trail yet';
+COMMENT ON COLUMN leadanalytics.message_fresh_point.leads IS 'lead_number of each of n messages; times has when its fact is';
 
 -- What functions hand each other.
 CREATE TYPE leadanalytics.message_item AS (
@@ -215,3 +233,4 @@ SELECT pg_catalog.pg_extension_config_dump('leadanalytics.message', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.message_event_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.message_tally', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.message_fresh_tally', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.message_fresh_point', '');

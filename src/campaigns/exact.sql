@@ -1,7 +1,7 @@
 -- The same from the events alone, in plain SQL: the second way to every number of this room, and what shows which
 -- opens and clicks were taken for machines'. Change message.c with it.
 
-CREATE FUNCTION leadanalytics.marked_message_events(workspace int, only_message bigint DEFAULT NULL)
+CREATE FUNCTION leadanalytics.marked_message_events(workspace int, only_messages bigint[] DEFAULT NULL)
 RETURNS TABLE (message bigint, id bigint, at timestamptz, kind "char", is_machine boolean, is_hard boolean, url int, reason int,
                campaign int, domain int, mailbox int, lead text, recipient text, workflow text)
 LANGUAGE plpgsql STABLE AS $$
@@ -13,7 +13,7 @@ BEGIN
     WITH said AS MATERIALIZED (
         SELECT e.*, min(e.at) FILTER (WHERE e.kind = 's') OVER m AS sent, min(e.at) FILTER (WHERE e.kind = 'd') OVER m AS delivered
         FROM leadanalytics.message_event e
-        WHERE e.workspace = marked_message_events.workspace AND (only_message IS NULL OR e.message = only_message)
+        WHERE e.workspace = marked_message_events.workspace AND (only_messages IS NULL OR e.message = ANY (only_messages))
         WINDOW m AS (PARTITION BY e.message)
     ), sweep AS MATERIALIZED (
         -- A time that begins with a click and has that many links.
@@ -32,7 +32,7 @@ BEGIN
     FROM said s LEFT JOIN swept w ON w.id = s.id;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.marked_message_events(int, bigint) IS 'the events of a workspace''s messages, or of one, with machines'' opens and clicks marked: for functions that asked who calls';
+COMMENT ON FUNCTION leadanalytics.marked_message_events(int, bigint[]) IS 'the events of a workspace''s messages, or of some, with machines'' opens and clicks marked: for functions that asked who calls';
 
 CREATE FUNCTION leadanalytics.exact_message_states(workspace int)
 RETURNS TABLE (id bigint, campaign int, domain int, mailbox int, sent_at timestamptz, delivered_at timestamptz, bounced_at timestamptz, is_hard boolean, reason int,
@@ -62,6 +62,10 @@ RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE AS $$
 DECLARE
     kind CONSTANT record := (SELECT k FROM leadanalytics.message_series() k WHERE k.series = exact_message_tallies.series);
 BEGIN
+    IF kind.of_events THEN
+        RETURN QUERY SELECT t.* FROM leadanalytics.message_tallies_of_rows(workspace, series, starts, ends) t;
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT exact_message_tallies.workspace, exact_message_tallies.series, date_bin(kind.length, f.bucket_of, '2000-01-01 00:00Z'), CASE WHEN kind.by_campaign THEN coalesce(s.campaign, 0) ELSE 0 END,
            CASE WHEN kind.by_sender THEN coalesce(s.domain, 0) ELSE 0 END, CASE WHEN kind.by_sender THEN coalesce(s.mailbox, 0) ELSE 0 END,

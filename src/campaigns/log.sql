@@ -18,7 +18,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT e.at, e.received_at, leadanalytics.message_kind_name(e.kind), m.is_machine, u.text, a.text, CASE WHEN see_contacts THEN e.ip END, e.bounce_code, r.text, e.is_hard
-    FROM leadanalytics.marked_message_events(allowed, number) m
+    FROM leadanalytics.marked_message_events(allowed, ARRAY[number]) m
     JOIN (SELECT f.* FROM leadanalytics.message_event f WHERE f.message = number OFFSET 0) AS e ON e.at = m.at AND e.id = m.id
     LEFT JOIN leadanalytics.message_text u ON u.workspace = allowed AND u.id = e.url
     LEFT JOIN leadanalytics.message_text a ON a.workspace = allowed AND a.id = e.agent

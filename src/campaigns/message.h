@@ -31,6 +31,7 @@ enum
 	REPLIED_AT,
 	COMPLAINED_AT,
 	UNSUBSCRIBED_AT,
+	LEAD_NUMBER, /* follows from the lead: see leads/leads.h */
 	COLUMNS
 };
 #define ATTRIBUTES (SENT_AT - CAMPAIGN)

@@ -3,7 +3,7 @@
  *
  * The rows of the messages are locked, their events read as they are then, and what follows is compared with
  * what the rows have. Of what differs, the rows are written, and each fact that is another is counted: the
- * old one off, the new one on.
+ * old one off, the new one on. So are the points of leads, once it is known who they are.
  */
 #include "postgres.h"
 
@@ -15,9 +15,11 @@
 #include "utils/timestamp.h"
 
 #include "campaigns/message.h"
+#include "campaigns/point.h"
 #include "core/export.h"
 #include "core/query.h"
 #include "core/rows.h"
+#include "leads/leads.h"
 
 static const LaColumn columns[COLUMNS] = {
     {"workspace", INT4OID},
@@ -40,7 +42,15 @@ static const LaColumn columns[COLUMNS] = {
     {"replied_at", TIMESTAMPTZOID},
     {"complained_at", TIMESTAMPTZOID},
     {"unsubscribed_at", TIMESTAMPTZOID},
+    {"lead_number", INT8OID},
 };
+
+/* A message's row as it was, and as it follows from the events. */
+typedef struct Change
+{
+	HeapTuple old;
+	HeapTuple new;
+} Change;
 
 typedef struct Settling
 {
@@ -48,15 +58,17 @@ typedef struct Settling
 	Message message;
 	SPITupleTable *kept; /* the messages' rows, in the order of their ids */
 	uint64 next;         /* of them: those before are done */
-	LaRows *settled;     /* rows to be written */
-	LaRows *changed;     /* facts to be counted on or off */
+	bool anew;           /* who the leads are may be told by now */
+	Change *changes;
+	int n;
+	int room;
 } Settling;
 
 static LaQuery lock_messages = {
     "SELECT m.workspace, m.id, m.first_at, m.campaign, m.domain, m.mailbox, m.sending_ip, m.lead, "
     "m.recipient, m.workflow, "
     "m.sent_at, m.delivered_at, m.bounced_at, m.is_hard, m.reason, m.opened_at, m.clicked_at, m.replied_at, "
-    "m.complained_at, m.unsubscribed_at "
+    "m.complained_at, m.unsubscribed_at, m.lead_number "
     "FROM (SELECT DISTINCT u.id FROM unnest($2) AS u (id) ORDER BY 1) AS u "
     "CROSS JOIN LATERAL (SELECT m.* FROM leadanalytics.message m WHERE m.workspace = $1 AND m.id = u.id "
     "OFFSET 0 FOR NO KEY UPDATE) AS m",
@@ -70,7 +82,7 @@ static LaQuery write_messages = {
     "n.sent_at, "
     "delivered_at = n.delivered_at, bounced_at = n.bounced_at, is_hard = n.is_hard, reason = n.reason, "
     "opened_at = n.opened_at, clicked_at = n.clicked_at, replied_at = n.replied_at, "
-    "complained_at = n.complained_at, unsubscribed_at = n.unsubscribed_at "
+    "complained_at = n.complained_at, unsubscribed_at = n.unsubscribed_at, lead_number = n.lead_number "
     "FROM settled n WHERE m.workspace = n.workspace AND m.id = n.id"};
 
 static const LaColumn changed_columns[] = {
@@ -136,38 +148,49 @@ count_fact(LaRows *changed, int sign, char kind, int column, Row *row)
 	la_rows_add(changed, values, nulls);
 }
 
+/* Its number stays with a lead. */
+static bool
+is_same_lead(const Row *old, Row *new, TupleDesc desc)
+{
+	if (!is_same(old, new, desc, LEAD, LEAD) || old->nulls[LEAD_NUMBER] != old->nulls[LEAD])
+		return false;
+	new->values[LEAD_NUMBER] = old->values[LEAD_NUMBER];
+	new->nulls[LEAD_NUMBER] = old->nulls[LEAD_NUMBER];
+	return true;
+}
+
 static void
 settle(Settling *settling)
 {
 	const TupleDesc desc = settling->kept->tupdesc;
+	MemoryContext before;
+	HeapTuple kept;
 	Row old;
 	Row new;
-	bool same_place;
 
 	/* One whose row is gone is nobody's; one without events keeps what it has. */
 	do
 	{
 		if (settling->next == settling->kept->numvals)
 			return;
-		heap_deform_tuple(settling->kept->vals[settling->next], desc, old.values, old.nulls);
+		kept = settling->kept->vals[settling->next];
+		heap_deform_tuple(kept, desc, old.values, old.nulls);
 		if (DatumGetInt64(old.values[ID]) > settling->message.id)
 			return;
 		settling->next++;
 	} while (DatumGetInt64(old.values[ID]) < settling->message.id);
 	campaigns_tell_row(&settling->message, DatumGetInt32(old.values[WORKSPACE]), &new);
-	if (is_same(&old, &new, desc, FIRST_AT, UNSUBSCRIBED_AT))
+	if (is_same_lead(&old, &new, desc) && !settling->anew &&
+	    is_same(&old, &new, desc, FIRST_AT, UNSUBSCRIBED_AT))
 		return;
-	la_rows_add(settling->settled, new.values, new.nulls);
-	same_place = is_same(&old, &new, desc, CAMPAIGN, MAILBOX) && is_same(&old, &new, desc, SENT_AT, SENT_AT);
-	for (int i = 0; i < FACTS; i++)
+	before = MemoryContextSwitchTo(GetMemoryChunkContext(settling->changes));
+	if (settling->n == settling->room)
 	{
-		const int column = campaigns_facts[i].column;
-
-		if (same_place && is_same(&old, &new, desc, column, campaigns_facts[i].kind == 'b' ? REASON : column))
-			continue;
-		count_fact(settling->changed, -1, campaigns_facts[i].kind, column, &old);
-		count_fact(settling->changed, 1, campaigns_facts[i].kind, column, &new);
+		settling->room *= 2;
+		settling->changes = repalloc_huge(settling->changes, settling->room * sizeof(Change));
 	}
+	settling->changes[settling->n++] = (Change){kept, heap_form_tuple(desc, new.values, new.nulls)};
+	MemoryContextSwitchTo(before);
 }
 
 /* The message is told: settle it, and forget it. */
@@ -211,17 +234,118 @@ first_at(const SPITupleTable *kept, TimestampTz since)
 	return since;
 }
 
+/* Who they are whom messages name. */
+typedef struct Leads
+{
+	LaLeadName *names;
+	int n;
+} Leads;
+
+static LaLeadName
+name_of(Datum lead)
+{
+	const text *name = DatumGetTextPP(lead);
+
+	return (LaLeadName){.text = VARDATA_ANY(name), .length = VARSIZE_ANY_EXHDR(name)};
+}
+
+/* Of the rows that name one whose number is not known. */
+static Leads
+find_leads(const Settling *settling, int workspace)
+{
+	const TupleDesc desc = settling->kept->tupdesc;
+	Leads leads = {palloc(Max(settling->n, 1) * sizeof(LaLeadName)), 0};
+
+	for (int i = 0; i < settling->n; i++)
+	{
+		const HeapTuple row = settling->changes[i].new;
+		bool names_none, is_unknown;
+		const Datum name = heap_getattr(row, LEAD + 1, desc, &names_none);
+
+		heap_getattr(row, LEAD_NUMBER + 1, desc, &is_unknown);
+		if (!names_none && (is_unknown || settling->anew))
+			leads.names[leads.n++] = name_of(name);
+	}
+	leads.n = la_lead_ids(workspace, leads.names, leads.n);
+	return leads;
+}
+
+static Datum
+number_of(const Leads *leads, Datum lead)
+{
+	const LaLeadName name = name_of(lead);
+
+	return Int64GetDatum(la_lead_id(leads->names, leads->n, name.text, name.length));
+}
+
+static void
+add_point(LaMessagePoints *points, int sign, Fact fact, const Row *row)
+{
+	if (!row->nulls[LEAD_NUMBER] && !row->nulls[fact.column])
+		campaigns_add_point(points, (LaPoint){.at = DatumGetTimestampTz(row->values[fact.column]),
+		                                      .number = DatumGetInt64(row->values[LEAD_NUMBER]),
+		                                      .step = fact.kind,
+		                                      .sign = sign});
+}
+
+static void
+tell_changes(const Settling *settling, const Leads *leads, LaRows *settled, LaRows *changed,
+             LaMessagePoints *points)
+{
+	const TupleDesc desc = settling->kept->tupdesc;
+
+	for (int i = 0; i < settling->n; i++)
+	{
+		Row old, new;
+		bool same_place, same_lead;
+
+		heap_deform_tuple(settling->changes[i].old, desc, old.values, old.nulls);
+		heap_deform_tuple(settling->changes[i].new, desc, new.values, new.nulls);
+		if (!new.nulls[LEAD] && (new.nulls[LEAD_NUMBER] || settling->anew))
+		{
+			new.values[LEAD_NUMBER] = number_of(leads, new.values[LEAD]);
+			new.nulls[LEAD_NUMBER] = false;
+		}
+		if (is_same(&old, &new, desc, FIRST_AT, LEAD_NUMBER))
+			continue;
+		la_rows_add(settled, new.values, new.nulls);
+		same_place =
+		    is_same(&old, &new, desc, CAMPAIGN, MAILBOX) && is_same(&old, &new, desc, SENT_AT, SENT_AT);
+		same_lead = is_same(&old, &new, desc, LEAD_NUMBER, LEAD_NUMBER);
+		for (int f = 0; f < FACTS; f++)
+		{
+			const Fact fact = campaigns_facts[f];
+
+			if (!same_place ||
+			    !is_same(&old, &new, desc, fact.column, fact.kind == 'b' ? REASON : fact.column))
+			{
+				count_fact(changed, -1, fact.kind, fact.column, &old);
+				count_fact(changed, 1, fact.kind, fact.column, &new);
+			}
+			if (!same_lead || !is_same(&old, &new, desc, fact.column, fact.column))
+			{
+				add_point(points, -1, fact, &old);
+				add_point(points, 1, fact, &new);
+			}
+		}
+	}
+}
+
 LA_FUNCTION(la_campaigns_settle_messages)
 {
+	const int workspace = PG_GETARG_INT32(0);
 	const Datum messages = PG_GETARG_DATUM(1);
-	Settling settling = {0};
+	const bool counted = PG_GETARG_BOOL(3);
+	Settling settling = {.anew = !counted, .room = 64};
+	LaRows *settled, *changed;
+	LaMessagePoints points = {0};
 	TimestampTz since;
+	Leads leads;
 
 	SPI_connect();
 	settling.context = AllocSetContextCreate(CurrentMemoryContext, "message", ALLOCSET_DEFAULT_SIZES);
-	settling.settled = la_rows("settled", columns, COLUMNS);
-	settling.changed = la_rows("changed", changed_columns, lengthof(changed_columns));
-	la_query_run(&lock_messages, (Datum[]){PG_GETARG_DATUM(0), messages}, NULL, false, 0);
+	settling.changes = palloc(settling.room * sizeof(Change));
+	la_query_run(&lock_messages, (Datum[]){Int32GetDatum(workspace), messages}, NULL, false, 0);
 	settling.kept = SPI_tuptable;
 	since = first_at(settling.kept, PG_GETARG_TIMESTAMPTZ(2));
 
@@ -232,10 +356,16 @@ LA_FUNCTION(la_campaigns_settle_messages)
 	PopActiveSnapshot();
 	finish_message(&settling);
 
-	if (settling.settled->n > 0)
-		la_rows_run(settling.settled, &write_messages);
-	if (PG_GETARG_BOOL(3) && settling.changed->n > 0)
-		la_rows_run(settling.changed, &count_facts);
+	leads = find_leads(&settling, workspace);
+	settled = la_rows("settled", columns, COLUMNS);
+	changed = la_rows("changed", changed_columns, lengthof(changed_columns));
+	tell_changes(&settling, &leads, settled, changed, &points);
+	if (settled->n > 0)
+		la_rows_run(settled, &write_messages);
+	if (counted && changed->n > 0)
+		la_rows_run(changed, &count_facts);
+	if (counted)
+		campaigns_write_points(workspace, &points);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

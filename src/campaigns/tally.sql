@@ -2,25 +2,27 @@
 
 -- The series a fact is counted in. Whole days of a campaign answer nearly everything; hours are for the ragged ends of a
 -- time; deliverability asks by whom it was sent (and why it bounced), of days alone; the heatmap asks when it was sent, in
--- any zone. What asks about all campaigns need not read those of each.
+-- any zone. What asks about all campaigns need not read those of each. Lists of events ask how many there are, of every
+-- kind, as they came: machines' too, and each as often as it was said.
 CREATE FUNCTION leadanalytics.message_series()
-RETURNS TABLE (series "char", length interval, by_sending boolean, by_campaign boolean, by_sender boolean) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    VALUES ('d'::"char", interval '24 hours', false, true, false), -- a day of the session's zone may have 23
-           ('h', interval '1 hour', false, true, false),
-           ('m', interval '24 hours', false, true, true),
-           ('b', interval '24 hours', false, false, true),
-           ('s', interval '15 minutes', true, true, false),
-           ('w', interval '15 minutes', true, false, false)
+RETURNS TABLE (series "char", length interval, of_events boolean, by_sending boolean, by_campaign boolean, by_sender boolean) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    VALUES ('d'::"char", interval '24 hours', false, false, true, false), -- a day of the session's zone may have 23
+           ('h', interval '1 hour', false, false, true, false),
+           ('m', interval '24 hours', false, false, true, true),
+           ('b', interval '24 hours', false, false, false, true),
+           ('s', interval '15 minutes', false, true, true, false),
+           ('w', interval '15 minutes', false, true, false, false),
+           ('e', interval '1 hour', true, false, false, false)
 $$;
 COMMENT ON FUNCTION leadanalytics.message_series() IS
-    'the series that facts of messages are counted in: how long a bucket is (UTC), whether its time is the sending''s or the fact''s own, and whether campaigns, and domains, mailboxes and reasons of bounces, are told apart';
+    'the series that facts of messages, or their events, are counted in: how long a bucket is (UTC), whether its time is the sending''s or the fact''s own, and whether campaigns, and domains, mailboxes and reasons of bounces, are told apart';
 
 CREATE FUNCTION leadanalytics.message_buckets(hour timestamptz, slot timestamptz, campaign int, domain int, mailbox int, reason int)
 RETURNS TABLE (series "char", bucket timestamptz, campaign int, domain int, mailbox int, reason int) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT s.series, date_bin(s.length, CASE WHEN s.by_sending THEN slot ELSE hour END, '2000-01-01 00:00Z'), CASE WHEN s.by_campaign THEN coalesce(campaign, 0) ELSE 0 END,
            CASE WHEN s.by_sender THEN coalesce(domain, 0) ELSE 0 END, CASE WHEN s.by_sender THEN coalesce(mailbox, 0) ELSE 0 END, CASE WHEN s.by_sender THEN coalesce(reason, 0) ELSE 0 END
     FROM leadanalytics.message_series() s
-    WHERE NOT s.by_sending OR slot IS NOT NULL
+    WHERE NOT s.of_events AND (NOT s.by_sending OR slot IS NOT NULL)
 $$;
 COMMENT ON FUNCTION leadanalytics.message_buckets(timestamptz, timestamptz, int, int, int, int) IS 'where a fact of that hour, of a message sent in that quarter of an hour, is counted (UTC)';
 
@@ -62,7 +64,8 @@ BEGIN
     FOR added IN SELECT f.workspace, array_agg(DISTINCT f.message) AS messages, min(f.at) AS since, max(f.id) / every > (min(f.id) - 1) / every AS looks
                  FROM fresh f GROUP BY f.workspace ORDER BY 1 LOOP
         PERFORM leadanalytics.settle_messages(added.workspace, added.messages, added.since);
-        IF added.looks AND (SELECT count(*) FROM (SELECT FROM leadanalytics.message_fresh_tally LIMIT most) AS f) = most THEN
+        IF added.looks AND ((SELECT count(*) FROM (SELECT FROM leadanalytics.message_fresh_tally LIMIT most) AS f) = most
+                            OR (SELECT sum(p.n) FROM leadanalytics.message_fresh_point p) >= most) THEN
             BEGIN
                 PERFORM leadanalytics.sum_messages(now());
             EXCEPTION WHEN transaction_rollback OR lock_not_available THEN
@@ -70,6 +73,13 @@ BEGIN
             END;
         END IF;
     END LOOP;
+    INSERT INTO leadanalytics.message_fresh_tally (workspace, series, bucket, campaign, domain, mailbox, reason, sent, delivered, hard, soft, opened, clicked, replied, complained, unsubscribed)
+    SELECT f.workspace, 'e', date_bin('1 hour', f.at, '2000-01-01 00:00Z'), 0, 0, 0, 0,
+           count(*) FILTER (WHERE f.kind = 's'), count(*) FILTER (WHERE f.kind = 'd'), count(*) FILTER (WHERE f.kind = 'b' AND f.is_hard),
+           count(*) FILTER (WHERE f.kind = 'b' AND f.is_hard IS NOT TRUE), count(*) FILTER (WHERE f.kind = 'o'), count(*) FILTER (WHERE f.kind = 'c'),
+           count(*) FILTER (WHERE f.kind = 'r'), count(*) FILTER (WHERE f.kind = 'p'), count(*) FILTER (WHERE f.kind = 'u')
+    FROM fresh f
+    GROUP BY f.workspace, 3;
     PERFORM leadanalytics.worker_poke();
     RETURN NULL;
 END
@@ -85,8 +95,9 @@ RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_t
 DECLARE
     at_once CONSTANT int := 50000;
     summed int;
+    packed int;
 BEGIN
-    IF NOT EXISTS (SELECT FROM leadanalytics.message_fresh_tally)
+    IF NOT EXISTS (SELECT FROM leadanalytics.message_fresh_tally) AND NOT EXISTS (SELECT FROM leadanalytics.message_fresh_point)
        OR NOT pg_try_advisory_xact_lock(hashtextextended('leadanalytics.sum_messages', 0)) THEN
         RETURN 0;
     END IF;
@@ -106,14 +117,15 @@ BEGIN
             complained = t.complained + excluded.complained, unsubscribed = t.unsubscribed + excluded.unsubscribed
     )
     SELECT count(*) INTO summed FROM taken;
-    IF summed = at_once THEN
+    packed := leadanalytics.pack_message_points(at_once);
+    IF summed = at_once OR packed >= at_once THEN
         PERFORM leadanalytics.worker_poke();
     END IF;
-    RETURN summed;
+    RETURN summed + packed;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.sum_messages(timestamptz) IS
-    'sum up counts of messages, 50 000 at once, and return how many rows it were: the worker''s unit; answers are the same before and after';
+    'sum up counts of messages and pack points of their leads, 50 000 of each at once, and return how many it were: the worker''s unit; answers are the same before and after';
 INSERT INTO leadanalytics.unit (name, function, lane, every, on_poke, builtin, summary) VALUES
     ('sum_messages', 'leadanalytics.sum_messages', 'fold', '1 minute', true, true, 'sum up the counts of messages');
 
@@ -128,8 +140,20 @@ COMMENT ON FUNCTION leadanalytics.messages_summed_to(int) IS 'until when all cou
 CREATE FUNCTION leadanalytics.message_tallies_of_rows(workspace int, series "char", starts timestamptz, ends timestamptz, campaign int DEFAULT NULL)
 RETURNS SETOF leadanalytics.message_tally LANGUAGE plpgsql STABLE SET jit = off AS $$
 DECLARE
-    by_sending CONSTANT boolean := (SELECT k.by_sending FROM leadanalytics.message_series() k WHERE k.series = message_tallies_of_rows.series);
+    kind CONSTANT record := (SELECT k FROM leadanalytics.message_series() k WHERE k.series = message_tallies_of_rows.series);
+    by_sending CONSTANT boolean := kind.by_sending;
 BEGIN
+    IF kind.of_events THEN
+        RETURN QUERY
+        SELECT message_tallies_of_rows.workspace, message_tallies_of_rows.series, date_bin(kind.length, e.at, '2000-01-01 00:00Z'), 0, 0, 0, 0,
+               count(*) FILTER (WHERE e.kind = 's'), count(*) FILTER (WHERE e.kind = 'd'), count(*) FILTER (WHERE e.kind = 'b' AND e.is_hard),
+               count(*) FILTER (WHERE e.kind = 'b' AND e.is_hard IS NOT TRUE), count(*) FILTER (WHERE e.kind = 'o'), count(*) FILTER (WHERE e.kind = 'c'),
+               count(*) FILTER (WHERE e.kind = 'r'), count(*) FILTER (WHERE e.kind = 'p'), count(*) FILTER (WHERE e.kind = 'u')
+        FROM leadanalytics.message_event e
+        WHERE e.workspace = message_tallies_of_rows.workspace AND e.at >= starts AND e.at < ends
+        GROUP BY 3;
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH touched AS MATERIALIZED (
         SELECT DISTINCT e.message FROM leadanalytics.message_event e
@@ -225,6 +249,21 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.message_tallies_of(int, "char", timestamptz, timestamptz, int[]) IS 'leadanalytics.message_tallies() of some campaigns (null: all)';
 
+CREATE FUNCTION leadanalytics.message_event_counts(workspace int, starts timestamptz, ends timestamptz)
+RETURNS TABLE (kind "char", n bigint) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT k.kind, k.n::bigint
+    FROM (SELECT sum(t.sent) AS s, sum(t.delivered) AS d, sum(t.hard + t.soft) AS b, sum(t.opened) AS o, sum(t.clicked) AS c, sum(t.replied) AS r, sum(t.complained) AS p,
+                 sum(t.unsubscribed) AS u
+          FROM leadanalytics.message_tallies(workspace, 'e', starts, ends) t) AS a,
+         LATERAL (VALUES ('s'::"char", a.s), ('d', a.d), ('b', a.b), ('o', a.o), ('c', a.c), ('r', a.r), ('p', a.p), ('u', a.u)) AS k (kind, n)
+    WHERE k.n > 0;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.message_event_counts(int, timestamptz, timestamptz) IS
+    'how many rows leadanalytics.message_event has of each kind from starts until before ends (kinds that it has): for functions that asked who calls';
+
 -- For rules that changed (which opens are machines'), and events that came past the trigger.
 CREATE FUNCTION leadanalytics.recount_messages(workspace int)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '256MB' AS $$
@@ -244,6 +283,20 @@ BEGIN
         last := ids[cardinality(ids)];
     END LOOP;
     PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.sum_messages', 0));
+    DELETE FROM leadanalytics.message_fresh_point p WHERE p.workspace = allowed;
+    DELETE FROM leadanalytics.trail t WHERE t.workspace = allowed AND t.kind = 'm';
+    INSERT INTO leadanalytics.message_fresh_point (workspace, fact, sign, n, leads, times)
+    SELECT allowed, f.fact, 1, count(*), array_agg(f.lead), array_agg(f.at)
+    FROM ( -- sorted: arrays of all hours at once may not fit into memory
+        SELECT m.lead_number AS lead, f.fact, f.at, date_bin('1 hour', f.at, '2000-01-01 00:00Z') AS hour
+        FROM leadanalytics.message m
+        CROSS JOIN LATERAL (VALUES ('s'::"char", m.sent_at), ('d', m.delivered_at), ('b', m.bounced_at), ('o', m.opened_at), ('c', m.clicked_at), ('r', m.replied_at), ('p', m.complained_at),
+                                   ('u', m.unsubscribed_at)) AS f (fact, at)
+        WHERE m.workspace = allowed AND m.lead_number IS NOT NULL AND f.at IS NOT NULL
+        ORDER BY f.fact, hour OFFSET 0) AS f
+    GROUP BY f.fact, f.hour;
+    WHILE leadanalytics.pack_message_points(1000000) > 0 LOOP
+    END LOOP;
     DELETE FROM leadanalytics.message_fresh_tally t WHERE t.workspace = allowed;
     DELETE FROM leadanalytics.message_tally t WHERE t.workspace = allowed;
     INSERT INTO leadanalytics.message_tally
@@ -258,6 +311,8 @@ BEGIN
         GROUP BY 1, 2, 3, 4, 5, 6, 7
     ) AS c, leadanalytics.message_buckets(c.hour, c.slot, c.campaign, c.domain, c.mailbox, c.reason) b, leadanalytics.message_count(c.fact, c.n) k
     GROUP BY b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason;
+    INSERT INTO leadanalytics.message_tally
+    SELECT t.* FROM leadanalytics.message_series() s, leadanalytics.message_tallies_of_rows(allowed, s.series, '-infinity', 'infinity') t WHERE s.of_events;
     RETURN settled;
 END
 $$;

@@ -24,7 +24,7 @@ RETURNS leadanalytics.reply LANGUAGE sql IMMUTABLE AS $$
     SELECT ROW(status, headers, content_type, body)::leadanalytics.reply
 $$;
 COMMENT ON FUNCTION leadanalytics.reply(int, json, text, bytea) IS
-    'an answer with its own status (200–399), headers ({"Location": "…"}), content type and bytes; it wears no envelope; with content_type null the body is empty';
+    'an answer with its own status (200–399), headers ({"Location": "…"}), content type and bytes; it wears no envelope; with content_type null the body is empty. With status null the body is JSON, answered as if the function returned that alone';
 
 -- Signatures.
 CREATE FUNCTION leadanalytics.hmac_sha256(message bytea, key bytea)
@@ -244,6 +244,11 @@ CREATE FUNCTION leadanalytics.event_kind(name text)
 RETURNS "char" LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_core_event_kind';
 COMMENT ON FUNCTION leadanalytics.event_kind(text) IS 'what an event is by its name: p pageview, a auto (scroll, click, …, $…), c custom';
 GRANT EXECUTE ON FUNCTION leadanalytics.event_kind(text) TO leadanalytics_read;
+
+CREATE FUNCTION leadanalytics.names_of_kind(kind "char")
+RETURNS text[] LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_core_names_of_kind';
+COMMENT ON FUNCTION leadanalytics.names_of_kind("char") IS 'the names that are of a kind by themselves: of pageviews (p) all there are';
+GRANT EXECUTE ON FUNCTION leadanalytics.names_of_kind("char") TO leadanalytics_read;
 
 -- Half-up, numbers stay numbers (D-07, D-59).
 CREATE FUNCTION leadanalytics.ratio(part numeric, whole numeric, digits int DEFAULT 2)

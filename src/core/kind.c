@@ -3,6 +3,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "core/export.h"
@@ -30,4 +32,15 @@ la_event_kind(const char *name)
 LA_FUNCTION(la_core_event_kind)
 {
 	PG_RETURN_CHAR(la_event_kind(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+LA_FUNCTION(la_core_names_of_kind)
+{
+	Datum names[lengthof(kinds)];
+	int n = 0;
+
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (kinds[i].kind == PG_GETARG_CHAR(0))
+			names[n++] = CStringGetTextDatum(kinds[i].name);
+	PG_RETURN_ARRAYTYPE_P(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 }

@@ -55,6 +55,15 @@ CREATE TYPE leadanalytics.engagement_event AS (
 );
 COMMENT ON TYPE leadanalytics.engagement_event IS 'an event of the engagement family: of a mail, or of the web';
 
+CREATE TYPE leadanalytics.engagement_place AS (
+    at timestamptz,
+    origin "char",
+    number bigint,
+    type text
+);
+COMMENT ON TYPE leadanalytics.engagement_place IS
+    'where an event stands in lists, newest first, then by origin (m message_event, w event, f lead_submission), then by its number there, highest first';
+
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.team', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.team_member', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.lead_assignment_id', '');

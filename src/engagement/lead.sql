@@ -13,21 +13,6 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.stored_status(text) IS 'a status as the engagement family says it, as it is stored';
 
-CREATE FUNCTION leadanalytics.find_engagement_lead(workspace int, lead_id text)
-RETURNS bigint LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    number bigint;
-BEGIN
-    SELECT l.id INTO number FROM leadanalytics.lead l WHERE l.workspace = find_engagement_lead.workspace AND l.external_id = find_engagement_lead.lead_id;
-    IF NOT FOUND AND lead_id ~ '^[0-9]{1,18}$' THEN
-        SELECT l.id INTO number FROM leadanalytics.lead l
-        WHERE l.workspace = find_engagement_lead.workspace AND l.id = lead_id::bigint AND l.external_id IS NULL;
-    END IF;
-    RETURN number;
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.find_engagement_lead(int, text) IS 'the lead with that external id, else with that number; null: there is none';
-
 -- Who it is on the web: the person of its id, the visitors of its posts, and all that is known to be the same.
 CREATE FUNCTION leadanalytics.lead_numbers(workspace int, lead_id text)
 RETURNS int[] LANGUAGE plpgsql STABLE AS $$
@@ -47,20 +32,22 @@ $$;
 COMMENT ON FUNCTION leadanalytics.lead_numbers(int, text) IS 'the numbers of a lead''s person and visitors: for functions that asked who calls';
 
 
+-- A few leads are looked up one by one, many are joined with all changes since: it is planned for the range.
 CREATE FUNCTION leadanalytics.lead_first_responses(workspace int, starts timestamptz, ends timestamptz)
-RETURNS TABLE (lead bigint, enquired_at timestamptz, responded_at timestamptz) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (lead bigint, enquired_at timestamptz, responded_at timestamptz) LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_custom_plan SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
 BEGIN
     RETURN QUERY
-    SELECT l.id, l.enquiry_at, c.at
+    SELECT l.id, l.enquiry_at, min(s.at)
     FROM leadanalytics.lead l
-    CROSS JOIN LATERAL (SELECT s.at FROM leadanalytics.lead_status_change s
-                        WHERE s.workspace = lead_first_responses.workspace AND s.lead = l.id AND s.from_status = 'new' AND s.to_status <> 'fake'
-                        ORDER BY s.at, s.id LIMIT 1) AS c
-    WHERE l.workspace = lead_first_responses.workspace AND l.enquiry_at >= starts AND l.enquiry_at < ends;
+    JOIN leadanalytics.lead_status_change s ON s.workspace = l.workspace AND s.lead = l.id AND s.at >= l.enquiry_at
+    WHERE l.workspace = lead_first_responses.workspace AND l.enquiry_at >= starts AND l.enquiry_at < ends
+          AND s.workspace = lead_first_responses.workspace AND s.at >= starts AND s.from_status = 'new' AND s.to_status <> 'fake'
+    GROUP BY l.id, l.enquiry_at;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_first_responses(int, timestamptz, timestamptz) IS
-    'leads that came from starts until before ends and somebody took up: when their status first left "new", other than for "fake"; for functions that asked who calls';
+    'leads that came from starts until before ends and somebody took up: when their status first left "new" after that, other than for "fake"; for functions that asked who calls';
 
 CREATE FUNCTION leadanalytics.engagement_lead_json(workspace int, lead bigint)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
@@ -116,9 +103,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(format('leadanalytics lead %s %s', allowed, put_engagement_lead.lead_id), 0));
     lead := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);
     IF lead IS NULL THEN
-        -- It may enter the pipeline further on.
-        INSERT INTO leadanalytics.lead AS l (workspace, external_id, enquiry_at, status, name, email, phone, phone_key, project, source)
-        VALUES (allowed, put_engagement_lead.lead_id, coalesce(put_engagement_lead.created_at, put_engagement_lead.now),
+        -- It may enter the pipeline further on. Mails may have named it before.
+        INSERT INTO leadanalytics.lead AS l (workspace, id, external_id, enquiry_at, status, name, email, phone, phone_key, project, source)
+        VALUES (allowed, leadanalytics.reserve_lead(allowed, put_engagement_lead.lead_id), put_engagement_lead.lead_id, coalesce(put_engagement_lead.created_at, put_engagement_lead.now),
                 coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), put_engagement_lead.name, put_engagement_lead.email,
                 put_engagement_lead.phone, leadanalytics.phone_digits(put_engagement_lead.phone, NULL), put_engagement_lead.project, put_engagement_lead.source)
         RETURNING l.id INTO lead;

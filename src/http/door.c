@@ -10,7 +10,8 @@
  * - A deadlock or serialization failure is tried again here, three times in all. It must not get out:
  *   PostgREST would repeat a 40001 for ever.
  * - A GET of a route marked "writes" comes to handle_ro first, as every GET, and is sent on by nginx
- *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone.
+ *   (X-Accel-Redirect) into handle_rw. A HEAD of it is the same GET, undone; so is one that a browser
+ *   sends ahead of anybody's asking.
  * - A GET of a route marked "sliced" is sent on likewise, and comes back once for each slice of its file, of
  *   which nginx makes one answer: so no process holds more than a slice. Counted is the first coming.
  * - handle_ro is STABLE and its transaction read-only, so that it also answers on a standby.
@@ -216,7 +217,20 @@ is_own_workspace(const Visit *visit, const char *slug)
 }
 
 static LaAnswer *
-reply_answer(void)
+json_answer(const Visit *visit, int column)
+{
+	LaAnswer *answer = la_answer_make(visit->route->success);
+	bool isnull;
+	Datum value = la_query_value(0, column, &isnull);
+	text *json = isnull ? cstring_to_text("null") : DatumGetTextPP(value);
+
+	la_family_success(visit->family, &answer->body, answer->status, visit->route->message, VARDATA_ANY(json),
+	                  VARSIZE_ANY_EXHDR(json), visit->route->paged);
+	return answer;
+}
+
+static LaAnswer *
+reply_answer(const Visit *visit)
 {
 	bool isnull;
 	Datum value;
@@ -225,7 +239,14 @@ reply_answer(void)
 	LaAnswer *answer;
 	const char *error;
 
-	if (isnull || status < 200 || status > 399)
+	if (isnull)
+	{
+		value = la_query_value(0, 4, &isnull);
+		if (!isnull && VARSIZE_ANY_EXHDR(DatumGetByteaPP(value)) > 0)
+			return json_answer(visit, 4); /* bytes are stored as text is */
+		status = 0;
+	}
+	if (status < 200 || status > 399)
 		ereport(ERROR,
 		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a reply's status must be from 200 to 399"),
 		         errhint("Use leadanalytics.fail() for errors.")));
@@ -250,19 +271,6 @@ reply_answer(void)
 
 		appendBinaryStringInfo(&answer->body, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
 	}
-	return answer;
-}
-
-static LaAnswer *
-json_answer(const Visit *visit)
-{
-	LaAnswer *answer = la_answer_make(visit->route->success);
-	bool isnull;
-	Datum value = la_query_value(0, 1, &isnull);
-	text *json = isnull ? cstring_to_text("null") : DatumGetTextPP(value);
-
-	la_family_success(visit->family, &answer->body, answer->status, visit->route->message, VARDATA_ANY(json),
-	                  VARSIZE_ANY_EXHDR(json), visit->route->paged);
 	return answer;
 }
 
@@ -305,7 +313,7 @@ call_function(const Visit *visit, LaBound *bound)
 		elog(ERROR, "function %s answered no row", route->function);
 
 	MemoryContextSwitchTo(outside); /* SPI left us in its own, which ends with the visit */
-	return route->replies ? reply_answer() : json_answer(visit);
+	return route->replies ? reply_answer(visit) : json_answer(visit, 1);
 }
 
 /* Have nginx ask again, from another location of its own. */
@@ -346,7 +354,7 @@ call(Visit *visit)
 	{
 		if (!visit->writing)
 			return send_on("@rw");
-		visit->undo = strcmp(visit->request->method, "HEAD") == 0;
+		visit->undo = strcmp(visit->request->method, "HEAD") == 0 || visit->request->ahead != NULL;
 	}
 	return visit->route->sliced ? call_for_slice(visit, bound) : call_function(visit, bound);
 }

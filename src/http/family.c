@@ -17,7 +17,8 @@ typedef struct Text
 
 typedef struct Envelope
 {
-	void (*success)(StringInfo out, int status, const char *message, const char *json, int length, bool paged);
+	void (*success)(StringInfo out, int status, const char *message, const char *json, int length,
+	                bool paged);
 	void (*error)(StringInfo out, const LaProblem *problem);
 } Envelope;
 

@@ -26,7 +26,8 @@ extern const char *la_family_name(const LaFamily *family);
 extern const LaFamily *la_family_by_name(const char *name);
 
 /*
- * A function's JSON text in the family's envelope. message: the route's, for families that show one; paged: it is
+ * A function's JSON text in the family's envelope. message: the route's, for families that show one; paged:
+ * it is
  * {"data", "pagination"}, which the engagement family shows side by side.
  */
 extern void la_family_success(const LaFamily *family, StringInfo out, int status, const char *message,

@@ -27,6 +27,7 @@ static const HeaderField fields[] = {
     FIELD("x-la-origin", origin),      FIELD("x-la-referer", referer),    FIELD("x-la-idem", idempotency_key),
     FIELD("x-la-acrm", wanted_method), FIELD("x-la-encoding", encoding),  FIELD("x-la-limit", body_limit),
     FIELD("x-la-type", content_type),  FIELD("x-la-slice", slice),        FIELD("x-la-range", range),
+    FIELD("x-la-ahead", ahead),
 };
 
 LaRequest *

@@ -29,6 +29,7 @@ typedef struct LaRequest
 	const char *idempotency_key;
 	bool bad_idempotency_key;  /* one was sent, but no key can be read from it */
 	const char *wanted_method; /* Access-Control-Request-Method */
+	const char *ahead;         /* "1": loaded before anybody asked for it (Sec-Purpose: prefetch) */
 	const char *range;         /* Range */
 	const char *slice;         /* of a file: "bytes=0-1048575"; nginx says it, never the client */
 } LaRequest;

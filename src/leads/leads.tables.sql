@@ -68,7 +68,7 @@ COMMENT ON COLUMN leadanalytics.lead.owner_id IS 'who works on it';
 COMMENT ON COLUMN leadanalytics.lead.class IS 'what lists filter by: see leadanalytics.lead_class()';
 COMMENT ON COLUMN leadanalytics.lead.haystack IS 'what a search looks in';
 
-CREATE UNIQUE INDEX lead_external ON leadanalytics.lead (workspace, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX lead_external ON leadanalytics.lead (external_id, workspace) WHERE external_id IS NOT NULL;
 -- Who is it? By visitor, e-mail address, number, IP, within a project.
 CREATE INDEX lead_by_visitor ON leadanalytics.lead (workspace, visitor_id, lower(coalesce(project, ''))) WHERE visitor_id IS NOT NULL;
 CREATE INDEX lead_by_email ON leadanalytics.lead (workspace, lower(email), lower(coalesce(project, ''))) WHERE email IS NOT NULL;
@@ -89,6 +89,16 @@ CREATE INDEX lead_project ON leadanalytics.lead (workspace, project) WHERE proje
 CREATE INDEX lead_source ON leadanalytics.lead (workspace, source) WHERE source IS NOT NULL;
 -- No pending list: a list's reader would go through all of it.
 CREATE INDEX lead_search ON leadanalytics.lead USING gin (leadanalytics.grams(workspace, haystack)) WITH (fastupdate = off);
+
+-- Mails name leads that nobody has put yet, and are counted by number: the lead takes it when it comes. An entry stays,
+-- so that what a text names never changes.
+CREATE TABLE leadanalytics.named_lead (
+    workspace int NOT NULL,
+    lead_id text COLLATE "C" NOT NULL,
+    id bigint NOT NULL,
+    UNIQUE (lead_id, workspace)
+);
+COMMENT ON TABLE leadanalytics.named_lead IS 'ids kept for leads that were named by their id in another system before they were there';
 
 -- How many there are of each class is the sum of the rows: writers add, the worker sums up. Not dumped: the
 -- leads of a restore write it anew.
@@ -275,6 +285,7 @@ COMMENT ON TYPE leadanalytics.lead_row IS 'a lead as lists and its detail show i
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.lead_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.lead', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.named_lead', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.lead_submission_id', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.lead_submission', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.lead_status_change_id', '');

@@ -11,6 +11,7 @@ INSERT INTO leadanalytics.rate_class (name, per, requests, seconds, family, meth
     ('campaign_compare', 'workspace', 60, 60, NULL, NULL, false, 'comparing campaigns', true),
     ('campaign_export', 'workspace', 10, 60, NULL, NULL, false, 'asking for an export', true),
     ('campaign_export_status', 'workspace', 60, 60, NULL, NULL, false, 'an export''s status and file', true),
+    ('link', 'ip', 6000, 60, NULL, NULL, false, 'links and pixels of mails: an office is one address', true),
     ('capture', 'ip', 20, 60, NULL, NULL, true, 'POST /lead.capture', true),
     ('track', 'workspace_ip', 6000, 60, NULL, NULL, true, 'POST /track/* and /api/v1/track', true);
 

@@ -186,6 +186,16 @@ rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to)
 	return tail;
 }
 
+/* Of events alone. */
+LaTail *
+rollup_tail_of_events(int workspace, TimestampTz from, TimestampTz to)
+{
+	LaTail *tail = palloc0(sizeof *tail);
+
+	read_events(tail, workspace, PG_INT64_MAX, from, to);
+	return tail;
+}
+
 /* The same of that time alone, for who reads its rows: sessions, too. */
 LaTail *
 rollup_tail_between(int workspace, TimestampTz from, TimestampTz to)

@@ -1,6 +1,6 @@
 /*
- * The fold: what the ledgers name goes into the segments of every bucket that stands for its time, and the
- * ledgers' rows go away, in one transaction that holds the workspace's row (state.c).
+ * The fold: what the ledgers name goes into the segments of every bucket that stands for its time, and into
+ * the trail, and the ledgers' rows go away, in one transaction that holds the workspace's row (state.c).
  *
  * A day that grows large gets its quarters of an hour here; other buckets are made as they are due (build.c).
  */
@@ -85,6 +85,7 @@ typedef struct Folding
 	Day *days;
 	int ndays;
 	TimestampTz earliest;
+	LaPoints points; /* for the trail */
 } Folding;
 
 static int
@@ -166,6 +167,7 @@ fold_event(const LaEventFact *event, void *arg)
 
 	for (int i = 0; i < quarter->n; i++)
 		rollup_count_event(folding->tally, quarter->targets[i], event);
+	rollup_add_event_point(&folding->points, event);
 	count_day(folding, day_of(event->at));
 	folding->earliest = Min(folding->earliest, event->at);
 }
@@ -341,6 +343,7 @@ fold(int workspace, int64 most, TimestampTz now)
 	for (int i = 0; i < closed.n; i++)
 		fold_end(&closed.facts[i], &folding);
 	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, NULL);
+	la_trail_add(workspace, 'w', folding.points.points, folding.points.n);
 	delete_tail(workspace, tail);
 	build_quarters(&folding, &state, now);
 	rollup_keep_state(workspace, &state, folding.earliest);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "core/query.h"
+#include "rollup/trail.h"
 
 static inline uint32
 rollup_hash(uint64 key)
@@ -201,6 +202,7 @@ typedef void (*LaTakeEvent)(const LaEventFact *event, void *arg);
 typedef void (*LaTakeSession)(const LaSessionFact *session, void *arg);
 
 extern LaTail *rollup_tail(int workspace, int64 most, TimestampTz from, TimestampTz to);
+extern LaTail *rollup_tail_of_events(int workspace, TimestampTz from, TimestampTz to);
 extern LaTail *rollup_tail_between(int workspace, TimestampTz from, TimestampTz to);
 extern bool rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at);
 extern bool rollup_tail_has(const int64 *numbers, int n, int64 number);
@@ -321,6 +323,24 @@ extern bool rollup_lock(int workspace, LaRollupState *state);
 extern void rollup_look_anew(void);
 /* Days from the earliest event on are looked at again for buckets that are due; DT_NOEND: there is none. */
 extern void rollup_keep_state(int workspace, const LaRollupState *state, TimestampTz earliest);
+
+/* trail_web.c: points of events, for the trail. */
+typedef struct LaPoints
+{
+	LaPoint *points;
+	int64 n;
+	int64 room;
+} LaPoints;
+
+extern void rollup_add_point(LaPoints *points, LaPoint point);
+extern void rollup_add_event_point(LaPoints *points, const LaEventFact *event);
+
+/* Whose trail an event belongs to; 0: nobody's. */
+static inline int
+rollup_trail_number(const LaEventFact *event)
+{
+	return event->is_bot ? 0 : event->visitor != 0 ? event->visitor : event->person;
+}
 
 /* build.c: make a bucket of what is folded, as the snapshot sees it; the workspace's row is held. */
 extern void rollup_build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends);

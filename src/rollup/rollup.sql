@@ -336,11 +336,14 @@ RETURNS TABLE (grain "char", zone text, bucket timestamptz, dimension int, value
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY SELECT r.* FROM leadanalytics.reconcile_buckets(leadanalytics.permitted(reconcile.workspace), reconcile.starts, reconcile.ends) r;
+    RETURN QUERY
+    SELECT 't'::"char", 'UTC', r.day, 0, r.step, r.what, r.in_trail, r.in_rows
+    FROM leadanalytics.reconcile_trail(leadanalytics.permitted(reconcile.workspace), reconcile.starts, reconcile.ends) r;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.reconcile(int, timestamptz, timestamptz) IS
-    'compare the segments of every bucket that touches a time with the folded rows of it, both ways: the differences, none when all is well. '
-    'what: count 1, 2 or 3, members (of which the numbers differ), or other members (as many, but not the same)';
+    'compare the segments of every bucket, and the trail of every day, that touches a time with the folded rows of it, both ways: the differences, none when all is well. '
+    'what: count 1, 2 or 3, members (of which the numbers differ), or other members (as many, but not the same); of the trail (grain t, value: the step) points, or other points';
 GRANT EXECUTE ON FUNCTION leadanalytics.reconcile(int, timestamptz, timestamptz) TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.rollup_lines()
@@ -350,7 +353,9 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE SECURITY DEFINER SET
     FROM leadanalytics.ledger l
     UNION ALL
     (SELECT 'fold of workspace ' || s.workspace, format('failed %s times, last: %s', s.fold_failures, s.fold_error),
-            CASE WHEN s.fold_error LIKE '%(SQLSTATE XX001)'
+            CASE WHEN s.fold_error LIKE 'damaged trail%(SQLSTATE XX001)'
+                 THEN format('SELECT leadanalytics.rebuild_trail(%s) makes its trail again from the events that are kept; what asks for a damaged part fails until then.', s.workspace)
+                 WHEN s.fold_error LIKE '%(SQLSTATE XX001)'
                  THEN format('SELECT leadanalytics.forget_segments(%s) has its segments made again from the events that are kept; what asks for damaged ones fails until then.', s.workspace)
                  ELSE format('Mend the cause; it is tried again by itself, or at once by SELECT leadanalytics.fold(%s). Answers are exact meanwhile, and slower.', s.workspace) END
      FROM leadanalytics.rollup_state s WHERE s.fold_failures > 0 ORDER BY s.workspace)

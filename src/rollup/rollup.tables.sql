@@ -96,6 +96,23 @@ COMMENT ON COLUMN leadanalytics.segment.bucket IS 'its start: of a quarter of an
 COMMENT ON COLUMN leadanalytics.segment.weight IS 'what merging the part costs, all its dimensions: values, and members of sets';
 COMMENT ON COLUMN leadanalytics.segment.directory IS 'the values with their counts, and where in sets theirs stands';
 
+CREATE TABLE leadanalytics.trail (
+    workspace int NOT NULL,
+    step int NOT NULL,
+    day date NOT NULL,
+    part int NOT NULL,
+    n int NOT NULL CHECK (n > 0),
+    kind "char" NOT NULL,
+    points bytea NOT NULL,
+    PRIMARY KEY (workspace, kind, step, day, part)
+);
+ALTER TABLE leadanalytics.trail ALTER points SET STORAGE EXTERNAL;
+COMMENT ON TABLE leadanalytics.trail IS
+    'who did what when, in the order of time: what funnels and cohorts read instead of rows; never updated, the parts of a day add up; src/rollup/points.h says how it is written';
+COMMENT ON COLUMN leadanalytics.trail.kind IS 'w: all folded events of the web that are no robots''. Steps are terms of their names, numbers visitors or else persons';
+COMMENT ON COLUMN leadanalytics.trail.day IS 'of UTC';
+COMMENT ON COLUMN leadanalytics.trail.n IS 'how many points there are';
+
 CREATE TABLE leadanalytics.dropped (
     parent text COLLATE "C" PRIMARY KEY,
     before date NOT NULL
@@ -109,3 +126,4 @@ SELECT pg_catalog.pg_extension_config_dump('leadanalytics.session_ledger', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.rollup_state', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.bucket', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.segment', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.trail', '');

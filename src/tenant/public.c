@@ -215,3 +215,14 @@ LA_FUNCTION(la_tenant_public_workspace)
 		la_tenant_enter(workspace, NULL);
 	PG_RETURN_INT32(workspace);
 }
+
+/* A link that we signed names its workspace, and no key that comes along says more. In SQL the caller's
+ * rights decide. */
+LA_FUNCTION(la_tenant_signed_workspace)
+{
+	const int workspace = PG_GETARG_INT32(0);
+
+	if (la_tenant_current() != LA_TENANT_NOBODY)
+		la_tenant_enter(workspace, NULL);
+	PG_RETURN_INT32(workspace);
+}

@@ -55,6 +55,10 @@ AS 'MODULE_PATHNAME', 'la_tenant_public_workspace';
 COMMENT ON FUNCTION leadanalytics.public_workspace(text, text, text, text) IS
     'whose workspace a post without a key goes to: the one it names, else that of the page''s domain, else the default; 403 when there is none, the site is disabled or the origin is not allowed';
 
+CREATE FUNCTION leadanalytics.signed_workspace(workspace int)
+RETURNS int LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'la_tenant_signed_workspace';
+COMMENT ON FUNCTION leadanalytics.signed_workspace(int) IS 'the request speaks for this workspace from here on, whatever key came with it: for functions that read a signature of it';
+
 CREATE FUNCTION leadanalytics.origin_allowed(origin text, workspace int DEFAULT NULL)
 RETURNS boolean LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'la_tenant_origin_allowed';

@@ -33,6 +33,8 @@ CREATE FUNCTION given(kind text) RETURNS leadanalytics.reply LANGUAGE sql AS $$
         WHEN 'part' THEN leadanalytics.reply(206, '{"Content-Range": "bytes 0-1/4"}', 'application/octet-stream', 'ab')
         WHEN 'type' THEN leadanalytics.reply(200, '{}', E'text/html\r\nX-Evil: 1', 'x')
         WHEN 'long' THEN leadanalytics.reply(302, json_build_object('Location', '/' || repeat('a', 20000)))
+        WHEN 'json' THEN leadanalytics.reply(NULL, body => convert_to('{"id" : "Jürgen"}', 'UTF8'))
+        WHEN 'empty' THEN leadanalytics.reply(NULL)
         WHEN 'split' THEN leadanalytics.reply(200, json_build_object('X-A', E'b\r\nX-Evil: 1'))
     END
 $$;
@@ -159,7 +161,9 @@ sub given { return request('GET', "/analytics/http-envelopes-given?kind=$_[0]", 
         is_error($r, 'dashboard', 500, 'Analytics query failed', "reply: a response cannot be broken by $kind");
         ok(!header($r, 'X-Evil'), "reply: nothing injected by $kind");
     }
-    is_error(given('none'), 'dashboard', 500, undef, 'reply: null is an error of the function');
+    $r = given('json');
+    is("$r->{status} " . header($r, 'Content-Type') . " $r->{body}", '200 application/json {"id":"Jürgen"}', 'reply: JSON, as of a function that returns that');
+    is_error(given($_), 'dashboard', 500, undef, "reply: $_: null is an error of the function") for qw(none empty);
 }
 
 # What nginx makes by itself equals what the door makes, for the same family. (503 and 504: faults.t)

@@ -65,6 +65,7 @@ SELECT leadanalytics.put_message_events(:acme, '[
     {"message_id": "m2", "event": "bounced", "timestamp": "2026-02-01T10:01:00Z", "bounce_code": "5.1.1"}, {"message_id": "m3", "event": "sent", "timestamp": "2026-02-02T10:00:00Z"}]');
 -- Counts of both kinds: summed up, and not yet.
 SELECT leadanalytics.sum_messages(now());
+INSERT INTO leadanalytics.link_secret SELECT :acme, 'secret' WHERE NOT EXISTS (SELECT FROM leadanalytics.link_secret);
 SELECT leadanalytics.put_message_events(:acme, '[{"message_id": "m1", "event": "clicked", "timestamp": "2026-02-01T00:02:00Z", "url": "https://acme.example/"}, {"message_id": "m3", "event": "complained", "event_id": "e1", "timestamp": "2026-02-03T10:00:00Z"}]');
 INSERT INTO leadanalytics.export_type (name, function, summary) VALUES ('mine', 'public.mine', 'mine');
 INSERT INTO leadanalytics.export (workspace, key, type, format, options, status, attempts, tried_at, created_at, completed_at, expires_at, size, records, error, secret) VALUES
