@@ -46,10 +46,8 @@ COMMENT ON FUNCTION leadanalytics.lead_web_numbers(int, timestamptz, timestamptz
 
 CREATE FUNCTION leadanalytics.lead_mail_facts(workspace int, starts timestamptz, ends timestamptz)
 RETURNS TABLE (lead bigint, at timestamptz) LANGUAGE sql STABLE AS $$
-    SELECT leadanalytics.find_engagement_lead(m.workspace, m.lead), f.at
-    FROM leadanalytics.message m
-    CROSS JOIN LATERAL unnest(ARRAY[m.opened_at, m.clicked_at, m.replied_at]) AS f (at)
-    WHERE m.workspace = lead_mail_facts.workspace AND m.lead IS NOT NULL AND f.at >= starts AND f.at < ends
+    SELECT p.lead, p.at
+    FROM unnest('{o,c,r}'::"char"[]) AS f (fact), leadanalytics.message_points(lead_mail_facts.workspace, f.fact, lead_mail_facts.starts, lead_mail_facts.ends) AS p
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_mail_facts(int, timestamptz, timestamptz) IS
     'when leads opened, clicked or answered a message, machines'' apart: for functions that asked who calls';

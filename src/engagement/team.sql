@@ -50,7 +50,7 @@ BEGIN
     CROSS JOIN LATERAL (SELECT b.at FROM leadanalytics.lead_assignment b
                         WHERE b.workspace = allowed AND b.lead = h.lead AND coalesce(b.owner_id, b.team_id) IS NOT NULL ORDER BY b.at, b.id LIMIT 1) AS f
     LEFT JOIN LATERAL (SELECT c.at FROM leadanalytics.lead_status_change c
-                       WHERE c.workspace = allowed AND c.lead = h.lead AND c.from_status = 'new' AND c.to_status <> 'fake' ORDER BY c.at, c.id LIMIT 1) AS r ON true
+                       WHERE c.workspace = allowed AND c.lead = h.lead AND c.at >= l.enquiry_at AND c.from_status = 'new' AND c.to_status <> 'fake' ORDER BY c.at, c.id LIMIT 1) AS r ON true
     WHERE coalesce(h.owner_id, h.team_id) IS NOT NULL AND (of_team IS NULL OR h.team_id = of_team)
     GROUP BY h.owner_id, h.team_id
     ORDER BY 5 DESC, 3 DESC, h.owner_id COLLATE "C", h.team_id COLLATE "C";
@@ -58,7 +58,7 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.team_performance_rows(int, timestamptz, timestamptz, text) IS
     'who had leads (user_id null: a team without one of its people), in which team: assigned: leads whose last assignment from starts until before ends was to them, each lead once; '
-    'of these contacted: whose status ever left "new" (other than for "fake"), converted: that are now; response_time: of all contacted together, from the enquiry, or the first assignment '
+    'of these contacted: whose status left "new" after they came (other than for "fake"), converted: that are now; response_time: of all contacted together, from the enquiry, or the first assignment '
     'to anybody if that was later, to when the status left "new", at least 0. of_team null: all';
 GRANT EXECUTE ON FUNCTION leadanalytics.team_performance_rows(int, timestamptz, timestamptz, text) TO leadanalytics_read;
 
