@@ -51,35 +51,35 @@ SELECT min(index), max(index), count(*) FROM leadanalytics.cohorts_rows(:other, 
 \set ON_ERROR_STOP 1
 
 -- At random: 160 leads of forms and of another system, who share browsers, have several, and other names.
-CREATE FUNCTION hash(i int, what int) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$SELECT ('x' || left(md5(what || ':' || i), 7))::bit(28)::int / 268435456.0$$;
-CREATE FUNCTION pick(i int, what int, n int) RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT floor(hash(i, what) * n)::int$$;
+CREATE FUNCTION cohort_hash(i int, what int) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$SELECT ('x' || left(md5(what || ':' || i), 7))::bit(28)::int / 268435456.0$$;
+CREATE FUNCTION cohort_pick(i int, what int, n int) RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT floor(cohort_hash(i, what) * n)::int$$;
 INSERT INTO leadanalytics.lead (workspace, external_id, enquiry_at, status, visitor_id)
-SELECT :w, CASE WHEN i % 2 = 0 THEN CASE WHEN i % 10 = 0 THEN 'v' || pick(i, 1, 120) || '-' || i ELSE 'user-' || i END END, timestamptz '2021-01-11Z' + hash(i, 2) * 60 * interval '24 hours', 'new',
-       CASE WHEN i % 3 > 0 THEN 'v' || pick(i, 3, 120) END
+SELECT :w, CASE WHEN i % 2 = 0 THEN CASE WHEN i % 10 = 0 THEN 'v' || cohort_pick(i, 1, 120) || '-' || i ELSE 'user-' || i END END, timestamptz '2021-01-11Z' + cohort_hash(i, 2) * 60 * interval '24 hours', 'new',
+       CASE WHEN i % 3 > 0 THEN 'v' || cohort_pick(i, 3, 120) END
 FROM generate_series(1, 160) AS i;
-CREATE TABLE someone AS SELECT row_number() OVER (ORDER BY id)::int AS i, id, coalesce(external_id, id::text) AS key, enquiry_at FROM leadanalytics.lead WHERE workspace = :w;
+CREATE TEMP TABLE someone AS SELECT row_number() OVER (ORDER BY id)::int AS i, id, coalesce(external_id, id::text) AS key, enquiry_at FROM leadanalytics.lead WHERE workspace = :w;
 INSERT INTO leadanalytics.lead_submission (workspace, lead, submitted_at, is_primary, is_duplicate_window, visitor_id, score, suspicion, payload)
-SELECT :w, s.id, s.enquiry_at + (n - 1) * hash(s.i, 4 + n) * 30 * interval '24 hours', n = 1, false, CASE WHEN pick(s.i, 10 + n, 3) > 0 THEN 'v' || pick(s.i, 20 + n, 120) END, 0, 0, '{}'
-FROM someone s, generate_series(1, 4) AS n WHERE n <= pick(s.i, 9, 5);
+SELECT :w, s.id, s.enquiry_at + (n - 1) * cohort_hash(s.i, 4 + n) * 30 * interval '24 hours', n = 1, false, CASE WHEN cohort_pick(s.i, 10 + n, 3) > 0 THEN 'v' || cohort_pick(s.i, 20 + n, 120) END, 0, 0, '{}'
+FROM someone s, generate_series(1, 4) AS n WHERE n <= cohort_pick(s.i, 9, 5);
 INSERT INTO leadanalytics.lead_status_change (workspace, lead, from_status, to_status, at)
-SELECT :w, s.id, CASE WHEN n > 1 THEN 'new' END, (ARRAY['new', 'contacted', 'won', 'lost'])[1 + pick(s.i, 30 + n, 4)], s.enquiry_at + (n - 2) * hash(s.i, 40 + n) * 20 * interval '24 hours'
+SELECT :w, s.id, CASE WHEN n > 1 THEN 'new' END, (ARRAY['new', 'contacted', 'won', 'lost'])[1 + cohort_pick(s.i, 30 + n, 4)], s.enquiry_at + (n - 2) * cohort_hash(s.i, 40 + n) * 20 * interval '24 hours'
 FROM someone s, generate_series(1, 5) AS n;
-CREATE TABLE said AS
+CREATE TEMP TABLE said AS
 SELECT i, json_strip_nulls(json_build_object(
-           'event_name', (ARRAY['page_view', 'pageview', '$pageview', 'page_visit', 'form_submission', 'click', 'purchase', '$identify', '$alias'])[1 + pick(i, 50, 7) + CASE WHEN i % 9 = 0 THEN 2 ELSE 0 END],
-           'visitor_id', CASE WHEN hash(i, 51) < 0.8 THEN 'v' || pick(i, 52, 120) END,
-           'session_id', CASE WHEN hash(i, 53) < 0.3 THEN 's' || pick(i, 54, 200) END,
-           'user_id', CASE WHEN i % 9 = 0 OR hash(i, 51) > 0.85 THEN (SELECT s.key FROM someone s WHERE s.i = 1 + pick(said.i, 55, 160)) END,
-           'previous_id', CASE WHEN i % 9 = 0 AND hash(i, 56) < 0.3 THEN CASE WHEN i % 2 = 0 THEN 'v' || pick(i, 57, 120) ELSE (SELECT s.key FROM someone s WHERE s.i = 1 + pick(said.i, 58, 160)) END END,
-           'timestamp', timestamptz '2021-01-05Z' + hash(i, 59) * 85 * interval '24 hours')) AS event
+           'event_name', (ARRAY['page_view', 'pageview', '$pageview', 'page_visit', 'form_submission', 'click', 'purchase', '$identify', '$alias'])[1 + cohort_pick(i, 50, 7) + CASE WHEN i % 9 = 0 THEN 2 ELSE 0 END],
+           'visitor_id', CASE WHEN cohort_hash(i, 51) < 0.8 THEN 'v' || cohort_pick(i, 52, 120) END,
+           'session_id', CASE WHEN cohort_hash(i, 53) < 0.3 THEN 's' || cohort_pick(i, 54, 200) END,
+           'user_id', CASE WHEN i % 9 = 0 OR cohort_hash(i, 51) > 0.85 THEN (SELECT s.key FROM someone s WHERE s.i = 1 + cohort_pick(said.i, 55, 160)) END,
+           'previous_id', CASE WHEN i % 9 = 0 AND cohort_hash(i, 56) < 0.3 THEN CASE WHEN i % 2 = 0 THEN 'v' || cohort_pick(i, 57, 120) ELSE (SELECT s.key FROM someone s WHERE s.i = 1 + cohort_pick(said.i, 58, 160)) END END,
+           'timestamp', timestamptz '2021-01-05Z' + cohort_hash(i, 59) * 85 * interval '24 hours')) AS event
 FROM generate_series(1, 3000) AS said (i);
 CREATE FUNCTION tell(workspace int, first int, last int) RETURNS bigint LANGUAGE sql AS $$
     SELECT sum((leadanalytics.track(workspace, json_build_object('events', t.events), now => '2021-03-31 12:00Z', as_role => 'admin',
         user_agent => CASE WHEN n % 8 = 3 THEN 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)' END) ->> 'accepted')::int)
-    FROM (SELECT pick(i, 60, 16) AS n, json_agg(event ORDER BY i) AS events FROM said WHERE i BETWEEN first AND last GROUP BY 1 ORDER BY 1) AS t
+    FROM (SELECT cohort_pick(i, 60, 16) AS n, json_agg(event ORDER BY i) AS events FROM said WHERE i BETWEEN first AND last GROUP BY 1 ORDER BY 1) AS t
 $$;
-SELECT count(leadanalytics.add_engagement(:w, (ARRAY['email_sent', 'email_open', 'link_click', 'email_reply', 'email_bounce'])[1 + pick(n, 70, 5)],
-    (SELECT s.key FROM someone s WHERE s.i = 1 + pick(n, 71, 160)), 'mail-' || pick(n, 71, 160) || '-' || n % 3, NULL, timestamptz '2021-01-11Z' + hash(n, 72) * 79 * interval '24 hours', '2021-03-31Z'))
+SELECT count(leadanalytics.add_engagement(:w, (ARRAY['email_sent', 'email_open', 'link_click', 'email_reply', 'email_bounce'])[1 + cohort_pick(n, 70, 5)],
+    (SELECT s.key FROM someone s WHERE s.i = 1 + cohort_pick(n, 71, 160)), 'mail-' || cohort_pick(n, 71, 160) || '-' || n % 3, NULL, timestamptz '2021-01-11Z' + cohort_hash(n, 72) * 79 * interval '24 hours', '2021-03-31Z'))
 FROM generate_series(1, 600) AS n;
 
 CREATE FUNCTION differences(workspace int) RETURNS TABLE (asked bigint, rows bigint, counted bigint, different bigint) LANGUAGE plpgsql AS $$
@@ -129,4 +129,4 @@ WHERE alone IS DISTINCT FROM together;
 SELECT DISTINCT leadanalytics.event_kind(n) FROM unnest('{page_view,pageview,$pageview,page_visit}'::text[]) AS n;
 
 DROP TABLE said, someone;
-DROP FUNCTION says, tell, differences, hash, pick;
+DROP FUNCTION says, tell, differences, cohort_hash, cohort_pick;

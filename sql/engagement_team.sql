@@ -46,19 +46,19 @@ SELECT leadanalytics.team_stats(:w, 't1', '2021-03-01', '2021-03-31') AS "S2-07 
 SELECT leadanalytics.team_leaderboard(:w, '2021-03-01', '2021-03-31') AS "S2-07 leaderboard";
 
 -- At random: 300 leads that go from hand to hand.
-CREATE FUNCTION hash(i int, what int) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$SELECT ('x' || left(md5(what || ':' || i), 7))::bit(28)::int / 268435456.0$$;
-CREATE FUNCTION pick(i int, what int, n int) RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT floor(hash(i, what) * n)::int$$;
+CREATE FUNCTION team_hash(i int, what int) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$SELECT ('x' || left(md5(what || ':' || i), 7))::bit(28)::int / 268435456.0$$;
+CREATE FUNCTION team_pick(i int, what int, n int) RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT floor(team_hash(i, what) * n)::int$$;
 SELECT count(leadanalytics.put_team(:r, 't' || i, 'Team ' || i)) FROM generate_series(0, 4) AS i;
 INSERT INTO leadanalytics.lead (workspace, external_id, enquiry_at, status)
-SELECT :r, 'lead-' || i, timestamptz '2021-01-11Z' + hash(i, 2) * 60 * interval '24 hours', (ARRAY['new', 'contacted', 'proposal', 'won', 'lost', 'fake'])[1 + pick(i, 3, 6)] FROM generate_series(1, 300) AS i;
+SELECT :r, 'lead-' || i, timestamptz '2021-01-11Z' + team_hash(i, 2) * 60 * interval '24 hours', (ARRAY['new', 'contacted', 'proposal', 'won', 'lost', 'fake'])[1 + team_pick(i, 3, 6)] FROM generate_series(1, 300) AS i;
 INSERT INTO leadanalytics.lead_status_change (workspace, lead, from_status, to_status, at)
-SELECT :r, l.id, CASE WHEN n > 1 THEN (ARRAY['new', 'new', 'contacted', 'lost'])[1 + pick(l.i, 10 + n, 4)] END, (ARRAY['new', 'contacted', 'fake', 'won'])[1 + pick(l.i, 20 + n, 4)],
-       date_trunc('minute', l.enquiry_at + (n - 2) * hash(l.i, 30 + n) * 20 * interval '24 hours')
+SELECT :r, l.id, CASE WHEN n > 1 THEN (ARRAY['new', 'new', 'contacted', 'lost'])[1 + team_pick(l.i, 10 + n, 4)] END, (ARRAY['new', 'contacted', 'fake', 'won'])[1 + team_pick(l.i, 20 + n, 4)],
+       date_trunc('minute', l.enquiry_at + (n - 2) * team_hash(l.i, 30 + n) * 20 * interval '24 hours')
 FROM (SELECT l.id, l.enquiry_at, row_number() OVER (ORDER BY l.id)::int AS i FROM leadanalytics.lead l WHERE l.workspace = :r) AS l, generate_series(1, 5) AS n;
 INSERT INTO leadanalytics.lead_assignment (workspace, lead, owner_id, team_id, at)
-SELECT :r, l.id, CASE WHEN pick(l.i, 40 + n, 4) > 0 THEN 'u' || pick(l.i, 50 + n, 9) END, CASE WHEN pick(l.i, 60 + n, 4) > 0 THEN 't' || pick(l.i, 70 + n, 6) END,
+SELECT :r, l.id, CASE WHEN team_pick(l.i, 40 + n, 4) > 0 THEN 'u' || team_pick(l.i, 50 + n, 9) END, CASE WHEN team_pick(l.i, 60 + n, 4) > 0 THEN 't' || team_pick(l.i, 70 + n, 6) END,
        date_trunc('hour', l.enquiry_at + (n - 2) * interval '7 days') -- some at one time: the later row is the later one
-FROM (SELECT l.id, l.enquiry_at, row_number() OVER (ORDER BY l.id)::int AS i FROM leadanalytics.lead l WHERE l.workspace = :r) AS l, generate_series(1, 6) AS n WHERE n <= pick(l.i, 39, 7)
+FROM (SELECT l.id, l.enquiry_at, row_number() OVER (ORDER BY l.id)::int AS i FROM leadanalytics.lead l WHERE l.workspace = :r) AS l, generate_series(1, 6) AS n WHERE n <= team_pick(l.i, 39, 7)
 ORDER BY l.i, n;
 UPDATE leadanalytics.lead_assignment a SET at = timestamptz '2021-02-15 12:00Z' WHERE workspace = :r AND at > '2021-02-15Z' AND at < '2021-02-18Z';
 CREATE FUNCTION plain(workspace int, starts timestamptz, ends timestamptz, of_team text)
@@ -88,4 +88,4 @@ SELECT bool_and(a.t::text = b.t::text) AS "S2-07 stats are the leaderboard's" FR
 SELECT bool_and(coalesce((converted, assigned) <= (before_converted, before_assigned), true)) AS "most converted first"
 FROM (SELECT p.converted, p.assigned, lag(p.converted) OVER w AS before_converted, lag(p.assigned) OVER w AS before_assigned
       FROM leadanalytics.team_performance_rows(:r, '2021-02-01Z', '2021-02-20Z') WITH ORDINALITY AS p (user_id, team_id, assigned, contacted, converted, response_time, place) WINDOW w AS (ORDER BY p.place)) AS o;
-DROP FUNCTION plain, hash, pick;
+DROP FUNCTION plain, team_hash, team_pick;

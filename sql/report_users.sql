@@ -14,7 +14,7 @@ SELECT leadanalytics.users(999, '2021-03-01', '2021-03-31');
 -- 1 500 events of 150 visitors and 25 users, by a generator of its own: hash(i, what) is 0 … 1.
 CREATE FUNCTION hash(i int, what int) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$SELECT ('x' || left(md5(what || ':' || i), 7))::bit(28)::int / 268435456.0$$;
 CREATE FUNCTION pick(i int, what int, n int) RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT floor(hash(i, what) * n)::int$$;
-CREATE TABLE said AS
+CREATE TEMP TABLE said AS
 SELECT i, timestamptz '2021-03-01Z' + hash(i, 1) * 20 * interval '1 day' AS at,
        json_strip_nulls(json_build_object(
            'event_name', (ARRAY['page_view', 'page_view', 'click', 'purchase', '$identify', '$alias'])[1 + pick(i, 2, 4) + CASE WHEN i % 7 = 0 THEN 2 ELSE 0 END],

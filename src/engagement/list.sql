@@ -7,16 +7,6 @@
 -- leadanalytics.engagement_place: that order is total, and an event never moves in it. A page is found there, and only
 -- what it shows is looked up.
 
-CREATE FUNCTION leadanalytics.engagement_message_counts(workspace int, starts timestamptz, ends timestamptz)
-RETURNS TABLE (kind "char", n bigint) LANGUAGE plpgsql STABLE SET jit = off AS $$
-BEGIN
-    RETURN QUERY
-    SELECT e.kind, count(*) FROM leadanalytics.message_event e
-    WHERE e.workspace = engagement_message_counts.workspace AND e.at >= starts AND e.at < ends GROUP BY e.kind;
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.engagement_message_counts(int, timestamptz, timestamptz) IS 'how many events of messages there are of each kind: for functions that asked who calls';
-
 CREATE FUNCTION leadanalytics.count_engagement(workspace int, starts timestamptz, ends timestamptz, types text[], now timestamptz)
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -36,7 +26,7 @@ BEGIN
         n := n + leadanalytics.count_lead_submissions(workspace, starts, ends);
     END IF;
     IF cardinality(kinds) > 0 THEN
-        n := n + coalesce((SELECT sum(c.n) FROM leadanalytics.engagement_message_counts(workspace, starts, ends) c WHERE c.kind = ANY (kinds)), 0);
+        n := n + coalesce((SELECT sum(c.n) FROM leadanalytics.message_event_counts(workspace, starts, ends) c WHERE c.kind = ANY (kinds)), 0);
     END IF;
     RETURN n;
 END
@@ -347,7 +337,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT n.* FROM leadanalytics.message n WHERE n.workspace = allowed AND n.id = e.message OFFSET 0) AS m
     LOOP
         IF since IS NULL AND touched.first_at IS NOT NULL OR touched.first_at >= since
-           OR touched.first_at < since AND EXISTS (SELECT FROM leadanalytics.marked_message_events(allowed, touched.id) m
+           OR touched.first_at < since AND EXISTS (SELECT FROM leadanalytics.marked_message_events(allowed, ARRAY[touched.id]) m
                                                    WHERE m.kind = asked.kind AND NOT m.is_machine AND m.at >= since) THEN
             RETURN true;
         END IF;
