@@ -257,19 +257,115 @@ take_points(const LaPoint *points, int64 n, void *arg)
 	}
 }
 
+/* ----- Who can get further --------------------------------------------------------------------------- */
+
+typedef struct Sieve
+{
+	Funnel *funnel;
+	LaBitmap *subjects;
+} Sieve;
+
+static void
+take_candidates(const LaPoint *points, int64 n, void *arg)
+{
+	Sieve *sieve = arg;
+	int numbers[LA_SUBJECTS_AT_ONCE];
+
+	for (; n > 0; points += LA_SUBJECTS_AT_ONCE, n -= LA_SUBJECTS_AT_ONCE)
+	{
+		int some = Min(n, LA_SUBJECTS_AT_ONCE);
+
+		engagement_subjects_of(sieve->funnel->who, points, some, numbers);
+		for (int i = 0; i < some; i++)
+			la_bitmap_add(sieve->subjects, numbers[i]);
+	}
+}
+
+/* Trails in the order of their levels: those of a level, *n of them. */
+static const LaTrail *
+trails_of_level(const LaTrail *trails, int ntrails, int level, int *n)
+{
+	const LaTrail *first = trails;
+
+	while (first < trails + ntrails && first->tag / 2 < level)
+		first++;
+	for (*n = 0; first + *n < trails + ntrails && first[*n].tag / 2 == level;)
+		++*n;
+	return first;
+}
+
+/*
+ * Who took not both of the first two steps gets nowhere: of the web, only points of those who took the rarer
+ * of them are gone through. Of the others it is enough to know who they are, if it was the first step.
+ */
+static LaBitmap *
+sift(Funnel *funnel, LaTrail *trails, int ntrails)
+{
+	Sieve sieve = {funnel, la_bitmap_create()};
+	LaBitmap *others = la_bitmap_create();
+	int n[2];
+	const LaTrail *of[] = {trails_of_level(trails, ntrails, 1, &n[0]),
+	                       trails_of_level(trails, ntrails, 2, &n[1])};
+	int rarer =
+	    la_trail_size(funnel->workspace, of[0], n[0]) >= la_trail_size(funnel->workspace, of[1], n[1]);
+	LaBitmap *only;
+
+	la_message_trail_read(funnel->workspace, of[rarer], n[rarer], NULL, 0, take_candidates, &sieve);
+	for (int64 i = 0; i < funnel->npoints; i++)
+		if (funnel->points[i].step / 2 == rarer + 1)
+			take_candidates(&funnel->points[i], 1, &sieve);
+	only = engagement_web_numbers(funnel->who, sieve.subjects);
+	for (int i = 0; i < ntrails; i++)
+		if (trails[i].kind == 'w' && trails[i].tag / 2 != rarer + 1)
+		{
+			trails[i].only = only;
+			trails[i].others = trails[i].tag / 2 == 1 ? others : NULL;
+		}
+	return others;
+}
+
+static void
+count_others(Funnel *funnel, const LaBitmap *others)
+{
+	LaPoint points[LA_SUBJECTS_AT_ONCE];
+	uint64 cursor = 0;
+	uint32 number;
+	int n = 0;
+
+	while (la_bitmap_next(others, &cursor, &number))
+	{
+		points[n++] = (LaPoint){funnel->starts, number, TAG(1, LA_WEB), 1};
+		if (n == lengthof(points))
+		{
+			take_points(points, n, funnel);
+			n = 0;
+		}
+	}
+	take_points(points, n, funnel);
+}
+
 static void
 read_matches(Funnel *funnel)
 {
 	LaTrail *trails = palloc((funnel->nsources + 1) * sizeof(LaTrail));
+	LaBitmap *others;
 	int n = 0;
 
-	for (int i = 0; i < funnel->nsources; i++)
-		if (funnel->sources[i].kind == 'w' || funnel->sources[i].kind == LA_TRAIL_MESSAGES)
-			trails[n++] =
-			    (LaTrail){funnel->sources[i].kind, funnel->sources[i].number, funnel->starts,
-			              funnel->sources[i].level == 1 ? funnel->ends : funnel->until,
-			              TAG(funnel->sources[i].level, funnel->sources[i].kind == 'w' ? LA_WEB : LA_LEAD)};
+	for (int level = 1; level <= funnel->nlevels; level++)
+		for (int i = 0; i < funnel->nsources; i++)
+		{
+			const Source *source = &funnel->sources[i];
+
+			if (source->level == level && (source->kind == 'w' || source->kind == LA_TRAIL_MESSAGES))
+				trails[n++] = (LaTrail){.kind = source->kind,
+				                        .step = source->number,
+				                        .from = funnel->starts,
+				                        .to = level == 1 ? funnel->ends : funnel->until,
+				                        .tag = TAG(level, source->kind == 'w' ? LA_WEB : LA_LEAD)};
+		}
+	others = sift(funnel, trails, n);
 	la_message_trail_read(funnel->workspace, trails, n, funnel->points, funnel->npoints, take_points, funnel);
+	count_others(funnel, others);
 }
 
 /* ----- What came of it ------------------------------------------------------------------------------- */

@@ -224,3 +224,15 @@ engagement_subjects_of(LaSubjects *subjects, const LaPoint *points, int n, int *
 		found[i] =
 		    places[i] == NULL ? lead_subject(subjects, points[i].number) : subject_at(subjects, places[i]);
 }
+
+LaBitmap *
+engagement_web_numbers(const LaSubjects *subjects, const LaBitmap *of)
+{
+	LaBitmap *numbers = la_bitmap_create();
+
+	for (int page = 0; page < subjects->npages; page++)
+		for (int k = 0; subjects->pages[page] != NULL && k < PAGE; k++)
+			if (subjects->pages[page][k] != 0 && la_bitmap_has(of, subjects->pages[page][k] - 1))
+				la_bitmap_add(numbers, page * PAGE + k);
+	return numbers;
+}

@@ -37,6 +37,9 @@ engagement_is_lead(const LaPoint *point)
 	return (point->step & 1) != 0;
 }
 
+/* The numbers of the web of some subjects. */
+extern LaBitmap *engagement_web_numbers(const LaSubjects *subjects, const LaBitmap *of);
+
 extern int engagement_nsubjects(const LaSubjects *subjects); /* no subject's number is so high */
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "postgres.h"
 
+#include "bitmap/bitmap.h"
 #include "datatype/timestamp.h"
 
 typedef struct LaPoint
@@ -30,7 +31,13 @@ typedef struct LaPoint
  */
 extern void la_trail_add(int workspace, char kind, LaPoint *points, int64 n);
 
-/* Which points are asked for: those of a step in [from, to), who are given the tag for their step. */
+/*
+ * Which points are asked for: those of a step in [from, to), who are given the tag for their step.
+ *
+ * Of kind 'w' they may be those of some numbers alone (only; NULL: of all): whose are left away is put into
+ * others, if there is such a set. That costs a tenth of handing them over. Points that are not folded yet
+ * come in any case.
+ */
 typedef struct LaTrail
 {
 	char kind;
@@ -38,7 +45,12 @@ typedef struct LaTrail
 	TimestampTz from;
 	TimestampTz to;
 	int tag;
+	const LaBitmap *only;
+	LaBitmap *others;
 } LaTrail;
+
+/* About how many points there are of them: on all days that touch a time. SPI connected. */
+extern int64 la_trail_size(int workspace, const LaTrail *trails, int ntrails);
 
 typedef void (*LaTakePoints)(const LaPoint *points, int64 n, void *arg);
 

@@ -16,13 +16,21 @@
 #define AT_ONCE 512
 
 /* A stretch of the primary key for each trail. */
-static LaQuery read_trails = {
-    "SELECT p.day, s.key, p.part, p.n, p.points FROM unnest($2, $3, $4, $5) WITH ORDINALITY AS s "
-    "(kind, step, first, last, key) CROSS JOIN LATERAL (SELECT t.day, t.part, t.n, t.points "
-    "FROM leadanalytics.trail t WHERE t.workspace = $1 AND t.kind = s.kind AND t.step = s.step "
-    "AND t.day BETWEEN s.first AND s.last OFFSET 0) AS p ORDER BY p.day",
-    5,
-    {INT4OID, CHARARRAYOID, INT4ARRAYOID, DATEARRAYOID, DATEARRAYOID}};
+#define PARTS                                                                                                \
+	"FROM unnest($2, $3, $4, $5) WITH ORDINALITY AS s (kind, step, first, last, key) "                       \
+	"CROSS JOIN LATERAL (SELECT t.day, t.part, t.n, t.points FROM leadanalytics.trail t "                    \
+	"WHERE t.workspace = $1 AND t.kind = s.kind AND t.step = s.step AND t.day BETWEEN s.first AND s.last "   \
+	"OFFSET 0) AS p"
+#define OF_PARTS                                                                                             \
+	5,                                                                                                       \
+	{                                                                                                        \
+		INT4OID, CHARARRAYOID, INT4ARRAYOID, DATEARRAYOID, DATEARRAYOID                                      \
+	}
+
+static LaQuery read_trails = {"SELECT p.day, s.key, p.part, p.n, p.points " PARTS " ORDER BY p.day",
+                              OF_PARTS};
+
+static LaQuery size_of_trails = {"SELECT coalesce(sum(p.n), 0)::bigint " PARTS, OF_PARTS};
 
 static inline int
 compare_times(const LaPoint *a, const LaPoint *b)
@@ -48,6 +56,7 @@ typedef struct Stream
 	LaPartReader reader;
 	const LaPoint *next; /* NULL: it is a part */
 	const LaPoint *end;
+	const LaTrail *of; /* of a part */
 	TimestampTz to;
 } Stream;
 
@@ -77,6 +86,20 @@ typedef struct Reading
 	void *arg;
 } Reading;
 
+/* To the next point of a number that is asked for. */
+static bool
+skip_others(LaPartReader *reader, const LaTrail *of)
+{
+	while (rollup_next_point(reader))
+	{
+		if (reader->point.at >= of->to || la_bitmap_has(of->only, reader->point.number))
+			return true;
+		if (of->others != NULL && reader->point.at >= of->from)
+			la_bitmap_add(of->others, reader->point.number);
+	}
+	return false;
+}
+
 /* Of a part, a point may be long after the last one asked for: the rest is left alone. */
 static inline bool
 advance(Stream *stream)
@@ -89,7 +112,8 @@ advance(Stream *stream)
 	}
 	else
 	{
-		if (!rollup_next_point(&stream->reader))
+		if (stream->of->only == NULL ? !rollup_next_point(&stream->reader)
+		                             : !skip_others(&stream->reader, stream->of))
 			return false;
 		stream->point.at = stream->reader.point.at;
 		stream->point.number = stream->reader.point.number;
@@ -222,7 +246,7 @@ read_day(Reading *reading, TimestampTz day_ends)
 		}
 		for (int i = 0; i < reading->nparts; i++)
 		{
-			Stream stream = {.point = {.step = of->tag, .sign = 1}, .to = of->to};
+			Stream stream = {.point = {.step = of->tag, .sign = 1}, .of = of, .to = of->to};
 
 			if (reading->parts[i].trail != trail)
 				continue;
@@ -296,30 +320,43 @@ day_around(TimestampTz at)
 	return rollup_floor(at, USECS_PER_DAY) / USECS_PER_DAY;
 }
 
-static void
-read_parts(Reading *reading)
+typedef struct Stretches /* what PARTS is asked with */
 {
-	int n = reading->ntrails;
+	Datum values[5];
+} Stretches;
+
+static Stretches
+stretches_of(int workspace, const LaTrail *trails, int n)
+{
 	Datum *columns[4];
 
 	for (int i = 0; i < lengthof(columns); i++)
 		columns[i] = palloc(n * sizeof(Datum));
 	for (int i = 0; i < n; i++)
 	{
-		const LaTrail *of = &reading->trails[i];
-
-		columns[0][i] = CharGetDatum(of->kind);
-		columns[1][i] = Int32GetDatum(of->step);
-		columns[2][i] = DateADTGetDatum(day_around(of->from));
-		columns[3][i] = DateADTGetDatum(day_around(of->to));
+		columns[0][i] = CharGetDatum(trails[i].kind);
+		columns[1][i] = Int32GetDatum(trails[i].step);
+		columns[2][i] = DateADTGetDatum(day_around(trails[i].from));
+		columns[3][i] = DateADTGetDatum(day_around(trails[i].to));
 	}
-	la_query_each(&read_trails,
-	              (Datum[]){Int32GetDatum(reading->workspace),
-	                        PointerGetDatum(construct_array(columns[0], n, CHAROID, 1, true, TYPALIGN_CHAR)),
-	                        PointerGetDatum(construct_array(columns[1], n, INT4OID, 4, true, TYPALIGN_INT)),
-	                        PointerGetDatum(construct_array(columns[2], n, DATEOID, 4, true, TYPALIGN_INT)),
-	                        PointerGetDatum(construct_array(columns[3], n, DATEOID, 4, true, TYPALIGN_INT))},
-	              NULL, take_part, reading);
+	return (Stretches){{Int32GetDatum(workspace),
+	                    PointerGetDatum(construct_array(columns[0], n, CHAROID, 1, true, TYPALIGN_CHAR)),
+	                    PointerGetDatum(construct_array(columns[1], n, INT4OID, 4, true, TYPALIGN_INT)),
+	                    PointerGetDatum(construct_array(columns[2], n, DATEOID, 4, true, TYPALIGN_INT)),
+	                    PointerGetDatum(construct_array(columns[3], n, DATEOID, 4, true, TYPALIGN_INT))}};
+}
+
+int64
+la_trail_size(int workspace, const LaTrail *trails, int ntrails)
+{
+	Stretches stretches;
+	bool isnull;
+
+	if (ntrails == 0)
+		return 0;
+	stretches = stretches_of(workspace, trails, ntrails);
+	la_query_run(&size_of_trails, stretches.values, NULL, true, 1);
+	return DatumGetInt64(la_query_value(0, 1, &isnull));
 }
 
 void
@@ -349,7 +386,8 @@ la_trail_read(int workspace, const LaTrail *trails, int ntrails, LaPoint *more, 
 		rollup_events_of_tail(rollup_tail_of_events(workspace, from, to), take_event, &reading);
 	sort_times(reading.more.points, reading.more.n);
 	if (ntrails > 0)
-		read_parts(&reading);
+		la_query_each(&read_trails, stretches_of(workspace, trails, ntrails).values, NULL, take_part,
+		              &reading);
 	read_day(&reading, DT_NOEND);
 	hand_over(&reading);
 	MemoryContextDelete(reading.of_day);
