@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "campaigns/point.h"
 #include "core/export.h"
 #include "core/query.h"
 #include "engagement/lead_name.h"
@@ -92,21 +93,13 @@ static LaQuery wins = {"SELECT c.lead, c.at FROM leadanalytics.lead_status_chang
                        1,
                        {INT4OID}};
 
-static LaQuery mails = {"SELECT m.lead, m.at FROM leadanalytics.lead_mail_facts($1, $2, $3) m",
-                        3,
-                        {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
-
 /* The other way to the numbers. */
 static LaQuery numbers = {"SELECT n.lead, n.number FROM leadanalytics.lead_web_numbers($1, $2, $3) n",
                           3,
                           {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
-/* About how many visitors, leads there are. */
-static LaQuery sizes = {
-    "SELECT max(c.reltuples) FILTER (WHERE c.oid = 'leadanalytics.visitor'::regclass)::bigint, "
-    "max(c.reltuples) FILTER (WHERE c.oid = 'leadanalytics.lead'::regclass)::bigint "
-    "FROM pg_catalog.pg_class c "
-    "WHERE c.oid IN ('leadanalytics.visitor'::regclass, 'leadanalytics.lead'::regclass)",
+static LaQuery nleads = {
+    "SELECT c.reltuples::bigint FROM pg_catalog.pg_class c WHERE c.oid = 'leadanalytics.lead'::regclass",
     0,
     {0}};
 
@@ -153,13 +146,17 @@ take_lead(TupleTableSlot *row, void *arg)
 }
 
 static void
-take_time(TupleTableSlot *row, void *arg)
+take_mails(const LaPoint *points, int64 n, void *arg)
 {
 	Cohorts *cohorts = arg;
-	Lead *lead = row->tts_isnull[0] ? NULL : lead_lookup(cohorts->leads, DatumGetInt64(row->tts_values[0]));
 
-	if (lead != NULL)
-		mark(lead, period_of(cohorts, DatumGetTimestampTz(row->tts_values[1])));
+	for (int64 i = 0; i < n; i++)
+	{
+		Lead *lead = lead_lookup(cohorts->leads, points[i].number);
+
+		if (lead != NULL)
+			mark(lead, period_of(cohorts, points[i].at));
+	}
 }
 
 static void
@@ -232,33 +229,44 @@ take_set(int period, const LaBitmap *set, void *arg)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-/* Whether the leads are so many of all that all is read, and they are found in it. */
+/* Whether the leads are so many of all that all posts are read, and theirs are found among them. */
 static bool
-are_many(const Cohorts *cohorts, int column, int times)
+are_most(const Cohorts *cohorts)
 {
 	bool isnull;
-	int64 all;
 
-	la_query_run(&sizes, NULL, NULL, true, 1);
-	all = DatumGetInt64(la_query_value(0, column, &isnull));
-	return (int64) cohorts->leads->members * times > all;
+	la_query_run(&nleads, NULL, NULL, true, 1);
+	return (int64) cohorts->leads->members * 4 > DatumGetInt64(la_query_value(0, 1, &isnull));
+}
+
+/* Their opens, clicks and answers. */
+static void
+find_mails(Cohorts *cohorts)
+{
+	LaTrail trails[] = {{.step = 'o'}, {.step = 'c'}, {.step = 'r'}};
+
+	for (int i = 0; i < lengthof(trails); i++)
+	{
+		trails[i].kind = LA_TRAIL_MESSAGES;
+		trails[i].from = cohorts->bounds[0];
+		trails[i].to = cohorts->bounds[cohorts->begun];
+		trails[i].tag = i;
+	}
+	la_message_trail_read(cohorts->workspace, trails, lengthof(trails), NULL, 0, take_mails, cohorts);
 }
 
 static void
 find_engaged(Cohorts *cohorts, Datum *range, const int *events, int nevents)
 {
-	bool by_reading = are_many(cohorts, 1, 20);
+	bool by_reading = la_lead_names_are_many(cohorts->leads->members);
 
 	if (nevents > 0 && by_reading)
 	{
-		cohorts->names = la_lead_names_create();
+		cohorts->names = la_lead_names_create(cohorts->leads->members * INT64CONST(2));
 		la_query_each(&names, range, NULL, take_names, cohorts);
 	}
-	la_query_each(are_many(cohorts, 2, 4) ? &posts : &posts_of_leads, range, NULL, take_post, cohorts);
-	la_query_each(&mails,
-	              (Datum[]){range[0], TimestampTzGetDatum(cohorts->bounds[0]),
-	                        TimestampTzGetDatum(cohorts->bounds[cohorts->begun])},
-	              NULL, take_time, cohorts);
+	la_query_each(are_most(cohorts) ? &posts : &posts_of_leads, range, NULL, take_post, cohorts);
+	find_mails(cohorts);
 	if (nevents == 0)
 		return;
 	cohorts->links = palloc((cohorts->room = 1024) * sizeof(Link));

@@ -44,14 +44,6 @@ $$;
 COMMENT ON FUNCTION leadanalytics.lead_web_numbers(int, timestamptz, timestamptz) IS
     'leads that came from starts until before ends, with the numbers of their persons and visitors: for functions that asked who calls';
 
-CREATE FUNCTION leadanalytics.lead_mail_facts(workspace int, starts timestamptz, ends timestamptz)
-RETURNS TABLE (lead bigint, at timestamptz) LANGUAGE sql STABLE AS $$
-    SELECT p.lead, p.at
-    FROM unnest('{o,c,r}'::"char"[]) AS f (fact), leadanalytics.message_points(lead_mail_facts.workspace, f.fact, lead_mail_facts.starts, lead_mail_facts.ends) AS p
-$$;
-COMMENT ON FUNCTION leadanalytics.lead_mail_facts(int, timestamptz, timestamptz) IS
-    'when leads opened, clicked or answered a message, machines'' apart: for functions that asked who calls';
-
 CREATE FUNCTION leadanalytics.cohort_counts(
     workspace int, starts timestamptz, ends timestamptz, bounds timestamptz[], begun int, converted boolean, names int[])
 RETURNS TABLE (cohort timestamptz, size bigint, counts bigint[])

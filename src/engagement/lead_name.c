@@ -98,12 +98,27 @@ static LaQuery persons = {
     1,
     {INT4OID}};
 
+static LaQuery nvisitors = {
+    "SELECT c.reltuples::bigint FROM pg_catalog.pg_class c WHERE c.oid = 'leadanalytics.visitor'::regclass",
+    0,
+    {0}};
+
+/* Looking up a name costs as much as reading twenty. */
+bool
+la_lead_names_are_many(int64 nleads)
+{
+	bool isnull;
+
+	la_query_run(&nvisitors, NULL, NULL, true, 1);
+	return nleads * 20 > DatumGetInt64(la_query_value(0, 1, &isnull));
+}
+
 LaLeadNames *
-la_lead_names_create(void)
+la_lead_names_create(int64 nnames)
 {
 	LaLeadNames *names = palloc0(sizeof *names);
 
-	names->names = name_create(CurrentMemoryContext, 1024, NULL);
+	names->names = name_create(CurrentMemoryContext, Min(Max(nnames, 1024), PG_INT32_MAX), NULL);
 	names->persons = person_create(CurrentMemoryContext, 1024, NULL);
 	names->room = 1024;
 	names->visitors = palloc(names->room * sizeof(Visitor));
@@ -241,4 +256,33 @@ la_lead_names_resolve(LaLeadNames *names, int workspace, LaTakeNumber take, void
 		if (root != NULL)
 			hand_over(root->leads, names->visitors[i].number, take, arg);
 	}
+}
+
+typedef struct Matching
+{
+	const LaLeadNames *names;
+	LaTakeNumber take;
+	void *arg;
+} Matching;
+
+static void
+match(TupleTableSlot *row, void *arg)
+{
+	const Matching *matching = arg;
+	const Called *name = find(matching->names, row->tts_values[0]);
+
+	if (name != NULL)
+		hand_over(name->leads, DatumGetInt32(row->tts_values[1]), matching->take, matching->arg);
+}
+
+void
+la_lead_names_visitors(const LaLeadNames *names, int workspace, LaTakeNumber take, void *arg)
+{
+	la_query_each(&visitors, (Datum[]){Int32GetDatum(workspace)}, NULL, match, &(Matching){names, take, arg});
+}
+
+void
+la_lead_names_persons(const LaLeadNames *names, int workspace, LaTakeNumber take, void *arg)
+{
+	la_query_each(&persons, (Datum[]){Int32GetDatum(workspace)}, NULL, match, &(Matching){names, take, arg});
 }

@@ -9,6 +9,7 @@
 #include "common/hashfn.h"
 
 #include "core/query.h"
+#include "engagement/lead_name.h"
 
 #define PAGE 128 /* numbers may be spread thin where there are many workspaces */
 
@@ -23,6 +24,16 @@ static LaQuery read_visitors = {
     {INT4OID}};
 
 /* By the visitors of its posts, and as the person its id is of; also one that only mails have named yet. */
+static LaQuery read_names = {
+    "SELECT l.id, coalesce(l.external_id, l.id::text), l.visitor_id FROM leadanalytics.lead l "
+    "WHERE l.workspace = $1 "
+    "UNION ALL SELECT s.lead, NULL, s.visitor_id FROM leadanalytics.lead_submission s "
+    "WHERE s.workspace = $1 AND NOT s.is_primary AND s.visitor_id IS NOT NULL "
+    "UNION ALL SELECT n.id, n.lead_id, NULL FROM leadanalytics.named_lead n WHERE n.workspace = $1",
+    1,
+    {INT4OID}};
+
+/* The same for few leads, each looked up. */
 static LaQuery read_leads = {
     "SELECT l.id, w.number FROM leadanalytics.lead l CROSS JOIN LATERAL ("
     "SELECT v.number FROM leadanalytics.visitor v WHERE v.workspace = $1 AND v.visitor_id = l.visitor_id "
@@ -188,10 +199,43 @@ engagement_join_web(LaSubjects *subjects, int workspace)
 	la_query_each(&read_visitors, values, NULL, take_web, subjects);
 }
 
+typedef struct Names
+{
+	LaLeadNames *visitors;
+	LaLeadNames *persons;
+} Names;
+
+static void
+take_names(TupleTableSlot *row, void *arg)
+{
+	Names *names = arg;
+	void *lead = DatumGetPointer(row->tts_values[0]);
+
+	if (!row->tts_isnull[1])
+		la_lead_names_add(names->persons, row->tts_values[1], lead);
+	if (!row->tts_isnull[2])
+		la_lead_names_add(names->visitors, row->tts_values[2], lead);
+}
+
+static void
+join_lead(void *lead, uint32 number, void *arg)
+{
+	engagement_join(arg, LA_LEAD, DatumGetInt64(PointerGetDatum(lead)), LA_WEB, number);
+}
+
 void
 engagement_join_leads(LaSubjects *subjects, int workspace)
 {
-	la_query_each(&read_leads, (Datum[]){Int32GetDatum(workspace)}, NULL, take_lead, subjects);
+	Datum values[] = {Int32GetDatum(workspace)};
+	Names names = {la_lead_names_create(0), la_lead_names_create(0)};
+
+	if (la_lead_names_are_many(la_query_each(&read_names, values, NULL, take_names, &names)))
+	{
+		la_lead_names_visitors(names.visitors, workspace, join_lead, subjects);
+		la_lead_names_persons(names.persons, workspace, join_lead, subjects);
+	}
+	else
+		la_query_each(&read_leads, values, NULL, take_lead, subjects);
 }
 
 void
