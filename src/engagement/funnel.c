@@ -296,13 +296,13 @@ trails_of_level(const LaTrail *trails, int ntrails, int level, int *n)
 
 /*
  * Who took not both of the first two steps gets nowhere: of the web, only points of those who took the rarer
- * of them are gone through. Of the others it is enough to know who they are, if it was the first step.
+ * of them are gone through. Of the others it is enough that they were met, if it was the first step.
  */
 static LaBitmap *
 sift(Funnel *funnel, LaTrail *trails, int ntrails)
 {
 	Sieve sieve = {funnel, la_bitmap_create()};
-	LaBitmap *others = la_bitmap_create();
+	LaBitmap *met = la_bitmap_create();
 	int n[2];
 	const LaTrail *of[] = {trails_of_level(trails, ntrails, 1, &n[0]),
 	                       trails_of_level(trails, ntrails, 2, &n[1])};
@@ -319,20 +319,20 @@ sift(Funnel *funnel, LaTrail *trails, int ntrails)
 		if (trails[i].kind == 'w' && trails[i].tag / 2 != rarer + 1)
 		{
 			trails[i].only = only;
-			trails[i].others = trails[i].tag / 2 == 1 ? others : NULL;
+			trails[i].met = trails[i].tag / 2 == 1 ? met : NULL;
 		}
-	return others;
+	return met;
 }
 
 static void
-count_others(Funnel *funnel, const LaBitmap *others)
+count_met(Funnel *funnel, const LaBitmap *met)
 {
 	LaPoint points[LA_SUBJECTS_AT_ONCE];
 	uint64 cursor = 0;
 	uint32 number;
 	int n = 0;
 
-	while (la_bitmap_next(others, &cursor, &number))
+	while (la_bitmap_next(met, &cursor, &number))
 	{
 		points[n++] = (LaPoint){funnel->starts, number, TAG(1, LA_WEB), 1};
 		if (n == lengthof(points))
@@ -348,7 +348,7 @@ static void
 read_matches(Funnel *funnel)
 {
 	LaTrail *trails = palloc((funnel->nsources + 1) * sizeof(LaTrail));
-	LaBitmap *others;
+	LaBitmap *met;
 	int n = 0;
 
 	for (int level = 1; level <= funnel->nlevels; level++)
@@ -363,9 +363,9 @@ read_matches(Funnel *funnel)
 				                        .to = level == 1 ? funnel->ends : funnel->until,
 				                        .tag = TAG(level, source->kind == 'w' ? LA_WEB : LA_LEAD)};
 		}
-	others = sift(funnel, trails, n);
+	met = sift(funnel, trails, n);
 	la_message_trail_read(funnel->workspace, trails, n, funnel->points, funnel->npoints, take_points, funnel);
-	count_others(funnel, others);
+	count_met(funnel, met);
 }
 
 /* ----- What came of it ------------------------------------------------------------------------------- */

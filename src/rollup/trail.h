@@ -34,9 +34,8 @@ extern void la_trail_add(int workspace, char kind, LaPoint *points, int64 n);
 /*
  * Which points are asked for: those of a step in [from, to), who are given the tag for their step.
  *
- * Of kind 'w' they may be those of some numbers alone (only; NULL: of all): whose are left away is put into
- * others, if there is such a set. That costs a tenth of handing them over. Points that are not folded yet
- * come in any case.
+ * Of kind 'w' they may be those of some numbers alone (only; NULL: of all); whoever is met then, asked for or
+ * not, is put into met, if there is such a set. Points that are not folded yet come in any case.
  */
 typedef struct LaTrail
 {
@@ -46,7 +45,7 @@ typedef struct LaTrail
 	TimestampTz to;
 	int tag;
 	const LaBitmap *only;
-	LaBitmap *others;
+	LaBitmap *met;
 } LaTrail;
 
 /* About how many points there are of them: on all days that touch a time. SPI connected. */

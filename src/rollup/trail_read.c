@@ -14,6 +14,7 @@
 #include "rollup/parts.h"
 
 #define AT_ONCE 512
+#define SIFTED 128
 
 /* A stretch of the primary key for each trail. */
 #define PARTS                                                                                                \
@@ -56,7 +57,8 @@ typedef struct Stream
 	LaPartReader reader;
 	const LaPoint *next; /* NULL: it is a part */
 	const LaPoint *end;
-	const LaTrail *of; /* of a part */
+	LaPoint *sifted; /* of a part, some points of the numbers asked for; NULL: all are */
+	const LaTrail *of;
 	TimestampTz to;
 } Stream;
 
@@ -86,18 +88,27 @@ typedef struct Reading
 	void *arg;
 } Reading;
 
-/* To the next point of a number that is asked for. */
+/* The next ones of the numbers that are asked for. Whether it is one cannot be guessed, so nothing branches
+ * on it; all that there are have been met. */
 static bool
-skip_others(LaPartReader *reader, const LaTrail *of)
+sift(Stream *stream)
 {
-	while (rollup_next_point(reader))
+	LaPartReader *reader = &stream->reader;
+	const LaTrail *of = stream->of;
+	int n = 0;
+
+	while (n < SIFTED && rollup_next_point(reader) && reader->point.at < of->to)
 	{
-		if (reader->point.at >= of->to || la_bitmap_has(of->only, reader->point.number))
-			return true;
-		if (of->others != NULL && reader->point.at >= of->from)
-			la_bitmap_add(of->others, reader->point.number);
+		if (reader->point.at < of->from)
+			continue;
+		stream->sifted[n] = (LaPoint){reader->point.at, reader->point.number, of->tag, 1};
+		n += la_bitmap_has(of->only, reader->point.number);
+		if (of->met != NULL)
+			la_bitmap_add(of->met, reader->point.number);
 	}
-	return false;
+	stream->next = stream->sifted;
+	stream->end = stream->sifted + n;
+	return n > 0;
 }
 
 /* Of a part, a point may be long after the last one asked for: the rest is left alone. */
@@ -106,14 +117,13 @@ advance(Stream *stream)
 {
 	if (stream->next != NULL)
 	{
-		if (stream->next == stream->end)
+		if (stream->next == stream->end && (stream->sifted == NULL || !sift(stream)))
 			return false;
 		stream->point = *stream->next++;
 	}
 	else
 	{
-		if (stream->of->only == NULL ? !rollup_next_point(&stream->reader)
-		                             : !skip_others(&stream->reader, stream->of))
+		if (!rollup_next_point(&stream->reader))
 			return false;
 		stream->point.at = stream->reader.point.at;
 		stream->point.number = stream->reader.point.number;
@@ -251,6 +261,8 @@ read_day(Reading *reading, TimestampTz day_ends)
 			if (reading->parts[i].trail != trail)
 				continue;
 			rollup_open_points(&stream.reader, &reading->parts[i].key, reading->parts[i].bytes);
+			if (of->only != NULL)
+				stream.next = stream.end = stream.sifted = palloc(SIFTED * sizeof(LaPoint));
 			n = add_stream(streams, n, stream, of->from);
 		}
 	}
