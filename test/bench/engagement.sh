@@ -1,6 +1,7 @@
 #!/bin/bash
 # The questions of the engagement family among --events N (10 millions) events, half of them of the web and half of mail, with
 # a lead to fifty of them: each beside the same answer from the rows alone (leadanalytics.exact), which has to be the same.
+# LA_BENCH_PLAIN_ROUNDS=0 leaves the rows alone: of a million events and more they take long.
 # Run by ./leadanalytics bench engagement, which starts the servers and sets LA_*. See README.md.
 set -euo pipefail
 all=${LA_BENCH_EVENTS:-10000000}
