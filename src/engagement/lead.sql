@@ -64,6 +64,8 @@ COMMENT ON FUNCTION leadanalytics.engagement_lead_json(int, bigint) IS 'a lead a
 CREATE FUNCTION leadanalytics.change_engagement_lead(workspace int, lead bigint, owner_id text, team_id text, status text, key bigint, now timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    before text;
 BEGIN
     WITH changed AS (
         UPDATE leadanalytics.lead l
@@ -75,9 +77,13 @@ BEGIN
     )
     INSERT INTO leadanalytics.lead_assignment (workspace, lead, owner_id, team_id, at, key)
     SELECT change_engagement_lead.workspace, change_engagement_lead.lead, c.owner_id, c.team_id, change_engagement_lead.now, change_engagement_lead.key FROM changed c;
-    -- "qualified" says no less of a lead that has got a proposal.
-    IF status IS NOT NULL AND status IS DISTINCT FROM (SELECT leadanalytics.engagement_status(l.status) FROM leadanalytics.lead l
-                                                       WHERE l.workspace = change_engagement_lead.workspace AND l.id = change_engagement_lead.lead) THEN
+    IF status IS NULL THEN
+        RETURN;
+    END IF;
+    -- "qualified" says no less of a lead that has got a proposal, even one that gets it at this moment.
+    SELECT leadanalytics.engagement_status(l.status) INTO before FROM leadanalytics.lead l
+    WHERE l.workspace = change_engagement_lead.workspace AND l.id = change_engagement_lead.lead FOR NO KEY UPDATE;
+    IF change_engagement_lead.status <> before THEN
         PERFORM leadanalytics.change_status(change_engagement_lead.workspace, change_engagement_lead.lead,
                                             leadanalytics.stored_status(change_engagement_lead.status),
                                             change_engagement_lead.key, change_engagement_lead.now);

@@ -72,7 +72,7 @@ COMMENT ON FUNCTION leadanalytics.newest_engagement(int, timestamptz, timestampt
 -- Of a lead, a message, a workflow's run: few, and found by that.
 CREATE FUNCTION leadanalytics.engagement_of(
     workspace int, starts timestamptz, ends timestamptz, types text[], lead_id text, message_id text, workflow_execution_id text)
-RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
     form CONSTANT int := leadanalytics.text_term(workspace, 'form_submission');
@@ -138,7 +138,7 @@ COMMENT ON FUNCTION leadanalytics.engagement_of(int, timestamptz, timestamptz, t
 
 -- The other way round of leadanalytics.lead_numbers(), of many at once.
 CREATE FUNCTION leadanalytics.leads_of_numbers(workspace int, numbers int[])
-RETURNS TABLE (number int, lead text) LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+RETURNS TABLE (number int, lead text) LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -174,7 +174,7 @@ COMMENT ON FUNCTION leadanalytics.leads_of_numbers(int, int[]) IS
 
 -- What an event was stored for stands in it, where it also names the lead as its person: else any page could say so.
 CREATE FUNCTION leadanalytics.show_engagement(workspace int, places leadanalytics.engagement_place[], lead_id text)
-RETURNS SETOF leadanalytics.engagement_event LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+RETURNS SETOF leadanalytics.engagement_event LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     asked_lead CONSTANT text := (SELECT coalesce(l.external_id, l.id::text) FROM leadanalytics.lead l
                            WHERE l.workspace = show_engagement.workspace AND l.id = leadanalytics.find_engagement_lead(show_engagement.workspace, show_engagement.lead_id));
