@@ -129,7 +129,7 @@ BEGIN
     SELECT s.submitted_at, 'f', s.id, 'form_submission'
     FROM leadanalytics.lead_submission s
     WHERE 'form_submission' = ANY (types) AND coalesce(engagement_of.message_id, engagement_of.workflow_execution_id) IS NULL
-          AND s.workspace = engagement_of.workspace AND s.lead = leadanalytics.find_engagement_lead(engagement_of.workspace, engagement_of.lead_id)
+          AND s.workspace = engagement_of.workspace AND s.lead = (SELECT leadanalytics.find_engagement_lead(engagement_of.workspace, engagement_of.lead_id))
           AND s.submitted_at >= starts AND s.submitted_at < ends;
 END
 $$;
@@ -177,7 +177,7 @@ CREATE FUNCTION leadanalytics.show_engagement(workspace int, places leadanalytic
 RETURNS SETOF leadanalytics.engagement_event LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     asked_lead CONSTANT text := (SELECT coalesce(l.external_id, l.id::text) FROM leadanalytics.lead l
-                           WHERE l.workspace = show_engagement.workspace AND l.id = leadanalytics.find_engagement_lead(show_engagement.workspace, show_engagement.lead_id));
+                           WHERE l.workspace = show_engagement.workspace AND l.id = (SELECT leadanalytics.find_engagement_lead(show_engagement.workspace, show_engagement.lead_id)));
 BEGIN
     RETURN QUERY
     WITH place AS MATERIALIZED (

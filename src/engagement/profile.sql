@@ -14,7 +14,7 @@ DECLARE
     named text;
     messages bigint[];
 BEGIN
-    SELECT l.* INTO stored FROM leadanalytics.lead l WHERE l.workspace = allowed AND l.id = leadanalytics.find_engagement_lead(allowed, lead_engagement_rows.lead);
+    SELECT l.* INTO stored FROM leadanalytics.lead l WHERE l.workspace = allowed AND l.id = (SELECT leadanalytics.find_engagement_lead(allowed, lead_engagement_rows.lead));
     named := coalesce(stored.external_id, stored.id::text, lead_engagement_rows.lead);
     IF stored.id IS NULL AND NOT EXISTS (SELECT FROM leadanalytics.engagement_events_rows(allowed, '-infinity', 'infinity', lead_id => named, most => 1)) THEN
         RAISE EXCEPTION 'Lead not found' USING ERRCODE = 'LA404', HINT = 'Neither a lead has this id, nor any event.';
