@@ -56,3 +56,8 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.kpis(int, text, text, timestamptz) IS 'key figures of a range beside those of the equally long one right before it; LA422';
 GRANT EXECUTE ON FUNCTION leadanalytics.kpis(int, text, text, timestamptz) TO leadanalytics_read;
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fold, message, summary, example, builtin) VALUES
+    ('GET', '/v1/analytics/kpis', 'leadanalytics.kpis', 'engagement', '{live,sandbox}', true, 'KPIs retrieved', 'Key figures of a range beside those of the equally long one before it',
+     '[{"key": "newLeads", "label": "New leads", "value": 120, "previous": 96, "changePercent": 25.00, "unit": "count"}]', true);
+SELECT leadanalytics.engagement_takes('GET', '/v1/analytics/kpis', 'from', 'to');

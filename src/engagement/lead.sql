@@ -31,7 +31,6 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_numbers(int, text) IS 'the numbers of a lead''s person and visitors: for functions that asked who calls';
 
-
 -- A few leads are looked up one by one, many are joined with all changes since: it is planned for the range.
 CREATE FUNCTION leadanalytics.lead_first_responses(workspace int, starts timestamptz, ends timestamptz)
 RETURNS TABLE (lead bigint, enquired_at timestamptz, responded_at timestamptz) LANGUAGE plpgsql STABLE

@@ -22,7 +22,7 @@ CREATE FUNCTION leadanalytics.find_engagement_lead(workspace int, lead_id text)
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT l.id FROM leadanalytics.lead l
-            WHERE l.workspace = find_engagement_lead.workspace AND l.id = (leadanalytics.known_leads(find_engagement_lead.workspace, ARRAY[find_engagement_lead.lead_id]))[1]);
+            WHERE l.workspace = find_engagement_lead.workspace AND l.id = (SELECT (leadanalytics.known_leads(find_engagement_lead.workspace, ARRAY[find_engagement_lead.lead_id]))[1])); -- once, not for each row
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.find_engagement_lead(int, text) IS 'the lead with that external id, else with that number; null: there is none';

@@ -5,6 +5,7 @@
 set -euo pipefail
 all=${LA_BENCH_EVENTS:-10000000}
 exact_rounds=${LA_BENCH_PLAIN_ROUNDS:-1}
+exact_limit=${LA_BENCH_SECONDS:-60}s
 LA_BENCH_EVENTS=$((all / 2))
 # shellcheck source=test/bench/dataset.sh
 . "$LA_SOURCE/test/bench/dataset.sh"
@@ -17,7 +18,7 @@ part_mail() {
 
 part_ask() {
     said "asking"
-    sql -At -F ' | ' -v ends="$ends" -v days="$days" -v rounds="$rounds" -v exact_rounds="$exact_rounds" -f "$here/../engagement/questions.sql"
+    sql -At -F ' | ' -v ends="$ends" -v days="$days" -v rounds="$rounds" -v exact_rounds="$exact_rounds" -v exact_limit="$exact_limit" -f "$here/../engagement/questions.sql"
 }
 
 part_dataset
