@@ -79,6 +79,8 @@ is("$twice->{status} $twice->{body}", "201 $once->{body}", 'D-30 the first answe
 is(total("$events?messageId=idem"), 1, 'D-30 stored once');
 is(post($events, { eventType => 'email_reply', messageId => 'idem' }, undef, 'Idempotency-Key: k-2')->{status}, 201, 'D-30 another key');
 is(total("$events?messageId=idem"), 2, 'D-30 is another event');
+is(post($events, '{"eventType":"email_open","leadId":"unnamed"}')->{status}, 201, 'D-31 an open of a mail that nobody named');
+is(total("$events?leadId=unnamed") . total("$events?messageId=%20lead%20unnamed"), '10', 'D-31 which has no id that could be asked for');
 
 # Who may.
 is_error(request($_->[0], $_->[1], [], $_->[2]), 'engagement', 401, undef, "$_->[0] $_->[1] without a key") for map { (['GET', $_], ['POST', $_, '{}']) } $events, $forms, $visits;
