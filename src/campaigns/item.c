@@ -65,7 +65,7 @@ static bool
 read_key(const char *text, int column, SaidEvent *item)
 {
 	put(item, column, CStringGetTextDatum(text));
-	return *text != ' ';
+	return *text != '\0' && *text != ' ';
 }
 
 static bool
