@@ -38,7 +38,7 @@ BEGIN
             'trend', d.trend,
             'topSources', (SELECT coalesce(json_agg(json_build_object('source', s.source, 'leads', s.leads, 'converted', s.converted) ORDER BY s.place), '[]')
                            FROM leadanalytics.lead_sources_rows(allowed, asked.starts, asked.ends, 10) WITH ORDINALITY AS s (source, leads, converted, place)),
-            'recentActivity', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e) ORDER BY e.at DESC, e.id), '[]')
+            'recentActivity', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e)), '[]') -- in the order of lists
                                FROM leadanalytics.engagement_events_rows(allowed, asked.starts, asked.ends, most => 20) e))
         FROM (SELECT sum(r.leads) AS total, sum(r.new) AS new, sum(r.qualified) AS qualified, sum(r.converted) AS converted, sum(r.lost) AS lost,
                      json_agg(json_build_object('date', r.date, 'leads', r.leads, 'opens', r.opens, 'clicks', r.clicks, 'replies', r.replies) ORDER BY r.date) AS trend

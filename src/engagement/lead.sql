@@ -99,38 +99,42 @@ RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(put_engagement_lead.workspace);
-    lead bigint;
+    known bigint;
 BEGIN
+    PERFORM leadanalytics.check_engagement_ids(put_engagement_lead.lead_id, NULL, NULL); -- or no event could name it
     IF created_at > put_engagement_lead.now + interval '24 hours' OR created_at < '2000-01-01 00:00Z' THEN
         PERFORM leadanalytics.fail_field('createdAt', CASE WHEN created_at > put_engagement_lead.now THEN 'Must not be more than 24 hours ahead' ELSE 'Must not be before 2000' END);
     END IF;
     -- Two first puts of one lead make one.
     PERFORM pg_advisory_xact_lock(hashtextextended(format('leadanalytics lead %s %s', allowed, put_engagement_lead.lead_id), 0));
-    lead := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);
-    IF lead IS NULL THEN
+    known := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);
+    IF known IS NULL THEN
         -- It may enter the pipeline further on. Mails may have named it before.
         INSERT INTO leadanalytics.lead AS l (workspace, id, external_id, enquiry_at, status, name, email, phone, phone_key, project, source)
         VALUES (allowed, leadanalytics.reserve_lead(allowed, put_engagement_lead.lead_id), put_engagement_lead.lead_id, coalesce(put_engagement_lead.created_at, put_engagement_lead.now),
                 coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), put_engagement_lead.name, put_engagement_lead.email,
                 put_engagement_lead.phone, leadanalytics.phone_digits(put_engagement_lead.phone, NULL), put_engagement_lead.project, put_engagement_lead.source)
-        RETURNING l.id INTO lead;
+        RETURNING l.id INTO known;
         INSERT INTO leadanalytics.lead_status_change (workspace, lead, from_status, to_status, at, key)
-        VALUES (allowed, lead, NULL, coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), coalesce(put_engagement_lead.created_at, put_engagement_lead.now), put_engagement_lead.actor_key);
+        VALUES (allowed, known, NULL, coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), coalesce(put_engagement_lead.created_at, put_engagement_lead.now), put_engagement_lead.actor_key);
     ELSE
         UPDATE leadanalytics.lead l
         SET external_id = put_engagement_lead.lead_id, enquiry_at = coalesce(put_engagement_lead.created_at, l.enquiry_at), name = coalesce(put_engagement_lead.name, l.name),
             email = coalesce(put_engagement_lead.email, l.email), phone = coalesce(put_engagement_lead.phone, l.phone),
             phone_key = CASE WHEN put_engagement_lead.phone IS NULL THEN l.phone_key ELSE leadanalytics.phone_digits(put_engagement_lead.phone, NULL) END,
             project = coalesce(put_engagement_lead.project, l.project), source = coalesce(put_engagement_lead.source, l.source)
-        WHERE l.workspace = allowed AND l.id = lead
+        WHERE l.workspace = allowed AND l.id = known
               AND (l.enquiry_at, l.name, l.email, l.phone, l.project, l.source, l.external_id)
                   IS DISTINCT FROM (coalesce(put_engagement_lead.created_at, l.enquiry_at), coalesce(put_engagement_lead.name, l.name), coalesce(put_engagement_lead.email, l.email),
                                     coalesce(put_engagement_lead.phone, l.phone), coalesce(put_engagement_lead.project, l.project), coalesce(put_engagement_lead.source, l.source),
                                     put_engagement_lead.lead_id);
+        -- It came when it came: funnels and timelines read that here.
+        UPDATE leadanalytics.lead_status_change s SET at = put_engagement_lead.created_at
+        WHERE s.workspace = allowed AND s.lead = known AND s.from_status IS NULL AND s.at <> put_engagement_lead.created_at;
     END IF;
-    PERFORM leadanalytics.change_engagement_lead(allowed, lead, put_engagement_lead.owner_id, put_engagement_lead.team_id, put_engagement_lead.status,
+    PERFORM leadanalytics.change_engagement_lead(allowed, known, put_engagement_lead.owner_id, put_engagement_lead.team_id, put_engagement_lead.status,
                                                  put_engagement_lead.actor_key, put_engagement_lead.now);
-    RETURN leadanalytics.engagement_lead_json(allowed, lead);
+    RETURN leadanalytics.engagement_lead_json(allowed, known);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.put_engagement_lead(int, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, bigint) IS

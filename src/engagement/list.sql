@@ -81,7 +81,7 @@ DECLARE
 BEGIN
     IF cardinality(kinds) > 0 THEN
         messages := CASE
-            WHEN message_id IS NOT NULL THEN ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.key = message_id)
+            WHEN message_id IS NOT NULL THEN ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.key = message_id AND m.key !~ '^ ')
             WHEN workflow_execution_id IS NOT NULL THEN ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.workflow = workflow_execution_id)
             ELSE ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.lead = lead_id) END;
         RETURN QUERY

@@ -62,7 +62,7 @@ BEGIN
                                         'form_submission', r.form_submission, 'page_visit', r.page_visit),
             'uniqueOpens', r.unique_opens, 'openRate', r.open_rate, 'clickRate', r.click_rate, 'replyRate', r.reply_rate,
             'firstEngagedAt', leadanalytics.utc_milliseconds(r.first_engaged_at), 'lastEngagedAt', leadanalytics.utc_milliseconds(r.last_engaged_at),
-            'timeline', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e) ORDER BY e.at DESC, e.id), '[]')
+            'timeline', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e)), '[]') -- in the order of lists
                          FROM leadanalytics.engagement_events_rows(allowed, asked.starts, asked.ends, lead_id => r.lead_id, most => 100) e))
         FROM leadanalytics.lead_engagement_rows(allowed, lead_engagement.lead_id, asked.starts, asked.ends) r);
 END
