@@ -101,6 +101,14 @@ SELECT bool_or(sign < 0) AS takes_back FROM leadanalytics.message_fresh_point WH
 SELECT * FROM pg_temp.differences(:w);
 SELECT leadanalytics.sum_messages(now()) > 1000 AS packed;
 SELECT * FROM pg_temp.differences(:w);
+-- What is taken back is packed before what it takes back: rows have no order.
+CREATE TEMP TABLE late (LIKE leadanalytics.message_fresh_point);
+SELECT leadanalytics.put_message_events(:w, '{"message_id": "swap", "event": "replied", "lead_id": "lead 1", "timestamp": "2026-05-01T10:00:00Z"}') ->> 'accepted' AS accepted;
+WITH taken AS (DELETE FROM leadanalytics.message_fresh_point WHERE workspace = :w RETURNING *) INSERT INTO late TABLE taken;
+SELECT leadanalytics.put_message_events(:w, '{"message_id": "swap", "event": "replied", "lead_id": "lead 1", "timestamp": "2026-05-01T09:00:00Z"}') ->> 'accepted' AS accepted;
+SELECT leadanalytics.pack_message_points(1000000) > 0 AS packed;
+INSERT INTO leadanalytics.message_fresh_point TABLE late;
+SELECT * FROM pg_temp.differences(:w);
 -- Leads put late, and what comes afterwards.
 SELECT count(leadanalytics.put_engagement_lead(:w, 'lead ' || n)) AS leads FROM generate_series(1, 40, 2) AS n;
 SELECT pg_temp.put(:w, 2601, 3000) > 300 AS put;

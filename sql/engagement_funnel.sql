@@ -106,20 +106,20 @@ END
 $$;
 SELECT setseed(0.1);
 SELECT some_lives(:w, 400);
-SELECT asked, different, reached >= 4 AS far, medians > 40 AS many FROM compare_funnels(:w, 40);
+SELECT asked, different, reached >= 4 AS far, medians > 20 AS many FROM compare_funnels(:w, 40);
 -- Half folded, then all, then with more that is not.
 SELECT setseed(0.2);
 SELECT leadanalytics.fold_workspace(:w, 200, '2026-03-01Z') > 0 AS folded;
 SELECT some_lives(:w, 300);
-SELECT asked, different, reached >= 4 AS far, medians > 40 AS many FROM compare_funnels(:w, 40);
+SELECT asked, different, reached >= 4 AS far, medians > 20 AS many FROM compare_funnels(:w, 40);
 SELECT leadanalytics.fold(:w, '2026-03-01Z') > 0 AS folded;
-SELECT asked, different, reached >= 4 AS far, medians > 40 AS many FROM compare_funnels(:w, 40);
+SELECT asked, different, reached >= 4 AS far, medians > 20 AS many FROM compare_funnels(:w, 40);
 SELECT some_lives(:w, 30);
-SELECT asked, different, reached >= 4 AS far, medians > 40 AS many FROM compare_funnels(:w, 40);
+SELECT asked, different, reached >= 4 AS far, medians > 20 AS many FROM compare_funnels(:w, 40);
 -- Where leads are few among visitors they are looked up one by one.
 BEGIN;
 UPDATE pg_class SET reltuples = 1e9 WHERE oid = 'leadanalytics.visitor'::regclass;
-SELECT asked, different, reached >= 4 AS far, medians > 40 AS many FROM compare_funnels(:w, 40);
+SELECT asked, different, reached >= 4 AS far, medians > 20 AS many FROM compare_funnels(:w, 40);
 ROLLBACK;
 SELECT leadanalytics.create_workspace('funnel-few') AS few \gset
 SELECT setseed(0.3);

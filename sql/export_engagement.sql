@@ -45,6 +45,7 @@ SELECT count(*) AS unlike FROM pg_temp.records('events', '{"starts": "2026-03-01
 WHERE NOT EXISTS (SELECT FROM done d WHERE d.event::jsonb = r);
 SELECT bool_and(at <= before) AS "the newest first"
 FROM (SELECT r ->> 'timestamp' AS at, lag(r ->> 'timestamp') OVER () AS before FROM pg_temp.records('events', '{"starts": "2026-03-01Z", "ends": "2026-04-20Z"}') r) AS o;
+SELECT count(*) - (SELECT count(*) FROM pg_temp.records('events', '{"starts": "2000-01-01Z", "ends": "2100-01-01Z"}')) AS "of all time" FROM pg_temp.records('events', '{"starts": "-infinity", "ends": "infinity"}');
 SELECT count(*) AS "of a lead, its events and no other's" FROM pg_temp.records('events', '{"starts": "2026-03-01Z", "ends": "2026-04-20Z", "leadId": "l7"}') r WHERE r ->> 'leadId' = 'l7';
 
 -- S2-18 leads.
@@ -86,6 +87,7 @@ GROUP BY type ORDER BY type;
 -- Nothing of another workspace, and nothing outside the time.
 SELECT t.name, count(r) FROM leadanalytics.export_type t LEFT JOIN LATERAL (SELECT 1 WHERE EXISTS (SELECT FROM pg_temp.records(t.name, '{"starts": "2020-01-01Z", "ends": "2020-02-01Z"}'))) AS r ON true
 WHERE t.name IN ('events', 'leads') GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM leadanalytics.engagement_events_records(:none, '{"starts": "-infinity", "ends": "infinity"}', now());
 SELECT count(*) FROM leadanalytics.engagement_events_records(:none, '{"starts": "2000-01-01Z", "ends": "2100-01-01Z"}', now());
 SELECT count(*) FROM leadanalytics.leads_records(:none, '{"starts": "2000-01-01Z", "ends": "2100-01-01Z"}', now());
 

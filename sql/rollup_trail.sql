@@ -48,6 +48,8 @@ DELETE FROM leadanalytics.trail WHERE workspace = :w AND day = '2026-01-31';
 SELECT DISTINCT grain, bucket, what FROM leadanalytics.reconcile(:w);
 UPDATE leadanalytics.trail SET points = set_byte(points, 3, get_byte(points, 3) # 1) WHERE workspace = :w AND day = '2026-02-01';
 SELECT * FROM trail_differences(:w, '-infinity', 'infinity');
+-- Whoever writes goes on beside a damaged part.
+SELECT some_events(:w, 0.6, 30, NULL) ->> 'accepted' AS accepted, leadanalytics.fold(:w, '2026-02-02Z') AS folded;
 SELECT some_events(:w, 0.5, 30, NULL) ->> 'accepted' AS accepted;
 SELECT leadanalytics.rebuild_trail(:w, '2026-01-31 12:00Z', '2026-02-01 12:00Z') > 0 AS rebuilt;
 SELECT * FROM trail_differences(:w, '-infinity', 'infinity');

@@ -60,6 +60,14 @@ static const struct
 } kinds[] = {{"sent", 's'},    {"delivered", 'd'}, {"bounced", 'b'},    {"opened", 'o'},
              {"clicked", 'c'}, {"replied", 'r'},   {"complained", 'p'}, {"unsubscribed", 'u'}};
 
+/* Keys that begin with a blank are ours: those of mails that nobody named. */
+static bool
+read_key(const char *text, int column, SaidEvent *item)
+{
+	put(item, column, CStringGetTextDatum(text));
+	return *text != '\0' && *text != ' ';
+}
+
 static bool
 read_kind(const char *text, int column, SaidEvent *item)
 {
@@ -104,7 +112,7 @@ read_bounce_type(const char *text, int column, SaidEvent *item)
 }
 
 static const Member members[] = {
-    {"message_id", KEY, 200, true},
+    {"message_id", KEY, 200, true, read_key},
     {"event", KIND, 20, true, read_kind},
     {"event_id", EVENT_ID, 200},
     {"timestamp", AT, 1000, false, read_time},

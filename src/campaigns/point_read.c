@@ -1,8 +1,9 @@
 /*
  * Reading points of messages: those of the trail, with those that are not packed yet; see point.h.
  *
- * A point not packed yet may take back one that is. Points come in the order of time: those of the same
- * moment and tag are held until all are there, and what cancels out is left away.
+ * A point not packed yet may take back one that is, and one that is packed may take back one that is not:
+ * rows are packed in no order. Points come in the order of time: those of the same moment and tag are held
+ * until all are there, and what cancels out is left away.
  */
 #include "campaigns/point.h"
 
@@ -32,7 +33,7 @@ typedef struct Reading
 	const LaTrail *trails;
 	int ntrails;
 	LaMessagePoints fresh;
-	bool takes_back;
+	bool is_split; /* some asked for are not packed */
 
 	LaMessagePoints moment; /* points of one time and tag */
 	LaPoint *out;
@@ -70,7 +71,7 @@ take_fresh(TupleTableSlot *row, void *arg)
 				                                               .step = trail->tag,
 				                                               .sign = sign});
 		}
-		reading->takes_back |= sign < 0;
+		reading->is_split = true;
 	}
 }
 
@@ -149,7 +150,7 @@ la_message_trail_read(int workspace, const LaTrail *trails, int ntrails, LaPoint
 		campaigns_add_point(&reading.fresh, more[i]);
 	la_query_each(&fresh_points, (Datum[]){Int32GetDatum(workspace)}, NULL, take_fresh, &reading);
 	la_trail_read(workspace, trails, ntrails, reading.fresh.points, reading.fresh.n,
-	              reading.takes_back ? hold_moment : take, reading.takes_back ? &reading : arg);
+	              reading.is_split ? hold_moment : take, reading.is_split ? &reading : arg);
 	finish_moment(&reading);
 	hand_over(&reading);
 }

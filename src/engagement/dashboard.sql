@@ -38,7 +38,7 @@ BEGIN
             'trend', d.trend,
             'topSources', (SELECT coalesce(json_agg(json_build_object('source', s.source, 'leads', s.leads, 'converted', s.converted) ORDER BY s.place), '[]')
                            FROM leadanalytics.lead_sources_rows(allowed, asked.starts, asked.ends, 10) WITH ORDINALITY AS s (source, leads, converted, place)),
-            'recentActivity', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e) ORDER BY e.at DESC, e.id), '[]')
+            'recentActivity', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e)), '[]') -- in the order of lists
                                FROM leadanalytics.engagement_events_rows(allowed, asked.starts, asked.ends, most => 20) e))
         FROM (SELECT sum(r.leads) AS total, sum(r.new) AS new, sum(r.qualified) AS qualified, sum(r.converted) AS converted, sum(r.lost) AS lost,
                      json_agg(json_build_object('date', r.date, 'leads', r.leads, 'opens', r.opens, 'clicks', r.clicks, 'replies', r.replies) ORDER BY r.date) AS trend
@@ -49,3 +49,16 @@ $$;
 COMMENT ON FUNCTION leadanalytics.dashboard(int, text, text, timestamptz) IS
     'leads of a range and how far they are, what was done with mail and on the web, day by day, the ten sources with most leads, the 20 newest events; LA422';
 GRANT EXECUTE ON FUNCTION leadanalytics.dashboard(int, text, text, timestamptz) TO leadanalytics_read;
+
+-- One dashboard by two names.
+INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fold, message, summary, example, builtin)
+SELECT 'GET', '/v1/analytics/' || n.name, 'leadanalytics.dashboard', 'engagement', '{live,sandbox}', true, n.message, n.summary,
+       '{"leads": {"total": 120, "new": 60, "qualified": 12, "converted": 9, "lost": 5},
+         "engagement": {"emailsSent": 800, "openRate": 42.50, "clickRate": 11.25, "replyRate": 4.00, "formSubmissions": 31, "pageVisits": 5400},
+         "conversionRate": 7.50,
+         "trend": [{"date": "2026-02-09", "leads": 7, "opens": 12, "clicks": 3, "replies": 1}],
+         "topSources": [{"source": "website", "leads": 70, "converted": 6}],
+         "recentActivity": [{"id": "evt_0190f2d3a4b57c8d9e0f1a2b3c4d5e6f", "tenantId": "acme", "type": "email_open", "leadId": "6789abcdef012345", "messageId": "msg_001",
+                             "workflowExecutionId": "exec_001", "timestamp": "2026-02-12T08:15:00.000Z"}]}', true
+FROM (VALUES ('dashboard', 'Dashboard retrieved', 'Leads, mail and visits of a range at a glance'), ('overview', 'Overview retrieved', 'The dashboard by its other name')) AS n (name, message, summary);
+SELECT leadanalytics.engagement_takes('GET', '/v1/analytics/' || n.name, 'from', 'to') FROM unnest('{dashboard,overview}'::text[]) AS n (name);

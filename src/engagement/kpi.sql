@@ -33,7 +33,7 @@ BEGIN
             (8, 'pageVisits', 'Page visits', 'count', n.page_visits),
             (9, 'avgFirstResponseSeconds', 'Average first response', 'seconds', f.seconds)) AS k (place, key, label, unit, value)
     )
-    SELECT v.key, v.label, v.value, p.value, CASE WHEN p.value <> 0 THEN leadanalytics.ratio(100 * (v.value - p.value), p.value) END, v.unit
+    SELECT v.key, v.label, v.value, p.value, CASE WHEN p.value <> 0 AND v.value IS NOT NULL THEN leadanalytics.ratio(100 * (v.value - p.value), p.value) END, v.unit
     FROM figure v JOIN figure p ON p.place = v.place AND NOT p.is_asked
     WHERE v.is_asked
     ORDER BY v.place;
@@ -41,7 +41,7 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.kpis_rows(int, timestamptz, timestamptz) IS
     'key figures of leads, mail, forms, visits and first responses from starts until before ends, the same of the equally long time right before, '
-    'and by how many percent they changed (null where there was nothing); unit: count, percent, seconds';
+    'and by how many percent they changed (null where there was nothing, or is nothing to compare); unit: count, percent, seconds';
 GRANT EXECUTE ON FUNCTION leadanalytics.kpis_rows(int, timestamptz, timestamptz) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.kpis(workspace int, "from" text DEFAULT NULL, "to" text DEFAULT NULL, now timestamptz DEFAULT now())
@@ -56,3 +56,8 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.kpis(int, text, text, timestamptz) IS 'key figures of a range beside those of the equally long one right before it; LA422';
 GRANT EXECUTE ON FUNCTION leadanalytics.kpis(int, text, text, timestamptz) TO leadanalytics_read;
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, from_fold, message, summary, example, builtin) VALUES
+    ('GET', '/v1/analytics/kpis', 'leadanalytics.kpis', 'engagement', '{live,sandbox}', true, 'KPIs retrieved', 'Key figures of a range beside those of the equally long one before it',
+     '[{"key": "newLeads", "label": "New leads", "value": 120, "previous": 96, "changePercent": 25.00, "unit": "count"}]', true);
+SELECT leadanalytics.engagement_takes('GET', '/v1/analytics/kpis', 'from', 'to');

@@ -31,7 +31,6 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_numbers(int, text) IS 'the numbers of a lead''s person and visitors: for functions that asked who calls';
 
-
 -- A few leads are looked up one by one, many are joined with all changes since: it is planned for the range.
 CREATE FUNCTION leadanalytics.lead_first_responses(workspace int, starts timestamptz, ends timestamptz)
 RETURNS TABLE (lead bigint, enquired_at timestamptz, responded_at timestamptz) LANGUAGE plpgsql STABLE
@@ -64,6 +63,8 @@ COMMENT ON FUNCTION leadanalytics.engagement_lead_json(int, bigint) IS 'a lead a
 CREATE FUNCTION leadanalytics.change_engagement_lead(workspace int, lead bigint, owner_id text, team_id text, status text, key bigint, now timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    before text;
 BEGIN
     WITH changed AS (
         UPDATE leadanalytics.lead l
@@ -75,9 +76,13 @@ BEGIN
     )
     INSERT INTO leadanalytics.lead_assignment (workspace, lead, owner_id, team_id, at, key)
     SELECT change_engagement_lead.workspace, change_engagement_lead.lead, c.owner_id, c.team_id, change_engagement_lead.now, change_engagement_lead.key FROM changed c;
-    -- "qualified" says no less of a lead that has got a proposal.
-    IF status IS NOT NULL AND status IS DISTINCT FROM (SELECT leadanalytics.engagement_status(l.status) FROM leadanalytics.lead l
-                                                       WHERE l.workspace = change_engagement_lead.workspace AND l.id = change_engagement_lead.lead) THEN
+    IF status IS NULL THEN
+        RETURN;
+    END IF;
+    -- "qualified" says no less of a lead that has got a proposal, even one that gets it at this moment.
+    SELECT leadanalytics.engagement_status(l.status) INTO before FROM leadanalytics.lead l
+    WHERE l.workspace = change_engagement_lead.workspace AND l.id = change_engagement_lead.lead FOR NO KEY UPDATE;
+    IF change_engagement_lead.status <> before THEN
         PERFORM leadanalytics.change_status(change_engagement_lead.workspace, change_engagement_lead.lead,
                                             leadanalytics.stored_status(change_engagement_lead.status),
                                             change_engagement_lead.key, change_engagement_lead.now);
@@ -94,38 +99,42 @@ RETURNS json LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_
 #variable_conflict use_column
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(put_engagement_lead.workspace);
-    lead bigint;
+    known bigint;
 BEGIN
+    PERFORM leadanalytics.check_engagement_ids(put_engagement_lead.lead_id, NULL, NULL); -- or no event could name it
     IF created_at > put_engagement_lead.now + interval '24 hours' OR created_at < '2000-01-01 00:00Z' THEN
         PERFORM leadanalytics.fail_field('createdAt', CASE WHEN created_at > put_engagement_lead.now THEN 'Must not be more than 24 hours ahead' ELSE 'Must not be before 2000' END);
     END IF;
     -- Two first puts of one lead make one.
     PERFORM pg_advisory_xact_lock(hashtextextended(format('leadanalytics lead %s %s', allowed, put_engagement_lead.lead_id), 0));
-    lead := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);
-    IF lead IS NULL THEN
+    known := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);
+    IF known IS NULL THEN
         -- It may enter the pipeline further on. Mails may have named it before.
         INSERT INTO leadanalytics.lead AS l (workspace, id, external_id, enquiry_at, status, name, email, phone, phone_key, project, source)
         VALUES (allowed, leadanalytics.reserve_lead(allowed, put_engagement_lead.lead_id), put_engagement_lead.lead_id, coalesce(put_engagement_lead.created_at, put_engagement_lead.now),
                 coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), put_engagement_lead.name, put_engagement_lead.email,
                 put_engagement_lead.phone, leadanalytics.phone_digits(put_engagement_lead.phone, NULL), put_engagement_lead.project, put_engagement_lead.source)
-        RETURNING l.id INTO lead;
+        RETURNING l.id INTO known;
         INSERT INTO leadanalytics.lead_status_change (workspace, lead, from_status, to_status, at, key)
-        VALUES (allowed, lead, NULL, coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), coalesce(put_engagement_lead.created_at, put_engagement_lead.now), put_engagement_lead.actor_key);
+        VALUES (allowed, known, NULL, coalesce(leadanalytics.stored_status(put_engagement_lead.status), 'new'), coalesce(put_engagement_lead.created_at, put_engagement_lead.now), put_engagement_lead.actor_key);
     ELSE
         UPDATE leadanalytics.lead l
         SET external_id = put_engagement_lead.lead_id, enquiry_at = coalesce(put_engagement_lead.created_at, l.enquiry_at), name = coalesce(put_engagement_lead.name, l.name),
             email = coalesce(put_engagement_lead.email, l.email), phone = coalesce(put_engagement_lead.phone, l.phone),
             phone_key = CASE WHEN put_engagement_lead.phone IS NULL THEN l.phone_key ELSE leadanalytics.phone_digits(put_engagement_lead.phone, NULL) END,
             project = coalesce(put_engagement_lead.project, l.project), source = coalesce(put_engagement_lead.source, l.source)
-        WHERE l.workspace = allowed AND l.id = lead
+        WHERE l.workspace = allowed AND l.id = known
               AND (l.enquiry_at, l.name, l.email, l.phone, l.project, l.source, l.external_id)
                   IS DISTINCT FROM (coalesce(put_engagement_lead.created_at, l.enquiry_at), coalesce(put_engagement_lead.name, l.name), coalesce(put_engagement_lead.email, l.email),
                                     coalesce(put_engagement_lead.phone, l.phone), coalesce(put_engagement_lead.project, l.project), coalesce(put_engagement_lead.source, l.source),
                                     put_engagement_lead.lead_id);
+        -- It came when it came: funnels and timelines read that here.
+        UPDATE leadanalytics.lead_status_change s SET at = put_engagement_lead.created_at
+        WHERE s.workspace = allowed AND s.lead = known AND s.from_status IS NULL AND s.at <> put_engagement_lead.created_at;
     END IF;
-    PERFORM leadanalytics.change_engagement_lead(allowed, lead, put_engagement_lead.owner_id, put_engagement_lead.team_id, put_engagement_lead.status,
+    PERFORM leadanalytics.change_engagement_lead(allowed, known, put_engagement_lead.owner_id, put_engagement_lead.team_id, put_engagement_lead.status,
                                                  put_engagement_lead.actor_key, put_engagement_lead.now);
-    RETURN leadanalytics.engagement_lead_json(allowed, lead);
+    RETURN leadanalytics.engagement_lead_json(allowed, known);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.put_engagement_lead(int, text, text, text, text, text, text, text, text, text, timestamptz, timestamptz, bigint) IS

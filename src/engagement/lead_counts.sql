@@ -111,3 +111,11 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_conversion_rate(int, text, text, timestamptz) IS 'how many of the leads that came in a range are converted; LA422';
 GRANT EXECUTE ON FUNCTION leadanalytics.lead_conversion_rate(int, text, text, timestamptz) TO leadanalytics_read;
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, message, summary, example, builtin) VALUES
+    ('GET', '/v1/analytics/leads', 'leadanalytics.lead_analytics', 'engagement', '{live,sandbox}', 'Leads retrieved', 'Leads that came in a range, by status and over time',
+     '{"total": 120, "byStatus": {"new": 60, "contacted": 30, "qualified": 12, "unqualified": 4, "converted": 9, "lost": 5}, "series": [{"date": "2026-02-09", "leads": 7, "converted": 1}]}', true),
+    ('GET', '/v1/analytics/conversion-rate', 'leadanalytics.lead_conversion_rate', 'engagement', '{live,sandbox}', 'Conversion rate retrieved', 'How many of a range''s leads are converted',
+     '{"leads": 120, "converted": 9, "conversionRate": 7.50}', true);
+SELECT leadanalytics.engagement_takes('GET', '/v1/analytics/leads', 'from', 'to', 'groupBy');
+SELECT leadanalytics.engagement_takes('GET', '/v1/analytics/conversion-rate', 'from', 'to');

@@ -72,7 +72,7 @@ COMMENT ON FUNCTION leadanalytics.newest_engagement(int, timestamptz, timestampt
 -- Of a lead, a message, a workflow's run: few, and found by that.
 CREATE FUNCTION leadanalytics.engagement_of(
     workspace int, starts timestamptz, ends timestamptz, types text[], lead_id text, message_id text, workflow_execution_id text)
-RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
     form CONSTANT int := leadanalytics.text_term(workspace, 'form_submission');
@@ -81,7 +81,7 @@ DECLARE
 BEGIN
     IF cardinality(kinds) > 0 THEN
         messages := CASE
-            WHEN message_id IS NOT NULL THEN ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.key = message_id)
+            WHEN message_id IS NOT NULL THEN ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.key = message_id AND m.key !~ '^ ')
             WHEN workflow_execution_id IS NOT NULL THEN ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.workflow = workflow_execution_id)
             ELSE ARRAY(SELECT m.id FROM leadanalytics.message m WHERE m.workspace = engagement_of.workspace AND m.lead = lead_id) END;
         RETURN QUERY
@@ -129,7 +129,7 @@ BEGIN
     SELECT s.submitted_at, 'f', s.id, 'form_submission'
     FROM leadanalytics.lead_submission s
     WHERE 'form_submission' = ANY (types) AND coalesce(engagement_of.message_id, engagement_of.workflow_execution_id) IS NULL
-          AND s.workspace = engagement_of.workspace AND s.lead = leadanalytics.find_engagement_lead(engagement_of.workspace, engagement_of.lead_id)
+          AND s.workspace = engagement_of.workspace AND s.lead = (SELECT leadanalytics.find_engagement_lead(engagement_of.workspace, engagement_of.lead_id))
           AND s.submitted_at >= starts AND s.submitted_at < ends;
 END
 $$;
@@ -138,7 +138,7 @@ COMMENT ON FUNCTION leadanalytics.engagement_of(int, timestamptz, timestamptz, t
 
 -- The other way round of leadanalytics.lead_numbers(), of many at once.
 CREATE FUNCTION leadanalytics.leads_of_numbers(workspace int, numbers int[])
-RETURNS TABLE (number int, lead text) LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+RETURNS TABLE (number int, lead text) LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -174,10 +174,10 @@ COMMENT ON FUNCTION leadanalytics.leads_of_numbers(int, int[]) IS
 
 -- What an event was stored for stands in it, where it also names the lead as its person: else any page could say so.
 CREATE FUNCTION leadanalytics.show_engagement(workspace int, places leadanalytics.engagement_place[], lead_id text)
-RETURNS SETOF leadanalytics.engagement_event LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+RETURNS SETOF leadanalytics.engagement_event LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     asked_lead CONSTANT text := (SELECT coalesce(l.external_id, l.id::text) FROM leadanalytics.lead l
-                           WHERE l.workspace = show_engagement.workspace AND l.id = leadanalytics.find_engagement_lead(show_engagement.workspace, show_engagement.lead_id));
+                           WHERE l.workspace = show_engagement.workspace AND l.id = (SELECT leadanalytics.find_engagement_lead(show_engagement.workspace, show_engagement.lead_id)));
 BEGIN
     RETURN QUERY
     WITH place AS MATERIALIZED (
@@ -348,3 +348,33 @@ $$;
 COMMENT ON FUNCTION leadanalytics.has_engagement(int, text, text, text, text, timestamptz) IS
     'whether there is an event of that type (not a machine''s open or click), of a lead, a message, a workflow''s run, since a time; null: any';
 GRANT EXECUTE ON FUNCTION leadanalytics.has_engagement(int, text, text, text, text, timestamptz) TO leadanalytics_read;
+
+-- Doors of events: one list and one way in, and the same of form submissions and of page visits alone (S2-01, S2-09, S2-11, S2-12).
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, success, idempotent, paged, from_fold, message, summary, example, builtin)
+SELECT m.method, '/v1/analytics/' || d.path, m.function, 'engagement', '{live,sandbox}', m.success, m.method = 'POST', m.method = 'GET', m.method = 'GET', m.message, format(m.summary, d.things),
+       CASE m.method WHEN 'POST' THEN e.event ELSE json_build_object('data', json_build_array(e.event), 'pagination', leadanalytics.engagement_page(1, 1, 20)) END, true
+FROM (VALUES ('events', 'events', 'email_open'), ('form-submissions', 'form submissions', 'form_submission'), ('page-visits', 'page visits', 'page_visit')) AS d (path, things, type)
+CROSS JOIN (VALUES ('GET', 'leadanalytics.engagement_events', 200, 'OK', 'The %s of a time, newest first'),
+                   ('POST', 'leadanalytics.add_engagement', 201, 'Event ingested', 'Tell of one of the %s')) AS m (method, function, success, message, summary)
+CROSS JOIN LATERAL (SELECT json_build_object('id', 'evt_0b7c2d9e5f1a4c3e8d6f7a9b0c1d2e3f', 'tenantId', 'acme-corp', 'type', d.type, 'leadId', '6789abcdef012345', 'messageId', 'msg_001',
+                                             'workflowExecutionId', 'exec_001', 'timestamp', '2026-02-09T10:30:00.000Z')) AS e (event);
+
+-- Doors of one type take it, and no other, where it is said.
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, fallback, choices, position, example, summary)
+SELECT r.method, r.path, 'eventType', CASE r.method WHEN 'GET' THEN 'query' ELSE 'body' END, 'event_type', 'text', r.method = 'POST' AND t.type IS NULL, t.type,
+       CASE WHEN t.type IS NULL THEN ARRAY(SELECT e.type FROM leadanalytics.engagement_types() e) ELSE ARRAY[t.type] END, 0, coalesce(t.type, 'email_open'), 'what happened'
+FROM leadanalytics.route r
+CROSS JOIN LATERAL (SELECT CASE r.path WHEN '/v1/analytics/form-submissions' THEN 'form_submission' WHEN '/v1/analytics/page-visits' THEN 'page_visit' END) AS t (type)
+WHERE r.function IN ('leadanalytics.add_engagement', 'leadanalytics.engagement_events');
+INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, min, max, position, example, summary)
+SELECT r.method, r.path, p.*
+FROM leadanalytics.route r
+CROSS JOIN (VALUES
+    ('leadId', 'body', 'lead_id', 'text', 1, 128, 1, '6789abcdef012345', 'your id of the lead, which need not be known yet'),
+    ('messageId', 'body', 'message_id', 'text', 1, 128, 2, 'msg_001', 'your id of the message'),
+    ('workflowExecutionId', 'body', 'workflow_execution_id', 'text', 1, 128, 3, 'exec_001', 'your id of the workflow''s run'),
+    ('timestamp', 'body', 'timestamp', 'timestamp', NULL, NULL, 4, '2026-02-09T10:30:00.000Z', 'when it was, ISO 8601; default: now')) AS p
+WHERE r.function = 'leadanalytics.add_engagement';
+SELECT leadanalytics.engagement_takes('GET', r.path, 'leadId', 'messageId', 'workflowExecutionId', 'from', 'to', 'page', 'limit')
+FROM leadanalytics.route r WHERE r.function = 'leadanalytics.engagement_events';

@@ -14,7 +14,7 @@ DECLARE
     named text;
     messages bigint[];
 BEGIN
-    SELECT l.* INTO stored FROM leadanalytics.lead l WHERE l.workspace = allowed AND l.id = leadanalytics.find_engagement_lead(allowed, lead_engagement_rows.lead);
+    SELECT l.* INTO stored FROM leadanalytics.lead l WHERE l.workspace = allowed AND l.id = (SELECT leadanalytics.find_engagement_lead(allowed, lead_engagement_rows.lead));
     named := coalesce(stored.external_id, stored.id::text, lead_engagement_rows.lead);
     IF stored.id IS NULL AND NOT EXISTS (SELECT FROM leadanalytics.engagement_events_rows(allowed, '-infinity', 'infinity', lead_id => named, most => 1)) THEN
         RAISE EXCEPTION 'Lead not found' USING ERRCODE = 'LA404', HINT = 'Neither a lead has this id, nor any event.';
@@ -62,7 +62,7 @@ BEGIN
                                         'form_submission', r.form_submission, 'page_visit', r.page_visit),
             'uniqueOpens', r.unique_opens, 'openRate', r.open_rate, 'clickRate', r.click_rate, 'replyRate', r.reply_rate,
             'firstEngagedAt', leadanalytics.utc_milliseconds(r.first_engaged_at), 'lastEngagedAt', leadanalytics.utc_milliseconds(r.last_engaged_at),
-            'timeline', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e) ORDER BY e.at DESC, e.id), '[]')
+            'timeline', (SELECT coalesce(json_agg(leadanalytics.engagement_event_json(allowed, e)), '[]') -- in the order of lists
                          FROM leadanalytics.engagement_events_rows(allowed, asked.starts, asked.ends, lead_id => r.lead_id, most => 100) e))
         FROM leadanalytics.lead_engagement_rows(allowed, lead_engagement.lead_id, asked.starts, asked.ends) r);
 END
@@ -70,3 +70,12 @@ $$;
 COMMENT ON FUNCTION leadanalytics.lead_engagement(int, text, text, text, timestamptz) IS
     'how engaged a lead is: its score, what it did in a range, and its 100 newest events there; LA404: Lead not found; LA422';
 GRANT EXECUTE ON FUNCTION leadanalytics.lead_engagement(int, text, text, text, timestamptz) TO leadanalytics_read;
+
+INSERT INTO leadanalytics.route (method, path, function, family, roles, message, summary, example, builtin) VALUES
+    ('GET', '/v1/analytics/leads/:leadId/engagement', 'leadanalytics.lead_engagement', 'engagement', '{live,sandbox}', 'Lead engagement retrieved', 'What a lead did in a range: counts, rates of its mail, its newest events',
+     '{"leadId": "6789abcdef012345", "score": 74, "label": "Very Hot",
+       "counts": {"email_sent": 4, "email_open": 5, "link_click": 2, "email_reply": 1, "email_bounce": 0, "form_submission": 1, "page_visit": 12},
+       "uniqueOpens": 3, "openRate": 75.00, "clickRate": 25.00, "replyRate": 25.00, "firstEngagedAt": "2026-02-09T10:30:00.000Z", "lastEngagedAt": "2026-02-12T08:15:00.000Z",
+       "timeline": [{"id": "evt_0190f2d3a4b57c8d9e0f1a2b3c4d5e6f", "tenantId": "acme", "type": "email_open", "leadId": "6789abcdef012345", "messageId": "msg_001",
+                     "workflowExecutionId": "exec_001", "timestamp": "2026-02-12T08:15:00.000Z"}]}', true);
+SELECT leadanalytics.engagement_takes('GET', '/v1/analytics/leads/:leadId/engagement', ':leadId', 'from', 'to');

@@ -9,18 +9,19 @@ BEGIN
     RETURN QUERY
     SELECT t.type, t.at, t.data
     FROM (SELECT 'status_change' AS type, c.at,
-                 json_build_object('from', leadanalytics.engagement_status(c.from_status), 'to', leadanalytics.engagement_status(c.to_status)) AS data, 1 AS place, c.id::text AS id
+                 json_build_object('from', leadanalytics.engagement_status(c.from_status), 'to', leadanalytics.engagement_status(c.to_status)) AS data, 1 AS place, c.id
           FROM leadanalytics.lead_status_change c
           WHERE c.workspace = allowed AND c.lead = found AND leadanalytics.engagement_status(c.from_status) IS DISTINCT FROM leadanalytics.engagement_status(c.to_status)
           UNION ALL
-          SELECT 'assignment', a.at, json_build_object('ownerId', a.owner_id, 'teamId', a.team_id), 2, a.id::text
+          SELECT 'assignment', a.at, json_build_object('ownerId', a.owner_id, 'teamId', a.team_id), 2, a.id
           FROM leadanalytics.lead_assignment a WHERE a.workspace = allowed AND a.lead = found
           UNION ALL
-          SELECT e.type, e.at, json_build_object('id', 'evt_' || replace(e.id::text, '-', ''), 'messageId', e.message_id, 'workflowExecutionId', e.workflow_execution_id), 3, e.id::text
+          SELECT e.type, e.at, json_build_object('id', 'evt_' || replace(e.id::text, '-', ''), 'messageId', e.message_id, 'workflowExecutionId', e.workflow_execution_id), 3, -e.n
           FROM leadanalytics.lead l
-          CROSS JOIN LATERAL leadanalytics.engagement_events_rows(allowed, '-infinity', 'infinity', lead_id => coalesce(l.external_id, l.id::text)) e
+          CROSS JOIN LATERAL leadanalytics.engagement_events_rows(allowed, '-infinity', 'infinity', lead_id => coalesce(l.external_id, l.id::text))
+                     WITH ORDINALITY AS e (id, type, lead_id, message_id, workflow_execution_id, at, n)
           WHERE l.workspace = allowed AND l.id = found) AS t
-    ORDER BY t.at DESC, t.place DESC, CASE WHEN t.place < 3 THEN t.id::bigint END DESC, t.id;
+    ORDER BY t.at DESC, t.place DESC, t.id DESC; -- events in the order of lists
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.lead_timeline_rows(int, text) IS

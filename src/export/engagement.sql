@@ -103,16 +103,37 @@ COMMENT ON FUNCTION leadanalytics.engagement_export(int, text, timestamptz) IS '
 GRANT EXECUTE ON FUNCTION leadanalytics.engagement_export(int, text, timestamptz) TO leadanalytics_read;
 
 -- Records. Options: starts and ends of the time, which from and to were read as, and the filters.
+-- Stretch by stretch, of which each fits into memory: all at once may not.
 CREATE FUNCTION leadanalytics.engagement_events_records(workspace int, options jsonb, now timestamptz)
 RETURNS SETOF json LANGUAGE plpgsql STABLE AS $$
 DECLARE
     slug CONSTANT text := (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = engagement_events_records.workspace);
+    are_few CONSTANT boolean := options ?| '{leadId,messageId,workflowExecutionId}';
+    starts timestamptz := options ->> 'starts';
+    until timestamptz := options ->> 'ends';
+    since timestamptz;
+    length interval := '24 hours';
+    n bigint;
 BEGIN
-    RETURN QUERY
-    SELECT json_build_object('id', 'evt_' || replace(e.id::text, '-', ''), 'tenantId', slug, 'type', e.type, 'leadId', e.lead_id, 'messageId', e.message_id,
-                             'workflowExecutionId', e.workflow_execution_id, 'timestamp', leadanalytics.utc_milliseconds(e.at))
-    FROM leadanalytics.engagement_events_rows(engagement_events_records.workspace, (options ->> 'starts')::timestamptz, (options ->> 'ends')::timestamptz,
-        CASE WHEN options ? 'eventType' THEN ARRAY[options ->> 'eventType'] END, options ->> 'leadId', options ->> 'messageId', options ->> 'workflowExecutionId') e;
+    SELECT greatest(starts, min(b.at)), least(until, max(b.at) + interval '1 microsecond') INTO starts, until
+    FROM (SELECT unnest(ARRAY[(SELECT min(e.at) FROM leadanalytics.event e WHERE e.workspace = engagement_events_records.workspace),
+                              (SELECT max(e.at) FROM leadanalytics.event e WHERE e.workspace = engagement_events_records.workspace),
+                              (SELECT min(e.at) FROM leadanalytics.message_event e WHERE e.workspace = engagement_events_records.workspace),
+                              (SELECT max(e.at) FROM leadanalytics.message_event e WHERE e.workspace = engagement_events_records.workspace),
+                              (SELECT min(s.submitted_at) FROM leadanalytics.lead_submission s WHERE s.workspace = engagement_events_records.workspace),
+                              (SELECT max(s.submitted_at) FROM leadanalytics.lead_submission s WHERE s.workspace = engagement_events_records.workspace)]) AS at) AS b
+    HAVING count(b.at) > 0;
+    WHILE until > starts LOOP
+        since := CASE WHEN are_few THEN starts ELSE greatest(starts, until - length) END;
+        RETURN QUERY
+        SELECT json_build_object('id', 'evt_' || replace(e.id::text, '-', ''), 'tenantId', slug, 'type', e.type, 'leadId', e.lead_id, 'messageId', e.message_id,
+                                 'workflowExecutionId', e.workflow_execution_id, 'timestamp', leadanalytics.utc_milliseconds(e.at))
+        FROM leadanalytics.engagement_events_rows(engagement_events_records.workspace, since, until,
+            CASE WHEN options ? 'eventType' THEN ARRAY[options ->> 'eventType'] END, options ->> 'leadId', options ->> 'messageId', options ->> 'workflowExecutionId') e;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        until := since;
+        length := CASE WHEN n > 100000 THEN greatest(length / 2, '15 minutes') WHEN n < 10000 THEN least(length * 2, '768 hours') ELSE length END;
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.engagement_events_records(int, jsonb, timestamptz) IS 'a record an event (S2-09), the newest first';

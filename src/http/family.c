@@ -88,6 +88,8 @@ engagement_success(StringInfo out, int status, const char *message, const char *
 		const int opened = out->len;
 
 		la_json_compact(out, json, length);
+		if (out->data[opened] != '{')
+			elog(ERROR, "a page is {\"data\": …, \"pagination\": …}");
 		memmove(out->data + opened, out->data + opened + 1, out->len - opened - 2);
 		out->len -= 2;
 		out->data[out->len] = '\0';

@@ -2,7 +2,7 @@
 
 -- Its id there; else one that was kept for it; else the number it has here, written as we write it.
 CREATE FUNCTION leadanalytics.known_leads(workspace int, names text[])
-RETURNS bigint[] LANGUAGE plpgsql STABLE AS $$
+RETURNS bigint[] LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$ -- probes, however small tables are when a session first asks
 BEGIN
     RETURN ARRAY(
         SELECT coalesce((SELECT l.id FROM leadanalytics.lead l WHERE l.workspace = known_leads.workspace AND l.external_id = u.name),
@@ -22,7 +22,7 @@ CREATE FUNCTION leadanalytics.find_engagement_lead(workspace int, lead_id text)
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT l.id FROM leadanalytics.lead l
-            WHERE l.workspace = find_engagement_lead.workspace AND l.id = (leadanalytics.known_leads(find_engagement_lead.workspace, ARRAY[find_engagement_lead.lead_id]))[1]);
+            WHERE l.workspace = find_engagement_lead.workspace AND l.id = (SELECT (leadanalytics.known_leads(find_engagement_lead.workspace, ARRAY[find_engagement_lead.lead_id]))[1])); -- once, not for each row
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.find_engagement_lead(int, text) IS 'the lead with that external id, else with that number; null: there is none';

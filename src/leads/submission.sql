@@ -32,7 +32,7 @@ BEGIN
     IF first < "from" THEN
         first := first + interval '24 hours';
     END IF;
-    IF first > last THEN
+    IF first > last OR current_setting('leadanalytics.exact')::boolean THEN
         first := "to";
         last := "to";
     END IF;

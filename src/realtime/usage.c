@@ -220,6 +220,10 @@ end_saving(SubTransactionId since, bool committed)
 static void
 at_end(XactEvent event, void *arg)
 {
+	if (event == XACT_EVENT_PRE_PREPARE && savings != NIL)
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("a transaction that saved requests cannot be prepared"), errhint("Commit it.")));
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
 		end_saving(0, event == XACT_EVENT_COMMIT);
 }

@@ -60,9 +60,10 @@ rollup_cancel_points(LaPoint *points, int64 n)
 void
 rollup_points_damaged(const char *what)
 {
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("damaged trail: %s", what),
-	                errhint("SELECT leadanalytics.rebuild_trail(workspace) makes it again from the events "
-	                        "that are kept.")));
+	ereport(ERROR,
+	        (errcode(ERRCODE_DATA_CORRUPTED), errmsg("damaged trail: %s", what),
+	         errhint("SELECT leadanalytics.rebuild_trail(workspace) makes that of the web again from the "
+	                 "events that are kept, leadanalytics.recount_messages(workspace) that of mails.")));
 	pg_unreachable();
 }
 
@@ -118,23 +119,34 @@ rollup_pack_points(LaPartKey key, const LaPoint *points)
 	return PointerGetDatum(bytes.data);
 }
 
-void
-rollup_open_points(LaPartReader *reader, const LaPartKey *key, Datum value)
+const char *
+rollup_points_fault(const LaPartKey *key, Datum value)
 {
-	bytea *bytes = (bytea *) DatumGetPointer(value);
+	const bytea *bytes = (bytea *) DatumGetPointer(value);
 	const char *data = VARDATA_ANY(bytes);
 	int length = VARSIZE_ANY_EXHDR(bytes) - SUM_BYTES;
 	uint32 sum;
-	int flags;
 
 	if (length < 1)
-		rollup_points_damaged("they are cut off");
+		return "they are cut off";
 	memcpy(&sum, data + length, sizeof sum);
 	if (sum != sum_of(key, data, length))
-		rollup_points_damaged("the checksum does not agree");
-	flags = (uint8) data[0] & ~LA_POINTS_SIGNS;
-	if (flags != LA_POINTS_VERSION || key->n < 0)
-		rollup_points_damaged("they are of another version");
+		return "the checksum does not agree";
+	if (((uint8) data[0] & ~LA_POINTS_SIGNS) != LA_POINTS_VERSION || key->n < 0)
+		return "they are of another version";
+	return NULL;
+}
+
+void
+rollup_open_points(LaPartReader *reader, const LaPartKey *key, Datum value)
+{
+	const bytea *bytes = (bytea *) DatumGetPointer(value);
+	const char *data = VARDATA_ANY(bytes);
+	int length = VARSIZE_ANY_EXHDR(bytes) - SUM_BYTES;
+	const char *fault = rollup_points_fault(key, value);
+
+	if (fault != NULL)
+		rollup_points_damaged(fault);
 	*reader = (LaPartReader){.point = {rollup_day_starts(key->day), 0, key->step, 1},
 	                         .next = (const uint8 *) data + 1,
 	                         .end = (const uint8 *) data + length,

@@ -47,6 +47,8 @@ typedef struct LaPartReader
 #define LA_POINTS_SIGNS 2
 
 extern Datum rollup_pack_points(LaPartKey key, const LaPoint *points);
+/* What is wrong with a part's bytes (detoasted), NULL: nothing that shows before they are read. */
+extern const char *rollup_points_fault(const LaPartKey *key, Datum value);
 /* Before the first point. The value is detoasted; its bytes are read from there. */
 extern void rollup_open_points(LaPartReader *reader, const LaPartKey *key, Datum value);
 extern void rollup_points_damaged(const char *what) pg_attribute_noreturn();

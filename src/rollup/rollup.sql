@@ -353,9 +353,7 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE SECURITY DEFINER SET
     FROM leadanalytics.ledger l
     UNION ALL
     (SELECT 'fold of workspace ' || s.workspace, format('failed %s times, last: %s', s.fold_failures, s.fold_error),
-            CASE WHEN s.fold_error LIKE 'damaged trail%(SQLSTATE XX001)'
-                 THEN format('SELECT leadanalytics.rebuild_trail(%s) makes its trail again from the events that are kept; what asks for a damaged part fails until then.', s.workspace)
-                 WHEN s.fold_error LIKE '%(SQLSTATE XX001)'
+            CASE WHEN s.fold_error LIKE '%(SQLSTATE XX001)'
                  THEN format('SELECT leadanalytics.forget_segments(%s) has its segments made again from the events that are kept; what asks for damaged ones fails until then.', s.workspace)
                  ELSE format('Mend the cause; it is tried again by itself, or at once by SELECT leadanalytics.fold(%s). Answers are exact meanwhile, and slower.', s.workspace) END
      FROM leadanalytics.rollup_state s WHERE s.fold_failures > 0 ORDER BY s.workspace)

@@ -30,6 +30,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0; -- nothing was ever folded
     END IF;
+    LOCK TABLE leadanalytics.event IN ACCESS SHARE MODE; -- what of it is dropped from here on, is dropped afterwards
     n := leadanalytics.make_trail(allowed, starts, ends);
     UPDATE leadanalytics.rollup_state s SET version = s.version + 1 WHERE s.workspace = allowed;
     RETURN n;

@@ -2,7 +2,8 @@
  * Writing the trail, and merging the parts of a day of a step.
  *
  * A part is merged with what is new unless it is much larger: every point is written again a logarithmic
- * number of times, and a day has a handful of parts.
+ * number of times, and a day has a handful of parts. One that is damaged is left to those who read: nobody
+ * who writes waits for somebody to mend it.
  */
 #include "rollup/points.h"
 
@@ -33,7 +34,8 @@ static LaQuery delete_parts = {
     {INT4OID, CHAROID, INT4ARRAYOID, DATEARRAYOID, INT4ARRAYOID}};
 
 static LaQuery add_parts = {"INSERT INTO leadanalytics.trail (workspace, kind, step, day, part, n, points) "
-                            "SELECT workspace, kind, step, day, part, n, points FROM written"};
+                            "SELECT workspace, kind, step, day, part, n, points FROM written "
+                            "ON CONFLICT DO NOTHING"};
 
 static const LaColumn written_columns[] = {
     {"workspace", INT4OID}, {"kind", CHAROID}, {"step", INT4OID},    {"day", DATEOID},
@@ -84,16 +86,19 @@ stretch_end(const LaPoint *points, int64 n, int64 first)
 	return end;
 }
 
-/* Points and a part's, in order; what cancels out is gone. */
+/* Points and a part's, in order; what cancels out is gone. NULL: the part is damaged. */
 static LaPoint *
 merge_part(const LaPoint *points, int64 *n, const LaPartKey *key, Datum value)
 {
-	LaPoint *merged = palloc_extended((*n + key->n) * sizeof(LaPoint), MCXT_ALLOC_HUGE);
+	LaPoint *merged;
 	Datum bytes = PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
 	LaPartReader reader;
 	int64 all = 0;
 	int64 i = 0;
 
+	if (rollup_points_fault(key, bytes) != NULL)
+		return NULL;
+	merged = palloc_extended((*n + key->n) * sizeof(LaPoint), MCXT_ALLOC_HUGE);
 	rollup_open_points(&reader, key, bytes);
 	while (rollup_next_point(&reader))
 	{
@@ -159,6 +164,8 @@ write_stretch(const Stretch *stretch, int64 number, uint64 row, uint64 nrows, La
 		if ((key.n > 2 * n && end - row < MOST_PARTS) || n + key.n > MOST_POINTS)
 			break;
 		merged = merge_part(points, &n, &key, la_query_value(row, 4, &isnull));
+		if (merged == NULL)
+			continue;
 		if (points != stretch->points)
 			pfree(unconstify(LaPoint *, points));
 		points = merged;
@@ -185,6 +192,7 @@ la_trail_add(int workspace, char kind, LaPoint *points, int64 n)
 	LaRows *rows;
 	SPITupleTable *found;
 	uint64 nrows;
+	uint64 nadded;
 	uint64 row = 0;
 
 	rollup_sort_points(points, n);
@@ -220,14 +228,15 @@ la_trail_add(int workspace, char kind, LaPoint *points, int64 n)
 	for (int i = 0; i < nstretches; i++)
 		row = write_stretch(&stretches[i], i + 1, row, nrows, rows, deleted);
 	SPI_freetuptable(found);
-	if (deleted[0].n > 0 &&
-	    la_query_run(&delete_parts,
-	                 (Datum[]){Int32GetDatum(workspace), CharGetDatum(kind), array_of(&deleted[0], INT4OID),
-	                           array_of(&deleted[1], DATEOID), array_of(&deleted[2], INT4OID)},
-	                 NULL, false, 0) != deleted[0].n)
+	nadded = rows->n;
+	/* One who sees less than there is by now (REPEATABLE READ) may give a part a number that is taken. */
+	if ((deleted[0].n > 0 &&
+	     la_query_run(&delete_parts,
+	                  (Datum[]){Int32GetDatum(workspace), CharGetDatum(kind), array_of(&deleted[0], INT4OID),
+	                            array_of(&deleted[1], DATEOID), array_of(&deleted[2], INT4OID)},
+	                  NULL, false, 0) != deleted[0].n) ||
+	    (nadded > 0 && la_rows_run(rows, &add_parts) != nadded))
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 		                errmsg("somebody else has written to the trail of workspace %d", workspace),
 		                errhint("Try again.")));
-	if (rows->n > 0)
-		la_rows_run(rows, &add_parts);
 }

@@ -1,11 +1,11 @@
 #!/bin/bash
 # The questions of the engagement family among --events N (10 millions) events, half of them of the web and half of mail, with
 # a lead to fifty of them: each beside the same answer from the rows alone (leadanalytics.exact), which has to be the same.
-# LA_BENCH_PLAIN_ROUNDS=0 leaves the rows alone: of a million events and more they take long.
 # Run by ./leadanalytics bench engagement, which starts the servers and sets LA_*. See README.md.
 set -euo pipefail
 all=${LA_BENCH_EVENTS:-10000000}
 exact_rounds=${LA_BENCH_PLAIN_ROUNDS:-1}
+exact_limit=${LA_BENCH_SECONDS:-60}s
 LA_BENCH_EVENTS=$((all / 2))
 # shellcheck source=test/bench/dataset.sh
 . "$LA_SOURCE/test/bench/dataset.sh"
@@ -18,7 +18,7 @@ part_mail() {
 
 part_ask() {
     said "asking"
-    sql -At -F ' | ' -v ends="$ends" -v days="$days" -v rounds="$rounds" -v exact_rounds="$exact_rounds" -f "$here/../engagement/questions.sql"
+    sql -At -F ' | ' -v ends="$ends" -v days="$days" -v rounds="$rounds" -v exact_rounds="$exact_rounds" -v exact_limit="$exact_limit" -f "$here/../engagement/questions.sql"
 }
 
 part_dataset

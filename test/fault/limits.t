@@ -67,6 +67,8 @@ for (1 .. 200)
 }
 is($status, 200, 'and the door answers');
 is(join(' ', map { used() } 1 .. 2), '6 7', 'S2-03 requests go on from what was saved');
+ok(!eval { sql(q{BEGIN; SELECT leadanalytics.save_requests(now()); PREPARE TRANSACTION 'usage'}); 1 } && $@ =~ /a transaction that saved requests cannot be prepared/,
+    'S2-03 what saves them is not prepared, for nobody would know when they are');
 sql('SELECT leadanalytics.save_requests(now())');
 is(sql('SELECT used FROM leadanalytics.api_usage($1)', $workspace), 7, 'S2-03 and are saved again');
 sql(q{UPDATE leadanalytics.unit SET enabled = true WHERE name = 'save_requests'});

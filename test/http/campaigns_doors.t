@@ -81,6 +81,7 @@ for my $path (qw(campaigns/c domains/c mailboxes/c ips/c messages/events))
 
 # --- Events of messages ------------------------------------------------------------------------------------
 sub events { my ($body, @headers) = @_; return ask('POST', 'messages/events', $body, undef, @headers) }
+says(events('{"message_id":" lead L1","event":"sent"}'), '{"success":true,"data":{"accepted":0,"rejected":[{"index":0,"error":"Invalid message_id"}]}}', 'a key that begins with a blank: those are of mails without one');
 sub stored { return sql('SELECT count(*) FROM leadanalytics.message_event WHERE workspace = $1', $id) }
 says(events('{"message_id":"m1","event":"sent","campaign_id":"cmp_1","mailbox_id":"mbx_2","timestamp":"2025-11-20T10:00:00Z"}'), $one, 'one event');
 says(events('[{"message_id":"m1","event":"delivered","timestamp":"2025-11-20T10:00:05Z"},{"message_id":"m1","event":"read"},7,{"message_id":"m2","event":"bounced","bounce_type":"hard","timestamp":"2025-11-20T10:00:00Z","campaign_id":"cmp_new"},{"event":"sent"}]'),

@@ -79,6 +79,17 @@ is("$twice->{status} $twice->{body}", "201 $once->{body}", 'D-30 the first answe
 is(total("$events?messageId=idem"), 1, 'D-30 stored once');
 is(post($events, { eventType => 'email_reply', messageId => 'idem' }, undef, 'Idempotency-Key: k-2')->{status}, 201, 'D-30 another key');
 is(total("$events?messageId=idem"), 2, 'D-30 is another event');
+# One order, also of what happened at the same time, wherever events are shown.
+is(request('PUT', '/v1/leads/at-once', ["X-API-Key: $key{live}"], '{"createdAt":"2026-02-20T00:00:00Z"}')->{status}, 200, 'S2-09 a lead');
+post($events, qq({"eventType":"$_","leadId":"at-once","messageId":"at-once","timestamp":"2026-02-20T10:00:00Z"})) for @types, @types;
+sub ids { return join ' ', map { $_->{data} ? $_->{data}{id} // () : $_->{id} } @{ $_[0] } }
+my $at_once = ids(data(ask("$events?leadId=at-once&from=2026-02-20&to=2026-02-20")));
+is(scalar(split ' ', $at_once), 14, 'S2-09 fourteen events at once');
+is(ids(data(ask('/v1/analytics/dashboard?from=2026-02-20&to=2026-02-20'))->{recentActivity}), $at_once, 'S2-13 in the same order');
+is(ids(data(ask('/v1/analytics/leads/at-once/engagement?from=2026-02-20&to=2026-02-20'))->{timeline}), $at_once, 'S2-10 in the same order');
+is(ids(data(ask('/v1/leads/at-once/timeline'))), $at_once, 'S2-07 in the same order');
+is(post($events, '{"eventType":"email_open","leadId":"unnamed"}')->{status}, 201, 'D-31 an open of a mail that nobody named');
+is(total("$events?leadId=unnamed") . total("$events?messageId=%20lead%20unnamed"), '10', 'D-31 which has no id that could be asked for');
 
 # Who may.
 is_error(request($_->[0], $_->[1], [], $_->[2]), 'engagement', 401, undef, "$_->[0] $_->[1] without a key") for map { (['GET', $_], ['POST', $_, '{}']) } $events, $forms, $visits;

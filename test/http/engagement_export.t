@@ -99,8 +99,9 @@ for my $what (['funnel', 'funnel', { steps => 'new,email_sent,email_open', windo
     ['team_performance', 'team-performance', { teamId => 't1' }, 'teamId=t1'])
 {
     my ($type, $path, $filters, $query) = @$what;
-    my $exported = JSON::PP->new->utf8->decode(file_of({ type => $type, format => 'json', @time, filters => $filters })->{body});
-    is_deeply($exported, json(request('GET', "$base/$path?from=2026-02-01&to=2026-02-28&$query", [$key{live}]))->{data}, "S2-18 $type: what the question answers");
+    my @when = $type eq 'team_performance' ? () : @time; # the leads were given to somebody just now
+    my $exported = JSON::PP->new->utf8->decode(file_of({ type => $type, format => 'json', @when, filters => $filters })->{body});
+    is_deeply($exported, json(request('GET', "$base/$path?" . (@when ? 'from=2026-02-01&to=2026-02-28&' : '') . $query, [$key{live}]))->{data}, "S2-18 $type: what the question answers");
 }
 is((split /\r\n/, file_of({ type => 'cohorts', @time, filters => { interval => 'month', metric => 'converted' } })->{body})[0], 'cohort,size,index,count,rate', 'S2-18 cohorts: a record a cohort and period');
 my $none = json(finished(json(ask({ type => 'events', from => '2020-01-01', to => '2020-01-31' }))->{data}{id}))->{data};

@@ -56,6 +56,7 @@ is(value('from=2026-02-04T10:00:01Z&to=2026-02-04T10:00:01Z', 'newLeads', 'previ
 is(value('from=0001-01-01&to=9999-12-31', 'newLeads', 'value'), 7, 'S2-14 all time: nothing was before');
 lead('now', sql('SELECT now()'), 'new');
 is(value('', 'newLeads', 'value'), 1, 'S2-08 the last 30 days');
+is(data('from=2026-02-10&to=2026-02-18') =~ /"key":"avgFirstResponseSeconds","label":"Average first response","value":null,"previous":1800,"changePercent":null/, 1, 'S2-14 no change of what there is none of');
 
 for (['from=soon', 'from', 'Must be a date or time in ISO 8601'], ['to=2026-02-30', 'to', 'Must be a date or time in ISO 8601'], ['from=2026-02-02&to=2026-02-01', 'from', 'Must not be after to'])
 {

@@ -60,6 +60,16 @@ is_error(patch('L9', '{"status":"lost"}'), 'engagement', 404, 'Lead not found', 
 is_error(patch('L1', '{"status":"lost"}', 'sandbox'), 'engagement', 404, 'Lead not found', 'S2-04 another workspace');
 is(of(put('a%2Fb%20c', '{}')) =~ /^\{"leadId":"a\/b c"/, 1, 'D-66 an id is decoded once');
 
+# When it came can be told later; then it came then, everywhere (S2-07, S2-15).
+put('came', '{"createdAt":"2026-03-05T10:00:00Z"}');
+put('beside', '{"createdAt":"2026-03-06T10:00:00Z"}');
+put('came', '{"createdAt":"2026-03-04T10:00:00Z"}');
+is(of(timeline('came')), '[{"type":"status_change","timestamp":"2026-03-04T10:00:00.000Z","data":{"from":null,"to":"new"}}]', 'D-73 a createdAt that is corrected: the timeline');
+sub came { my ($path) = @_; return request('GET', "/v1/analytics/$path", ["X-API-Key: $key{live}"])->{body} }
+like(came("funnel?steps=new,lost&from=2026-03-0$_->[0]&to=2026-03-0$_->[0]"), qr/^.*?"count":$_->[1],/, "D-73 the funnel of March, $_->[0]") for [4, 1], [5, 0], [6, 1];
+like(came("conversion-rate?from=2026-03-0$_->[0]&to=2026-03-0$_->[0]"), qr/"leads":$_->[1],/, "D-73 the leads of March, $_->[0]") for [4, 1], [5, 0], [6, 1];
+is(json(put($_->[0], '{}'))->{errors}[0]{field}, 'leadId', "S2-04 no id: $_->[1]") for ['%20a', 'a blank before it'], ['a%20', 'a blank behind it'], ['a%0Ab', 'a control character'], ['%20', 'a blank alone'];
+
 # What is wrong.
 for (['PATCH', '{}', 'body'], ['PATCH', '{"name":"x"}', 'body'], ['PUT', '{"email":"x"}', 'email'], ['PUT', '{"createdAt":"soon"}', 'createdAt'], ['PUT', '{"createdAt":"1999-12-31T23:59:59Z"}', 'createdAt'],
     ['PUT', '{"createdAt":"2999-01-01T00:00:00Z"}', 'createdAt'], ['PUT', '{"ownerId":"' . 'x' x 129 . '"}', 'ownerId'])
