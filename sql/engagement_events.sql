@@ -93,7 +93,8 @@ $$;
 SELECT f.what, followed(forged(concat_ws(chr(31), 'c', f.w, 'm', '', '', f.target), s.secret))
 FROM (VALUES ('ours', :w, :w, 'https://example.com/'), ('another''s', :w, :other, 'https://example.com/'), ('javascript', :w, :w, 'javascript:alert(1)'), ('relative', :w, :w, '//example.com/'),
              ('line', :w, :w, E'https://example.com/\r\nSet-Cookie: a=b'), ('no host', :w, :w, 'https:///x'), ('user', :w, :w, 'https://@example.com')) AS f (what, w, signer, target)
-JOIN leadanalytics.link_secret s ON s.workspace = f.signer;
+JOIN leadanalytics.link_secret s ON s.workspace = f.signer
+ORDER BY f.what COLLATE "C";
 SELECT followed(forged('c' || chr(31) || '999999999' || chr(31) || 'm', 'x')), followed(forged('c' || chr(31) || '99999999999999' || chr(31) || 'm', 'x'));
 -- What is not signed.
 SELECT leadanalytics.click_url(:w, t, 'm') FROM (VALUES ('ftp://example.com')) AS v (t);
