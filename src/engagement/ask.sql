@@ -8,6 +8,16 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.fail_field(text, text) IS 'LA422 "Validation failed" with one error, of a field of the request';
 
+CREATE FUNCTION leadanalytics.check_engagement_time(field text, at timestamptz, now timestamptz)
+RETURNS void LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF at > now + interval '24 hours' OR at < '2000-01-01 00:00Z' THEN
+        PERFORM leadanalytics.fail_field(field, CASE WHEN at > now THEN 'Must not be more than 24 hours ahead' ELSE 'Must not be before 2000' END);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.check_engagement_time(text, timestamptz, timestamptz) IS 'LA422 unless a time that was told lies from 2000 to a day ahead of now (D-30); null is none';
+
 -- Thirty whole days (UTC) when nothing is said; a date that ends a range is all its day (D-03).
 CREATE FUNCTION leadanalytics.engagement_period("from" text, "to" text, now timestamptz, OUT starts timestamptz, OUT ends timestamptz)
 LANGUAGE plpgsql STABLE AS $$

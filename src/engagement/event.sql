@@ -8,10 +8,22 @@ $$;
 COMMENT ON FUNCTION leadanalytics.engagement_types() IS 'the types of events of the engagement family, and the kind that leadanalytics.message_event has of those of mails';
 GRANT EXECUTE ON FUNCTION leadanalytics.engagement_types() TO leadanalytics_read;
 
+CREATE FUNCTION leadanalytics.message_kinds(types text[])
+RETURNS "char"[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types))
+$$;
+COMMENT ON FUNCTION leadanalytics.message_kinds(text[]) IS 'the kinds that leadanalytics.message_event has of those of these types that are of mails';
+
+CREATE FUNCTION leadanalytics.engagement_event_id(id uuid)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT 'evt_' || replace(id::text, '-', '')
+$$;
+COMMENT ON FUNCTION leadanalytics.engagement_event_id(uuid) IS 'an event''s id as the engagement family says it';
+
 CREATE FUNCTION leadanalytics.engagement_event_json(workspace int, event leadanalytics.engagement_event)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN json_build_object('id', 'evt_' || replace((event).id::text, '-', ''),
+    RETURN json_build_object('id', leadanalytics.engagement_event_id((event).id),
                              'tenantId', (SELECT w.slug FROM leadanalytics.workspace w WHERE w.id = engagement_event_json.workspace),
                              'type', (event).type, 'leadId', (event).lead_id, 'messageId', (event).message_id, 'workflowExecutionId', (event).workflow_execution_id,
                              'timestamp', leadanalytics.utc_milliseconds((event).at));
@@ -92,9 +104,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM leadanalytics.engagement_types() t WHERE t.type = event_type) THEN
         PERFORM leadanalytics.fail_field('eventType', 'Invalid eventType');
     END IF;
-    IF "timestamp" > now + interval '24 hours' OR "timestamp" < '2000-01-01 00:00Z' THEN
-        PERFORM leadanalytics.fail_field('timestamp', CASE WHEN "timestamp" > now THEN 'Must not be more than 24 hours ahead' ELSE 'Must not be before 2000' END);
-    END IF;
+    PERFORM leadanalytics.check_engagement_time('timestamp', "timestamp", now);
     -- One time (D-70): a clock that runs ahead is the receipt's.
     event := ROW(gen_random_uuid(), event_type, lead_id, message_id, workflow_execution_id,
                  date_trunc('milliseconds', CASE WHEN "timestamp" <= now + current_setting('leadanalytics.track_future')::interval THEN "timestamp" ELSE now END));

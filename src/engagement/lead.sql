@@ -102,9 +102,7 @@ DECLARE
     known bigint;
 BEGIN
     PERFORM leadanalytics.check_engagement_ids(put_engagement_lead.lead_id, NULL, NULL); -- or no event could name it
-    IF created_at > put_engagement_lead.now + interval '24 hours' OR created_at < '2000-01-01 00:00Z' THEN
-        PERFORM leadanalytics.fail_field('createdAt', CASE WHEN created_at > put_engagement_lead.now THEN 'Must not be more than 24 hours ahead' ELSE 'Must not be before 2000' END);
-    END IF;
+    PERFORM leadanalytics.check_engagement_time('createdAt', put_engagement_lead.created_at, put_engagement_lead.now);
     -- Two first puts of one lead make one.
     PERFORM pg_advisory_xact_lock(hashtextextended(format('leadanalytics lead %s %s', allowed, put_engagement_lead.lead_id), 0));
     known := leadanalytics.find_engagement_lead(allowed, put_engagement_lead.lead_id);

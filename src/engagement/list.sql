@@ -11,7 +11,7 @@ CREATE FUNCTION leadanalytics.count_engagement(workspace int, starts timestamptz
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
     since CONSTANT timestamptz := greatest(starts, leadanalytics.rows_since('event')); -- of what is gone there is nothing to list
-    kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
+    kinds CONSTANT "char"[] := leadanalytics.message_kinds(types);
     n bigint := 0;
 BEGIN
     IF types && '{page_visit,form_submission}' AND since < ends THEN
@@ -38,7 +38,7 @@ COMMENT ON FUNCTION leadanalytics.count_engagement(int, timestamptz, timestamptz
 CREATE FUNCTION leadanalytics.newest_engagement(workspace int, starts timestamptz, ends timestamptz, types text[], most bigint)
 RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
+    kinds CONSTANT "char"[] := leadanalytics.message_kinds(types);
     form CONSTANT int := leadanalytics.text_term(workspace, 'form_submission');
 BEGIN
     RETURN QUERY
@@ -74,7 +74,7 @@ CREATE FUNCTION leadanalytics.engagement_of(
     workspace int, starts timestamptz, ends timestamptz, types text[], lead_id text, message_id text, workflow_execution_id text)
 RETURNS SETOF leadanalytics.engagement_place LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    kinds CONSTANT "char"[] := ARRAY(SELECT t.kind FROM leadanalytics.engagement_types() t WHERE t.kind IS NOT NULL AND t.type = ANY (types));
+    kinds CONSTANT "char"[] := leadanalytics.message_kinds(types);
     form CONSTANT int := leadanalytics.text_term(workspace, 'form_submission');
     messages bigint[];
     numbers int[];

@@ -16,7 +16,7 @@ BEGIN
           SELECT 'assignment', a.at, json_build_object('ownerId', a.owner_id, 'teamId', a.team_id), 2, a.id
           FROM leadanalytics.lead_assignment a WHERE a.workspace = allowed AND a.lead = found
           UNION ALL
-          SELECT e.type, e.at, json_build_object('id', 'evt_' || replace(e.id::text, '-', ''), 'messageId', e.message_id, 'workflowExecutionId', e.workflow_execution_id), 3, -e.n
+          SELECT e.type, e.at, json_build_object('id', leadanalytics.engagement_event_id(e.id), 'messageId', e.message_id, 'workflowExecutionId', e.workflow_execution_id), 3, -e.n
           FROM leadanalytics.lead l
           CROSS JOIN LATERAL leadanalytics.engagement_events_rows(allowed, '-infinity', 'infinity', lead_id => coalesce(l.external_id, l.id::text))
                      WITH ORDINALITY AS e (id, type, lead_id, message_id, workflow_execution_id, at, n)

@@ -126,7 +126,7 @@ BEGIN
     WHILE until > starts LOOP
         since := CASE WHEN are_few THEN starts ELSE greatest(starts, until - length) END;
         RETURN QUERY
-        SELECT json_build_object('id', 'evt_' || replace(e.id::text, '-', ''), 'tenantId', slug, 'type', e.type, 'leadId', e.lead_id, 'messageId', e.message_id,
+        SELECT json_build_object('id', leadanalytics.engagement_event_id(e.id), 'tenantId', slug, 'type', e.type, 'leadId', e.lead_id, 'messageId', e.message_id,
                                  'workflowExecutionId', e.workflow_execution_id, 'timestamp', leadanalytics.utc_milliseconds(e.at))
         FROM leadanalytics.engagement_events_rows(engagement_events_records.workspace, since, until,
             CASE WHEN options ? 'eventType' THEN ARRAY[options ->> 'eventType'] END, options ->> 'leadId', options ->> 'messageId', options ->> 'workflowExecutionId') e;

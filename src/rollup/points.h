@@ -63,6 +63,15 @@ rollup_day_starts(DateADT day)
 	return day * USECS_PER_DAY;
 }
 
+/* The day that a time lies in. */
+static inline DateADT
+rollup_day_of(TimestampTz at)
+{
+	if (TIMESTAMP_NOT_FINITE(at))
+		return at < 0 ? DATEVAL_NOBEGIN : DATEVAL_NOEND;
+	return at / USECS_PER_DAY - (at % USECS_PER_DAY < 0);
+}
+
 static inline uint64
 rollup_unpack_slowly(LaPartReader *reader)
 {

@@ -324,14 +324,6 @@ take_event(const LaEventFact *event, void *arg)
 	}
 }
 
-static DateADT
-day_around(TimestampTz at)
-{
-	if (TIMESTAMP_NOT_FINITE(at))
-		return at < 0 ? DATEVAL_NOBEGIN : DATEVAL_NOEND;
-	return rollup_floor(at, USECS_PER_DAY) / USECS_PER_DAY;
-}
-
 typedef struct Stretches /* what PARTS is asked with */
 {
 	Datum values[5];
@@ -348,8 +340,8 @@ stretches_of(int workspace, const LaTrail *trails, int n)
 	{
 		columns[0][i] = CharGetDatum(trails[i].kind);
 		columns[1][i] = Int32GetDatum(trails[i].step);
-		columns[2][i] = DateADTGetDatum(day_around(trails[i].from));
-		columns[3][i] = DateADTGetDatum(day_around(trails[i].to));
+		columns[2][i] = DateADTGetDatum(rollup_day_of(trails[i].from));
+		columns[3][i] = DateADTGetDatum(rollup_day_of(trails[i].to));
 	}
 	return (Stretches){{Int32GetDatum(workspace),
 	                    PointerGetDatum(construct_array(columns[0], n, CHAROID, 1, true, TYPALIGN_CHAR)),

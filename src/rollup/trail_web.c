@@ -49,14 +49,6 @@ whole_days(int workspace, TimestampTz starts, TimestampTz ends)
 	return days;
 }
 
-static DateADT
-date_of(TimestampTz at)
-{
-	if (TIMESTAMP_NOT_FINITE(at))
-		return at < 0 ? DATEVAL_NOBEGIN : DATEVAL_NOEND;
-	return at / USECS_PER_DAY - (at % USECS_PER_DAY < 0);
-}
-
 void
 rollup_add_point(LaPoints *points, LaPoint point)
 {
@@ -111,7 +103,8 @@ count_point(Comparing *comparing, int step, TimestampTz at, int64 number, int si
 {
 	int64 point[] = {at, number};
 	bool found;
-	Compared *compared = compared_insert(comparing->all, (uint64) step << 32 | (uint32) date_of(at), &found);
+	Compared *compared =
+	    compared_insert(comparing->all, (uint64) step << 32 | (uint32) rollup_day_of(at), &found);
 
 	if (!found)
 		memset(compared->n, 0, sizeof compared->n + sizeof compared->sum);
@@ -160,8 +153,8 @@ LA_FUNCTION(la_trail_reconcile)
 	comparing.all = compared_create(CurrentMemoryContext, 1024, NULL);
 	rollup_events_between(days->workspace, days->from, days->to, compare_event, &comparing);
 	la_query_each(&read_trail,
-	              (Datum[]){Int32GetDatum(days->workspace), DateADTGetDatum(date_of(days->from)),
-	                        DateADTGetDatum(date_of(days->to))},
+	              (Datum[]){Int32GetDatum(days->workspace), DateADTGetDatum(rollup_day_of(days->from)),
+	                        DateADTGetDatum(rollup_day_of(days->to))},
 	              NULL, compare_part, &comparing);
 	compared_start_iterate(comparing.all, &i);
 	while ((compared = compared_iterate(comparing.all, &i)) != NULL)
@@ -210,8 +203,8 @@ LA_FUNCTION(la_trail_rebuild)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	*days = whole_days(workspace, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
 	range[0] = Int32GetDatum(workspace);
-	range[1] = DateADTGetDatum(date_of(days->from));
-	range[2] = DateADTGetDatum(date_of(days->to));
+	range[1] = DateADTGetDatum(rollup_day_of(days->from));
+	range[2] = DateADTGetDatum(rollup_day_of(days->to));
 	la_query_run(&delete_trail, range, NULL, false, 0);
 	range[1] = TimestampTzGetDatum(days->from);
 	range[2] = TimestampTzGetDatum(days->to);

@@ -62,19 +62,11 @@ array_of(const Numbers *numbers, Oid type)
 	return PointerGetDatum(construct_array(numbers->values, numbers->n, type, 4, true, TYPALIGN_INT));
 }
 
-static DateADT
-day_of(TimestampTz at)
-{
-	int64 into = at % USECS_PER_DAY;
-
-	return (at - (into < 0 ? into + USECS_PER_DAY : into)) / USECS_PER_DAY;
-}
-
 /* The end of the day of the step, of sorted points. */
 static int64
 stretch_end(const LaPoint *points, int64 n, int64 first)
 {
-	TimestampTz day_ends = rollup_day_starts(day_of(points[first].at) + 1);
+	TimestampTz day_ends = rollup_day_starts(rollup_day_of(points[first].at) + 1);
 	int64 end = first;
 
 	while (end < n && points[end].step == points[first].step && points[end].at < day_ends)
@@ -204,7 +196,7 @@ la_trail_add(int workspace, char kind, LaPoint *points, int64 n)
 			stretches = room == 0 ? palloc((room = 64) * sizeof(Stretch))
 			                      : repalloc_huge(stretches, (Size) (room *= 2) * sizeof(Stretch));
 		stretches[nstretches++] =
-		    (Stretch){{workspace, points[first].step, day_of(points[first].at), 0, 0, kind},
+		    (Stretch){{workspace, points[first].step, rollup_day_of(points[first].at), 0, 0, kind},
 		              points + first,
 		              end - first};
 	}
