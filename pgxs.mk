@@ -1,6 +1,6 @@
 # The build. A room is a folder of src/; its place in ROOMS is its place in the house: a room may
 # use the rooms before it, never the ones after it.
-ROOMS = core worker tenant geo agent policy bitmap rollup realtime track webhook conversion ads leads report activity campaigns engagement export http
+ROOMS = core worker tenant geo agent policy bitmap rollup realtime track webhook conversion ads leads report activity campaigns engagement predict export privacy http schedule
 
 EXTENSION = leadanalytics
 LA_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" leadanalytics.control)
@@ -10,7 +10,7 @@ MODULE_big = leadanalytics
 OBJS = src/leadanalytics.o $(patsubst %.c,%.o,$(sort $(wildcard $(ROOMS:%=src/%/*.c))))
 UPDATES = $(patsubst updates/%.sql,build/leadanalytics--%.sql,$(wildcard updates/*--*.sql))
 DATA_built = $(SQL_SCRIPT) $(UPDATES)
-SHLIB_LINK += -lmaxminddb -lyaml -lpcre2-8 -lz
+SHLIB_LINK += -lmaxminddb -lyaml -lpcre2-8 -lz -lcurl -llinear
 EXTRA_CLEAN = build $(OBJS:.o=.d)
 
 # The install script is all state first, then all functions: a room's functions may name any table.

@@ -15,6 +15,8 @@ libmaxminddb-dev /usr/share/doc/libmaxminddb-dev/copyright
 libyaml-dev /usr/include/yaml.h
 libpcre2-dev /usr/include/pcre2.h
 zlib1g-dev /usr/include/zlib.h
+libcurl4-openssl-dev /usr/share/doc/libcurl4-openssl-dev/copyright
+liblinear-dev /usr/include/linear.h
 uap-core /usr/share/uap-core/regexes.yaml
 make make
 nginx nginx
@@ -25,6 +27,7 @@ TABLE
 packages_check() {
     cat <<TABLE
 perl prove
+python3-aiosmtpd /usr/lib/python3/dist-packages/aiosmtpd/smtp.py
 python3-ua-parser /usr/lib/python3/dist-packages/ua_parser/user_agent_parser.py
 postgresql-15-pgtap /usr/share/postgresql/15/extension/pgtap.control
 libtap-parser-sourcehandler-pgtap-perl pg_prove

@@ -56,6 +56,9 @@ SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}', 5000),
 UPDATE leadanalytics.usage_month SET requests = 12 WHERE workspace = :acme AND month = '2026-02-01';
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
+INSERT INTO leadanalytics.webhook (workspace, key, url, topics, secret, created_at) VALUES (:acme, 'whk_1', 'https://crm.example/hook', '{lead.captured}', 's', '2026-02-01Z');
+INSERT INTO leadanalytics.delivery (workspace, webhook, occurrence, topic, body, next_at, created_at) VALUES (:acme, 'whk_1', 'evt_1', 'lead.captured', '{}', '2026-02-01Z', '2026-02-01Z');
+SELECT leadanalytics.send_mail(:acme, 'ann@acme.example', 'Report', 'It is attached.', 'report.completed', 'evt_2', now => '2026-02-01Z');
 SELECT leadanalytics.put_ads(:acme, '[{"date": "2026-02-01", "platform": "google", "account_id": "1", "level": "campaign", "campaign_id": "c", "campaign_name": "Spring", "spend": 1}]');
 SELECT leadanalytics.put_campaigns(:acme, '[{"key": "c1", "name": "Spring", "status": "active"}, {"key": "idle"}]'), leadanalytics.put_domain(:acme, 'd1', 'mail.acme.example'),
        leadanalytics.put_mailboxes(:acme, '[{"key": "b1", "address": "ann@mail.acme.example", "domain_id": "d1", "health_score": 91.5}, {"key": "b2"}]'),

@@ -1,4 +1,5 @@
--- What the questions of this family have in common: what is wrong with a request (422), ranges of time, pages of lists.
+-- What the questions of the engagement family have in common, whichever room answers: what is wrong with a request (422),
+-- ranges of time, pages of lists.
 
 CREATE FUNCTION leadanalytics.fail_field(field text, message text)
 RETURNS void LANGUAGE plpgsql STABLE AS $$
