@@ -22,7 +22,7 @@ CREATE VIEW pg_temp.differs AS
            (SELECT string_agg(p, ' ' ORDER BY p) FROM (SELECT pg_temp.members(t.example::jsonb) EXCEPT SELECT pg_temp.members(o.body::jsonb)) AS d (p)) AS missing
     FROM leadanalytics.topic t JOIN leadanalytics.outbox o ON o.topic = t.name JOIN leadanalytics.workspace w ON w.id = o.workspace AND w.slug = 'topics';
 
-SELECT key AS hook FROM leadanalytics.create_webhook(:w, 'https://example.com', '{*}', 'meta') \gset
+SELECT key AS hook FROM leadanalytics.create_webhook(:w, 'https://example.com') \gset
 -- L9 a lead, who comes again after a day, and within it; a test (L8).
 SELECT count(leadanalytics.capture_lead(:w, '{"FIRSTNAME": "Ann", "EMAIL": "ann@example.com", "PROJECT": "Sky"}', client_ip => '198.51.100.1', now => n.now))
 FROM (VALUES ('2026-02-01 10:00Z'::timestamptz), ('2026-02-01 11:00Z'), ('2026-02-03 10:00Z')) AS n (now);

@@ -68,7 +68,9 @@ SELECT pg_temp.refused('SELECT leadanalytics.create_webhook(-1, ''http://a'')') 
 -- Whether anybody wants a topic.
 SELECT t.topic, leadanalytics.is_wanted(:w, t.topic) AS wanted, leadanalytics.is_wanted(:other, t.topic) AS elsewhere
 FROM unnest('{lead.captured,lead.test,conversion.postback,lead.drought}'::text[]) AS t (topic);
-SELECT leadanalytics.change_webhook(:w, :'a_a', events => '{*}', active => true);
+SELECT leadanalytics.change_webhook(:w, :'a_a', events => '{*}', platform => 'meta', active => true);
+SELECT leadanalytics.is_wanted(:w, 'lead.drought') AS wanted;
+SELECT leadanalytics.change_webhook(:w, :'a_a', platform => '');
 SELECT leadanalytics.is_wanted(:w, 'lead.drought') AS wanted;
 
 -- Deleted, with what it was to be told.

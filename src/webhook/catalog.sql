@@ -4,11 +4,13 @@ CREATE FUNCTION leadanalytics.is_wanted(workspace int, topic text)
 RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM leadanalytics.webhook w
-                   WHERE w.workspace = is_wanted.workspace AND w.active AND w.topics && ARRAY[is_wanted.topic, '*']);
+                   WHERE w.workspace = is_wanted.workspace AND w.active
+                         AND CASE WHEN is_wanted.topic = 'conversion.postback' THEN w.platform IS NOT NULL
+                                  ELSE is_wanted.topic = ANY (w.topics) OR ('*' = ANY (w.topics) AND w.platform IS NULL) END);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.is_wanted(int, text) IS
-    'whether an active webhook of the workspace wants the topic: for rooms to which finding out what to tell is work';
+    'whether an active webhook of the workspace is told of the topic (as leadanalytics.fan_out() has it): for rooms to which finding out what to tell is work';
 
 CREATE FUNCTION leadanalytics.topic_example(name text)
 RETURNS json LANGUAGE plpgsql STABLE AS $$

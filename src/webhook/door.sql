@@ -161,9 +161,9 @@ SELECT r.method, r.path, p.name, 'body', p.name, p.type, r.method = 'POST' AND p
 FROM leadanalytics.route r
 CROSS JOIN (VALUES
     ('url', 'text', 1, 'https://example.com/hooks', 'where to post: an absolute URL of http or https, at most 2000 characters, without user and fragment'),
-    ('events', 'json', 2, '["lead.captured", "lead.status_changed"]', 'an array of events as the catalog has them; "*": all'),
-    ('platform', 'text', 3, 'meta', 'the ad platform it stands for, whose postbacks (conversion.postback) it gets; empty: none'),
-    ('active', 'boolean', 4, 'true', 'false: it is told of nothing, and what happens meanwhile it never hears')) AS p (name, type, position, example, summary)
+    ('events', 'json', 2, '["lead.captured", "lead.status_changed"]', 'an array of events as the catalog has them; "*": all but postbacks'),
+    ('platform', 'text', 3, 'meta', 'the ad platform it stands for, whose postbacks (conversion.postback) it gets, and of the rest what events name; empty: none'),
+    ('active', 'boolean', 4, 'true', 'false: it is told of nothing; what waits goes on waiting, of what happens meanwhile it never hears')) AS p (name, type, position, example, summary)
 WHERE r.path IN ('/v1/integrations/webhooks', '/v1/integrations/webhooks/:webhookId') AND r.method IN ('POST', 'PATCH');
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, required, min, max, example, summary)
 SELECT r.method, r.path, p.name, 'path', p.arg, true, 1, 64, p.example, p.summary

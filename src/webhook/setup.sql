@@ -81,8 +81,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.create_webhook(int, text, text[], text, boolean, int, timestamptz) IS
-    'S2-06: have a URL told of events (leadanalytics.topic; *: all); its key, and the secret that bodies are signed with, which is not said again. '
-    'platform: it stands for that ad platform and gets its postbacks; at_once: how many deliveries may be under way at once';
+    'S2-06: have a URL told of events (leadanalytics.topic; *: all but postbacks); its key, and the secret that bodies are signed with, which is not said again. '
+    'platform: it stands for that ad platform, gets its postbacks, and of the rest what events name; at_once: how many deliveries may be under way at once';
 GRANT EXECUTE ON FUNCTION leadanalytics.create_webhook(int, text, text[], text, boolean, int, timestamptz) TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.change_webhook(
@@ -106,7 +106,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.change_webhook(int, text, text, text[], text, boolean, int) IS
-    'change a webhook; what is null stays as it is, platform '''' is none; one that is not active is told of nothing, and what happens meanwhile it never hears';
+    'change a webhook; what is null stays as it is, platform '''' is none; one that is not active is told of nothing: what waits goes on waiting, of what happens meanwhile it never hears';
 GRANT EXECUTE ON FUNCTION leadanalytics.change_webhook(int, text, text, text[], text, boolean, int) TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.rotate_webhook_secret(workspace int, webhook_id text)
