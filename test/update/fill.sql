@@ -43,6 +43,11 @@ SELECT leadanalytics.capture_lead(:acme, f, client_ip => ip, referer => 'https:/
     (json_build_object('FIRSTNAME', 'blocked'), '198.51.100.20', '2026-02-05 12:00Z'),
     (json_build_object('FIRSTNAME', 'test'), '2001:db8::10', '2026-02-05 12:00Z')) AS v (f, ip, at);
 SELECT leadanalytics.set_lead_status(:acme, min(id), 'contacted', now => '2026-02-06Z'), leadanalytics.lead(:acme, min(id), now => '2026-02-06Z') FROM leadanalytics.lead;
+SELECT leadanalytics.create_webhook(:acme, 'https://hooks.invalid/', now => '2026-02-06Z'), leadanalytics.set_lead_drought(:acme, recipients => '{ann@acme.example}'), leadanalytics.set_crm(:acme, '{"sold": "won"}');
+SELECT leadanalytics.link_crm_lead(:acme, 'crm-1', min(id)::text, now => '2026-02-06Z'), leadanalytics.add_crm_event(:acme, 'crm-1', status => 'sold', event_id => 'e1', now => '2026-02-06Z') FROM leadanalytics.lead;
+SELECT leadanalytics.tell_lead_droughts('2026-02-07Z');
+INSERT INTO leadanalytics.anomaly_told (workspace, date, type, severity) VALUES (:acme, '2026-02-06', 'traffic_spike', 'low');
+INSERT INTO leadanalytics.topic (name, summary, example) VALUES ('mine.happened', 'of a user', '{"a": 1}');
 INSERT INTO leadanalytics.unit (name, function, lane, every, enabled) VALUES ('mine', 'public.mine', 'fold', '1 hour', false);
 SELECT leadanalytics.add_lead_rule(:acme, 'test_text', 'qa'), leadanalytics.create_dropdown_option(:acme, 'source', 'Website');
 SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Standup"}, {"name": "demo"}]'), leadanalytics.put_booking_page(:acme, 'intro', 'Intro'),
