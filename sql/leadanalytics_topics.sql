@@ -42,6 +42,16 @@ SELECT leadanalytics.put_conversion_rule(:w, 'meta', 'purchase', 'meta', 'Purcha
 SELECT leadanalytics.track(:w, '{"event_name": "purchase", "visitor_id": "v", "event_data": {"value": 9}}', now => '2026-02-03 12:00Z') ->> 'accepted' AS events;
 -- L10 a drought.
 SELECT leadanalytics.tell_lead_droughts('2026-02-03 13:00Z') >= 1 AS told;
+-- S2-01 S4 mails: replies, bounces, complaints, unsubscriptions, each as it comes; no opens, and no history.
+SELECT leadanalytics.put_message_events(:w, '[{"message_id": "m1", "event": "sent", "campaign_id": "c1", "lead_id": "l1", "recipient": "ann@example.com"}, {"message_id": "m1", "event": "opened"}, {"message_id": "m1", "event": "replied", "event_id": "e1"},
+    {"message_id": "m2", "event": "sent", "timestamp": "2026-02-03T09:00:00Z"}, {"message_id": "m2", "event": "bounced", "bounce_type": "hard", "reason": "Invalid recipient", "timestamp": "2026-02-03T10:00:00Z"},
+    {"message_id": "m3", "event": "complained"}, {"message_id": "m3", "event": "unsubscribed"}, {"message_id": "m4", "event": "replied", "timestamp": "2026-01-27T12:00:00Z"}, {"message_id": "m5", "event": "replied", "timestamp": "2026-01-27T13:00:01Z"}]',
+    now => '2026-02-03 13:00Z') ->> 'accepted' AS accepted;
+SELECT leadanalytics.put_message_events(:w, '{"message_id": "m1", "event": "replied", "event_id": "e1"}', now => '2026-02-03 13:05Z') ->> 'accepted' AS again;
+SELECT leadanalytics.add_engagement(:w, 'email_bounce', 'l9', NULL, 'exec-1', '2026-02-03T13:10:00Z', now => '2026-02-03 13:10Z') ->> 'type' AS added;
+SELECT o.topic, o.body ->> 'message_id' AS message, o.body ->> 'lead_id' AS lead, o.body ->> 'recipient' AS recipient, o.body ->> 'campaign_id' AS campaign, o.body ->> 'workflow_execution_id' AS workflow,
+       o.body ->> 'bounce_type' AS bounce, o.body ->> 'reason' AS reason, o.body ->> 'timestamp' AS at
+FROM leadanalytics.outbox o WHERE o.workspace = :w AND o.topic LIKE 'email.%' ORDER BY o.id;
 -- S1-15 an anomaly: it is told once, and again when it has become severe.
 INSERT INTO leadanalytics.session (workspace, number, started_at, last_seen, vpn_score)
 SELECT :w, nextval('leadanalytics.session_number'), d.at, d.at, 0
