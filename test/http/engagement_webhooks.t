@@ -26,6 +26,7 @@ sub is_wrong
 }
 
 # POST: made, and the secret said.
+my ($log, $access) = (log_position(), access_position());
 my $made = ask('POST', '', { url => 'https://hooks.invalid/hooks', events => ['lead.captured', 'lead.test', 'lead.captured'] });
 is_success($made, 'engagement', 201, 'S2-06 POST');
 like($made->{body}, qr/^\{"success":true,"status":201,"message":"Webhook created","data":\{"id":"whk_[0-9a-f]{24}","url":"https:\/\/hooks\.invalid\/hooks","events":\["lead\.captured","lead\.test"\],"platform":null,"active":true,"createdAt":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","secret":"whsec_[0-9a-f]{64}"\},"meta":/, 'S2-06 POST: the body, D-80');
@@ -174,4 +175,8 @@ is_success($r, 'engagement', 200, 'S2-06 DELETE');
 like($r->{body}, qr/^\{"success":true,"status":200,"message":"Webhook deleted","data":\{"deleted":true\},"meta":/, 'S2-06 DELETE: the body, D-80');
 is_error(ask($_, "/$hook"), 'engagement', 404, 'Webhook not found', "S2-06 $_ when it is gone") for qw(GET DELETE);
 is(sql('SELECT count(*) FROM leadanalytics.delivery WHERE workspace = $1 AND webhook = $2', $id, $hook), 0, 'S2-06 DELETE: with its deliveries');
+# Nor does any log have a secret.
+my @asked = access_since($access, sub { grep { JSON::PP->new->canonical->encode($_) =~ /$hook/ } @_ });
+unlike(join("\n", log_since($log), map { JSON::PP->new->canonical->encode($_) } @asked), qr/whsec_/, 'S2-06 no log has a secret');
+ok(scalar(grep { JSON::PP->new->canonical->encode($_) =~ /$hook/ } @asked), 'control: the log was read');
 finish();
