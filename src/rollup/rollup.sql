@@ -106,11 +106,12 @@ RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalo
 $$;
 COMMENT ON FUNCTION leadanalytics.is_worth_segments(int, timestamptz, timestamptz) IS 'whether a time has as many events as leadanalytics.segment_events asks for';
 
-CREATE FUNCTION leadanalytics.rows_since(parent text)
+CREATE FUNCTION leadanalytics.rows_since(workspace int, parent text DEFAULT 'event')
 RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT d.before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped d WHERE d.parent = rows_since.parent), '-infinity')
+    SELECT coalesce((SELECT d.before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped d
+                     WHERE d.workspace = rows_since.workspace AND d.parent = rows_since.parent), '-infinity')
 $$;
-COMMENT ON FUNCTION leadanalytics.rows_since(text) IS 'since when a partitioned table has all its rows: older leaves were dropped';
+COMMENT ON FUNCTION leadanalytics.rows_since(int, text) IS 'since when a partitioned table has all of a workspace''s rows: older ones go';
 
 -- A day may still get events for as long as clients' timestamps are believed; they come into its segments by
 -- the fold. So a day is made an hour after its end.
@@ -128,7 +129,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.grain, s.zone, s.starts, s.ends
     FROM span s
     WHERE s.ends <= buckets_due.now - interval '1 hour' AND s.ends > s.starts
-      AND s.starts >= leadanalytics.rows_since('event') -- of what is gone nothing can be made
+      AND s.starts >= leadanalytics.rows_since(buckets_due.workspace) -- of what is gone nothing can be made
       AND NOT EXISTS (SELECT FROM leadanalytics.bucket b
                       WHERE b.workspace = buckets_due.workspace AND b.starts = s.starts AND b.grain = s.grain AND b.zone = s.zone)
       AND leadanalytics.is_worth_segments(buckets_due.workspace, s.starts, s.ends)
@@ -271,7 +272,7 @@ BEGIN
     FOR one IN
         DELETE FROM leadanalytics.bucket b
         WHERE b.workspace = allowed AND b.ends > forget_segments.starts AND b.starts < forget_segments.ends
-          AND b.starts >= leadanalytics.rows_since('event') -- the others are all there is of their time
+          AND b.starts >= leadanalytics.rows_since(allowed) -- the others are all there is of their time
         RETURNING b.*
     LOOP
         PERFORM leadanalytics.delete_segments(allowed, one.grain, one.zone, one.starts,
