@@ -114,7 +114,7 @@ DECLARE
     why text;
 BEGIN
     -- Two at once would only wait for each other.
-    IF NOT pg_try_advisory_xact_lock(hashtext('leadanalytics.retention'), try_expire.workspace) THEN
+    IF leadanalytics.is_closed(try_expire.workspace) OR NOT pg_try_advisory_xact_lock(hashtext('leadanalytics.retention'), try_expire.workspace) THEN
         RETURN 0;
     END IF;
     BEGIN

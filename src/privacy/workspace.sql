@@ -25,11 +25,15 @@ COMMENT ON FUNCTION leadanalytics.workspace_tables() IS 'the tables that belong 
 CREATE FUNCTION leadanalytics.delete_rows_of(workspace int, relation text, most bigint)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
+    whole CONSTANT regclass := format('leadanalytics.%I', relation);
     part regclass;
     n bigint;
     gone bigint := 0;
 BEGIN
-    FOR part IN SELECT t.relid FROM pg_partition_tree(format('leadanalytics.%I', relation)::regclass) t WHERE t.isleaf LOOP
+    FOR part IN
+        SELECT c.oid FROM pg_class c WHERE c.oid = whole AND c.relkind = 'r'
+        UNION ALL SELECT t.relid FROM pg_partition_tree(whole) t WHERE t.isleaf
+    LOOP
         EXECUTE format('DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM %1$s t WHERE t.workspace = $1 LIMIT $2))', part)
         USING delete_rows_of.workspace, most - gone;
         GET DIAGNOSTICS n = ROW_COUNT;
@@ -170,9 +174,10 @@ BEGIN
             PERFORM leadanalytics.delete_rows_of(OLD.id, relation, 9223372036854775807);
         END LOOP;
     END LOOP;
-    RETURN NULL;
+    RETURN OLD;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.workspace_deleted() IS 'all that belongs to a workspace goes with its row';
-CREATE TRIGGER workspace_deleted AFTER DELETE ON leadanalytics.workspace
+-- Before, not after: what a cascade deletes is counted only when all else is done.
+CREATE TRIGGER workspace_deleted BEFORE DELETE ON leadanalytics.workspace
     FOR EACH ROW EXECUTE FUNCTION leadanalytics.workspace_deleted();

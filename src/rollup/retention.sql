@@ -121,14 +121,21 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.workspaces_in(regclass) IS 'the workspaces that have rows in a leaf';
 
+CREATE FUNCTION leadanalytics.is_everybodys(month date)
+RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT NOT EXISTS (SELECT FROM leadanalytics.workspaces_in(format('leadanalytics.%I', leadanalytics.leaf_name('event', is_everybodys.month))::regclass) AS w (id)
+                       WHERE leadanalytics.rows_since(w.id) < (is_everybodys.month + interval '1 month')::timestamp AT TIME ZONE 'UTC')
+$$;
+COMMENT ON FUNCTION leadanalytics.is_everybodys(date) IS 'whether the retention of everybody who has rows in a month of events has passed all of it';
+
 CREATE FUNCTION leadanalytics.is_over(month date)
 RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT NOT EXISTS (SELECT FROM leadanalytics.ledger l WHERE l.leaf = is_over.month)
+    SELECT leadanalytics.is_everybodys(is_over.month)
+       AND NOT EXISTS (SELECT FROM leadanalytics.ledger l WHERE l.leaf = is_over.month)
        AND NOT EXISTS (SELECT FROM leadanalytics.workspaces_in(format('leadanalytics.%I', leadanalytics.leaf_name('event', is_over.month))::regclass) AS w (id)
-                       WHERE leadanalytics.rows_since(w.id) < (is_over.month + interval '1 month')::timestamp AT TIME ZONE 'UTC'
-                          OR leadanalytics.has_unmade_days(w.id, is_over.month::timestamp AT TIME ZONE 'UTC', (is_over.month + interval '1 month')::timestamp AT TIME ZONE 'UTC'))
+                       WHERE leadanalytics.has_unmade_days(w.id, is_over.month::timestamp AT TIME ZONE 'UTC', (is_over.month + interval '1 month')::timestamp AT TIME ZONE 'UTC'))
 $$;
-COMMENT ON FUNCTION leadanalytics.is_over(date) IS 'whether nobody counts on the rows of a month of events any more: they are folded, all of their days have segments, and their workspaces'' retention has passed them';
+COMMENT ON FUNCTION leadanalytics.is_over(date) IS 'whether nobody counts on the rows of a month of events any more: everybody''s retention has passed them, they are folded, and all of their days have segments';
 
 CREATE FUNCTION leadanalytics.drop_leaf(month date)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
@@ -180,12 +187,13 @@ DECLARE
     before CONSTANT timestamptz := leadanalytics.rows_since(workspace);
     leaf record;
     gone bigint;
+    waits boolean := false;
 BEGIN
-    FOR leaf IN
-        SELECT l.* FROM leadanalytics.leaves_before('event', before) l
-        WHERE EXISTS (SELECT FROM leadanalytics.event e WHERE e.workspace = sweep_events.workspace AND e.at >= l.starts AND e.at < l.ends)
-    LOOP
-        IF leaf.ends = (leaf.month + interval '1 month')::timestamp AT TIME ZONE 'UTC' AND leadanalytics.drop_leaf(leaf.month) THEN
+    FOR leaf IN SELECT l.* FROM leadanalytics.leaves_before('event', before) l LOOP -- no table is open here that may be dropped
+        CONTINUE WHEN NOT EXISTS (SELECT FROM leadanalytics.event e WHERE e.workspace = sweep_events.workspace AND e.at >= leaf.starts AND e.at < leaf.ends);
+        waits := true;
+        IF leadanalytics.is_everybodys(leaf.month) THEN -- soon, if not now
+            CONTINUE WHEN NOT leadanalytics.drop_leaf(leaf.month);
             RETURN 1;
         END IF;
         gone := leadanalytics.sweep_leaf(sweep_events.workspace, leaf.month, leaf.ends);
@@ -193,7 +201,7 @@ BEGIN
             RETURN gone;
         END IF;
     END LOOP;
-    IF leaf.month IS NOT NULL THEN
+    IF waits THEN
         RETURN NULL;
     END IF;
     UPDATE leadanalytics.dropped d SET swept = true WHERE d.workspace = sweep_events.workspace AND d.parent = 'event';
@@ -201,7 +209,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.sweep_events(int) IS
-    'take out events that leadanalytics.expire_events() found to be over, some thousands or a whole month: how many, 0: none is left; null: some are not folded or have no segments';
+    'take out events that leadanalytics.expire_events() found to be over, some thousands or a whole month: how many, 0: none is left; null: some are not folded, have no segments, or cannot be had';
 
 -- Months that nobody has rows in any more, of the time that somebody's went.
 CREATE FUNCTION leadanalytics.drop_empty_leaf(parent text, month date)

@@ -24,7 +24,7 @@ BEGIN
     END IF;
     FOR unfolded IN
         SELECT w.id FROM leadanalytics.workspace w
-        WHERE (fold.workspace IS NULL OR w.id = fold.workspace) AND leadanalytics.may(w.id)
+        WHERE w.closed_at IS NULL AND (fold.workspace IS NULL OR w.id = fold.workspace) AND leadanalytics.may(w.id)
           AND (EXISTS (SELECT FROM leadanalytics.ledger l WHERE l.workspace = w.id)
                OR EXISTS (SELECT FROM leadanalytics.session_ledger l WHERE l.workspace = w.id))
         ORDER BY w.id
@@ -69,7 +69,8 @@ RETURNS TABLE (workspace int, events bigint) LANGUAGE sql STABLE SECURITY DEFINE
           SELECT l.workspace, count(*), 0, min(l.since) FROM leadanalytics.session_ledger l GROUP BY l.workspace) AS l
     LEFT JOIN leadanalytics.rollup_state s ON s.workspace = l.workspace
     -- Whatever pauses the failures say, a clock that was set back must not make them longer.
-    WHERE s.fold_after IS NULL OR s.fold_after <= unfolded.now OR s.fold_after > unfolded.now + interval '5 minutes'
+    WHERE NOT EXISTS (SELECT FROM leadanalytics.workspace w WHERE w.id = l.workspace AND w.closed_at IS NOT NULL)
+      AND (s.fold_after IS NULL OR s.fold_after <= unfolded.now OR s.fold_after > unfolded.now + interval '5 minutes')
     GROUP BY l.workspace
     HAVING sum(l.n) >= current_setting('leadanalytics.fold_events')::int OR sum(l.rows) >= 100
         OR min(l.since) <= unfolded.now - current_setting('leadanalytics.fold_after')::interval
@@ -245,7 +246,7 @@ BEGIN
     -- Nothing more can be due when the month of the last events is over and was looked at.
     FOR due IN
         SELECT s.workspace FROM leadanalytics.rollup_state s
-        WHERE s.fold_failures = 0 AND s.built_to <= build_due.now - interval '2 hours'
+        WHERE s.fold_failures = 0 AND NOT EXISTS (SELECT FROM leadanalytics.workspace w WHERE w.id = s.workspace AND w.closed_at IS NOT NULL) AND s.built_to <= build_due.now - interval '2 hours'
           AND s.built_to <= date_trunc('month', s.day::timestamp) AT TIME ZONE 'UTC' + interval '33 days'
         ORDER BY s.workspace
     LOOP
