@@ -63,7 +63,7 @@ BEGIN
     INSERT INTO leadanalytics.retention_run (workspace, kind, night) VALUES (allowed, set_retention.kind, leadanalytics.retention_night(set_retention.now))
     ON CONFLICT ON CONSTRAINT retention_run_pkey DO UPDATE SET night = excluded.night, tried_at = NULL, error = NULL;
 EXCEPTION WHEN check_violation OR interval_field_overflow THEN
-    RAISE EXCEPTION 'Invalid retention' USING ERRCODE = 'LA400', HINT = 'From 1 day to 100 years, by whole days; 0: for ever; null: as the settings have it.';
+    RAISE EXCEPTION 'Invalid retention' USING ERRCODE = 'LA400', HINT = 'From 1 to 36500 days, by whole ones; 0: for ever; null: as the settings have it.';
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.set_retention(int, text, interval, timestamptz) IS

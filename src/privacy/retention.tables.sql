@@ -23,13 +23,12 @@ COMMENT ON COLUMN leadanalytics.retention_kind.setting IS 'says how long workspa
 CREATE TABLE leadanalytics.retention (
     workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
     kind text COLLATE "C" NOT NULL,
-    keep interval NOT NULL CONSTRAINT keep_is_in_days CHECK (keep = '0' OR (keep BETWEEN '1 day' AND '100 years' AND date_trunc('day', keep) = keep)),
+    keep interval NOT NULL CONSTRAINT keep_is_in_days CHECK (keep = '0' OR (keep BETWEEN '1 day' AND '36500 days' AND date_trunc('day', keep) = keep)),
     PRIMARY KEY (workspace, kind)
 );
 COMMENT ON TABLE leadanalytics.retention IS 'how long a workspace keeps its data of a kind, where it says so';
 COMMENT ON COLUMN leadanalytics.retention.keep IS '0: for ever';
 
--- Not dumped: a restored database looks at the next occasion.
 CREATE TABLE leadanalytics.retention_run (
     workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
     kind text COLLATE "C" NOT NULL,
@@ -43,3 +42,4 @@ COMMENT ON COLUMN leadanalytics.retention_run.night IS 'the last day (UTC) at wh
 COMMENT ON COLUMN leadanalytics.retention_run.tried_at IS 'when it was found that not all can go yet, or an error; an hour later it is tried again';
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.retention', '');
+SELECT pg_catalog.pg_extension_config_dump('leadanalytics.retention_run', '');

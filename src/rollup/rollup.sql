@@ -344,7 +344,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.reconcile(int, timestamptz, timestamptz) IS
-    'compare the segments of every bucket, and the trail of every day, that touches a time with the folded rows of it, both ways: the differences, none when all is well. '
+    'compare the segments of every bucket, and the trail of every day, that touches a time with the folded rows of it, both ways: the differences, none when all is well; time whose rows went has nothing to compare. '
     'what: count 1, 2 or 3, members (of which the numbers differ), or other members (as many, but not the same); of the trail (grain t, value: the step) points, or other points';
 GRANT EXECUTE ON FUNCTION leadanalytics.reconcile(int, timestamptz, timestamptz) TO leadanalytics_admin;
 
