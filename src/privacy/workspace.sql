@@ -147,7 +147,7 @@ BEGIN
         PERFORM pg_sleep(0.1);
         COMMIT;
     END LOOP;
-    RAISE NOTICE 'the workspace is closed and empty; its row goes when transactions that began before are over'
+    RAISE NOTICE 'the workspace is closed; what is left of it goes when others are done with it'
         USING HINT = 'The worker does it; without one call leadanalytics.empty_closed_workspaces(now()).';
 END
 $$;
