@@ -72,6 +72,11 @@ SELECT count(*) FROM leadanalytics.workspaces WHERE id IN (:gone, :sandbox);
 SELECT leadanalytics.fold(NULL) > 0 AS folded_others, count(*) FROM leadanalytics.ledger WHERE workspace = :gone;
 SELECT count(*) FROM leadanalytics.unfolded('2099-01-01') u WHERE u.workspace = :gone;
 SELECT leadanalytics.build_bucket(:sandbox, 'd', 'UTC', '2021-07-12', '2021-07-13') AS built;
+BEGIN;
+SELECT leadanalytics.close_workspace(:stays);
+DO $$ BEGIN WHILE leadanalytics.empty_closed() > 0 LOOP END LOOP; END $$;
+SELECT closed_among = ARRAY[leadanalytics.closing()] AS not_looked_at FROM leadanalytics.workspace WHERE id = :stays;
+ROLLBACK;
 -- In steps: whoever dies in between, the next goes on.
 SELECT leadanalytics.empty_closed() > 0 AS looked, leadanalytics.empty_closed() > 0 AS deleted;
 CALL leadanalytics.delete_workspace(:gone);

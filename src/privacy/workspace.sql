@@ -58,6 +58,12 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.has_rows(int) IS 'a table that has rows of a workspace; null: none has';
 
+CREATE FUNCTION leadanalytics.closing()
+RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT 'closed by ' || pg_catalog.pg_current_xact_id()
+$$;
+COMMENT ON FUNCTION leadanalytics.closing() IS 'what stands in leadanalytics.workspace.closed_among until it was looked who is under way: which transaction closes it';
+
 CREATE FUNCTION leadanalytics.close_workspace(workspace int, now timestamptz DEFAULT now())
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -66,7 +72,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'Workspace not found' USING ERRCODE = 'LA404', HINT = 'See leadanalytics.workspaces for those you may ask about.';
     END IF;
-    UPDATE leadanalytics.workspace w SET closed_at = close_workspace.now, is_default = false, domain = NULL
+    UPDATE leadanalytics.workspace w
+    SET closed_at = close_workspace.now, closed_among = ARRAY[leadanalytics.closing()], is_default = false, domain = NULL
     WHERE (w.id = close_workspace.workspace OR w.sandbox_of = close_workspace.workspace) AND w.closed_at IS NULL;
     -- What lets anybody in, and assigns posts to it.
     DELETE FROM leadanalytics.key k USING leadanalytics.workspace w WHERE k.workspace = w.id AND (w.id = close_workspace.workspace OR w.sandbox_of = close_workspace.workspace);
@@ -89,7 +96,9 @@ DECLARE
     gone bigint;
 BEGIN
     FOR closed IN SELECT w.* FROM leadanalytics.workspace w WHERE w.closed_at IS NOT NULL ORDER BY w.id DESC FOR NO KEY UPDATE SKIP LOCKED LOOP
-        IF closed.closed_among IS NULL THEN
+        -- Who is under way can be told once nobody new finds the workspace: not in the transaction that closes it.
+        CONTINUE WHEN closed.closed_among = ARRAY[leadanalytics.closing()];
+        IF closed.closed_among[1] LIKE 'closed by %' THEN
             UPDATE leadanalytics.workspace w
             SET closed_among = ARRAY(SELECT l.virtualtransaction FROM pg_locks l WHERE l.locktype = 'virtualxid' AND l.granted AND l.pid <> pg_backend_pid())
             WHERE w.id = closed.id;

@@ -41,7 +41,7 @@ COMMENT ON COLUMN leadanalytics.workspace.is_default IS 'takes public posts that
 COMMENT ON COLUMN leadanalytics.workspace.allowed_origins IS 'origins whose pages may post to it, beside its sites'' domains; empty: any';
 COMMENT ON COLUMN leadanalytics.workspace.sandbox_of IS 'the workspace whose sandbox keys see this one''s data; no foreign key, pg_dump warns of a table that refers to itself; see leadanalytics.drop_sandbox()';
 COMMENT ON COLUMN leadanalytics.workspace.closed_at IS 'since when it is being deleted: nobody finds it any more, see leadanalytics.delete_workspace()';
-COMMENT ON COLUMN leadanalytics.workspace.closed_among IS 'transactions that were under way then, and may have found it before; null: not looked yet';
+COMMENT ON COLUMN leadanalytics.workspace.closed_among IS 'transactions that were under way then, and may have found it before; at first the one that closed it';
 COMMENT ON COLUMN leadanalytics.workspace.events_limit IS 'its own, instead of its plan''s; null: its plan''s';
 COMMENT ON COLUMN leadanalytics.workspace.postbacks_limit IS 'its own, instead of its plan''s; null: its plan''s';
 
