@@ -13,11 +13,11 @@
 #include "utils/snapmgr.h"
 
 /* Nobody waits for somebody else's first fold of a workspace, either: it may be part of a long transaction.
- */
+ * Of one that is being deleted there is none. */
 static LaQuery make_state = {
     "INSERT INTO leadanalytics.rollup_state (workspace) "
-    "SELECT $1 WHERE pg_try_advisory_xact_lock(hashtext('leadanalytics.rollup_state'), $1) ON CONFLICT DO "
-    "NOTHING",
+    "SELECT w.id FROM leadanalytics.workspace w WHERE w.id = $1 AND w.closed_at IS NULL "
+    "AND pg_try_advisory_xact_lock(hashtext('leadanalytics.rollup_state'), $1) ON CONFLICT DO NOTHING",
     1,
     {INT4OID}};
 

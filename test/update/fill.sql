@@ -61,6 +61,8 @@ SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}', 5000),
 UPDATE leadanalytics.usage_month SET requests = 12 WHERE workspace = :acme AND month = '2026-02-01';
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
+SELECT leadanalytics.set_retention(:acme, 'events', '90 days', '2026-02-01Z'), leadanalytics.set_retention(:acme, 'leads', '0', '2026-02-01Z');
+INSERT INTO leadanalytics.dropped (workspace, parent, before, swept) VALUES (:acme, 'event', '2025-11-01', true);
 INSERT INTO leadanalytics.webhook (workspace, key, url, topics, secret, created_at) VALUES (:acme, 'whk_1', 'https://crm.example/hook', '{lead.captured}', 's', '2026-02-01Z');
 INSERT INTO leadanalytics.delivery (workspace, webhook, occurrence, topic, body, next_at, created_at) VALUES (:acme, 'whk_1', 'evt_1', 'lead.captured', '{}', '2026-02-01Z', '2026-02-01Z');
 SELECT leadanalytics.send_mail(:acme, 'ann@acme.example', 'Report', 'It is attached.', 'report.completed', 'evt_2', now => '2026-02-01Z');
