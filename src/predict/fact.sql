@@ -54,7 +54,9 @@ BEGIN
             WHERE coalesce(e.session, -coalesce(e.visitor, e.person)) = v.session AND e.workspace = reckon_facts.workspace AND e.at BETWEEN v.started_at AND v.at
         ) AS e ON v.last_seen > v.at
     ), around AS MATERIALIZED (
-        SELECT l.id, count(*) OVER (PARTITION BY lower(coalesce(l.project, '')) ORDER BY l.enquiry_at RANGE BETWEEN interval '720 hours' PRECEDING AND CURRENT ROW EXCLUDE GROUP) AS n
+        -- (those of one moment taken off: EXCLUDE GROUP would count anew for each lead)
+        SELECT l.id, count(*) OVER (PARTITION BY lower(coalesce(l.project, '')) ORDER BY l.enquiry_at RANGE BETWEEN interval '720 hours' PRECEDING AND CURRENT ROW)
+                     - count(*) OVER (PARTITION BY lower(coalesce(l.project, '')), l.enquiry_at) AS n
         FROM leadanalytics.lead l
         WHERE l.workspace = reckon_facts.workspace AND l.enquiry_at >= (SELECT min(a.at) FROM asked a) - interval '720 hours' AND l.enquiry_at <= (SELECT max(a.at) FROM asked a)
     )
@@ -73,7 +75,7 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT ARRAY(SELECT nullif(left(lower(btrim(w.word)), 100), '') FROM unnest(ARRAY[
                          coalesce(a.source, c.parts[1]), c.parts[2], c.parts[3], a.project, coalesce(p.parts[1], a.country), g.parts[7], g.parts[2], g.parts[4]
-                     ]) WITH ORDINALITY AS w (word, n) ORDER BY w.n) AS words) AS f
+                     ]) WITH ORDINALITY AS w (word, n) ORDER BY w.n) AS words OFFSET 0) AS f
     CROSS JOIN LATERAL (
         SELECT count(*) AS n FROM (
             (SELECT o.id FROM leadanalytics.lead o

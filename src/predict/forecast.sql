@@ -1,9 +1,10 @@
 -- How many leads will convert in the days to come (S2-19).
 --
--- Two sums. Of each open lead of age a, younger than the horizon H, with probability p to convert within H, and F(t)
--- the share of conversions that had happened t after the lead came (F(H) = 1): the chance that it converts within the
--- next d, given that it has not until now,
---     q = p (F(min(a + d, H)) - F(a)) / (1 - p F(a)).
+-- Two sums. Of each open lead of age a, younger than the horizon H, with probability p to convert within H: the chance
+-- that it converts within the next d, given that until now it has neither converted nor been lost,
+--     q = p (F(min(a + d, H)) - F(a)) / (p (1 - F(a)) + (1 - p) (1 - G(a))),
+-- where F(t) is the share of conversions that had happened t after the lead came (F(H) = 1), and G(t) the share of the
+-- others that had been lost by then (competing risks, by Bayes' rule; both as leads whose horizon is over had it).
 -- And leads that are still to come, at the rate of the last 28 days and with their mean p: one that comes s before the
 -- end converts until then with p F(s), so that there are m = rate p ∫₀ᵈ F(s) ds = rate p mean(max(0, d - T)), where T are the
 -- times that conversions took.
@@ -14,25 +15,29 @@
 -- √(φ / leads), the level of the model by one of 1 / √conversions; both are added as their squares. The interval is
 -- the normal distribution's, from 0 up.
 
-CREATE FUNCTION leadanalytics.conversion_days(workspace int, horizon interval, now timestamptz)
-RETURNS float8[] LANGUAGE plpgsql STABLE SET jit = off AS $$
+CREATE FUNCTION leadanalytics.outcome_days(workspace int, horizon interval, now timestamptz, OUT won float8[], OUT lost float8[], OUT not_won int)
+LANGUAGE plpgsql STABLE SET jit = off AS $$
 BEGIN
-    RETURN ARRAY(
-        SELECT extract(epoch FROM s.at - s.came)::float8 / 86400
-        FROM (SELECT DISTINCT ON (c.lead) c.lead, c.to_status, c.at, f.at AS came
-              FROM leadanalytics.lead_fact f
-              JOIN leadanalytics.lead_status_change c ON c.workspace = f.workspace AND c.lead = f.lead AND c.at <= f.at + conversion_days.horizon
-              WHERE f.workspace = conversion_days.workspace AND f.at <= conversion_days.now - conversion_days.horizon
-              ORDER BY c.lead, c.at DESC, c.id DESC) AS s
-        WHERE s.to_status = 'won'
-        ORDER BY 1);
+    SELECT coalesce(array_agg(e.days ORDER BY e.days) FILTER (WHERE e.status = 'won'), '{}'), coalesce(array_agg(e.days ORDER BY e.days) FILTER (WHERE e.status IN ('lost', 'fake', 'unqualified')), '{}'),
+           count(*) FILTER (WHERE e.status IS DISTINCT FROM 'won')
+    INTO won, lost, not_won
+    FROM (SELECT DISTINCT ON (f.lead) f.lead, c.to_status AS status, extract(epoch FROM c.at - f.at)::float8 / 86400 AS days
+          FROM leadanalytics.lead_fact f
+          LEFT JOIN leadanalytics.lead_status_change c ON c.workspace = f.workspace AND c.lead = f.lead AND c.at <= f.at + outcome_days.horizon
+          WHERE f.workspace = outcome_days.workspace AND f.at <= outcome_days.now - outcome_days.horizon
+          ORDER BY f.lead, c.at DESC, c.id DESC) AS e;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.conversion_days(int, interval, timestamptz) IS
-    'how many days those of leadanalytics.prediction_examples() took that converted, the shortest first: for functions that asked who calls';
+COMMENT ON FUNCTION leadanalytics.outcome_days(int, interval, timestamptz) IS
+    'of leads whose horizon was over at now: how many days those took that were won when it ended, how many those that were lost, the fewest first, and how many were not won: for functions that asked who calls';
+
+-- How much of something had happened by a day: an array of the days it happened on, in order, of so many.
+CREATE FUNCTION leadanalytics.happened_by(day float8, days float8[], n bigint)
+RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN n > 0 AND cardinality(days) > 0 THEN width_bucket(day, days)::float8 / n ELSE 0 END $$;
+COMMENT ON FUNCTION leadanalytics.happened_by(float8, float8[], bigint) IS 'the share of n that lies at or before a day';
 
 CREATE FUNCTION leadanalytics.forecast_rows(workspace int, days int DEFAULT 30, confidence int DEFAULT 80, now timestamptz DEFAULT now())
-RETURNS TABLE (days int, expected float8, low float8, high float8, confidence int, from_open_leads float8, from_new_leads float8, model_version int)
+RETURNS TABLE (expected float8, low float8, high float8, from_open_leads float8, from_new_leads float8, model_version int)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
@@ -40,6 +45,7 @@ DECLARE
     z CONSTANT float8 := CASE forecast_rows.confidence WHEN 80 THEN 1.2815515655446004 WHEN 95 THEN 1.959963984540054 END; -- of the normal distribution
     ahead CONSTANT float8 := forecast_rows.days;
     used leadanalytics.prediction_model;
+    ends record;
     took float8[];
     horizon float8; -- days
     open record;
@@ -50,10 +56,11 @@ DECLARE
 BEGIN
     SELECT m.* INTO used FROM leadanalytics.prediction_model m WHERE m.workspace = allowed AND m.version = leadanalytics.model_version(allowed);
     IF used.version IS NULL THEN
-        RETURN QUERY SELECT forecast_rows.days, NULL::float8, NULL::float8, NULL::float8, forecast_rows.confidence, NULL::float8, NULL::float8, NULL::int;
+        RETURN QUERY SELECT NULL::float8, NULL::float8, NULL::float8, NULL::float8, NULL::float8, NULL::int;
         RETURN;
     END IF;
-    took := leadanalytics.conversion_days(allowed, used.horizon, forecast_rows.now);
+    SELECT o.* INTO ends FROM leadanalytics.outcome_days(allowed, used.horizon, forecast_rows.now) o;
+    took := ends.won;
     horizon := extract(epoch FROM used.horizon) / 86400;
     WITH told AS MATERIALIZED (
         SELECT p.lead, p.log_odds FROM leadanalytics.lead_prediction p
@@ -69,10 +76,11 @@ BEGIN
         FROM young y JOIN leadanalytics.lead_status_change c ON c.workspace = allowed AND c.lead = y.id AND c.at <= forecast_rows.now
         ORDER BY c.lead, c.at DESC, c.id DESC
     ), chance AS (
-        SELECT y.p * (f.until - f.before) / nullif(1 - y.p * f.before, 0) AS q
+        SELECT y.p * (f.until - f.won) / nullif(y.p * (1 - f.won) + (1 - y.p) * (1 - f.lost), 0) AS q
         FROM young y
         LEFT JOIN status s ON s.lead = y.id
-        CROSS JOIN LATERAL (SELECT width_bucket(y.age, took)::float8 / cardinality(took) AS before, width_bucket(least(y.age + ahead, horizon), took)::float8 / cardinality(took) AS until) AS f
+        CROSS JOIN LATERAL (SELECT leadanalytics.happened_by(y.age, took, cardinality(took)) AS won, leadanalytics.happened_by(least(y.age + ahead, horizon), took, cardinality(took)) AS until,
+                                   leadanalytics.happened_by(y.age, ends.lost, ends.not_won) AS lost) AS f
         WHERE y.age < horizon AND coalesce(s.to_status, 'new') IN ('new', 'contacted', 'qualified', 'proposal')
     )
     SELECT (SELECT coalesce(sum(c.q), 0) FROM chance c) AS n, (SELECT coalesce(sum(c.q * (1 - c.q)), 0) FROM chance c) AS variance,
@@ -93,7 +101,7 @@ BEGIN
                    + CASE WHEN open.leads > 0 THEN coming * (1 + coming / (open.leads / recent.days * ahead) * (weeks.phi - 1)) + coming ^ 2 * weeks.phi / open.leads ELSE 0 END
                    + (open.n + coming) ^ 2 / greatest(cardinality(took), 1));
     RETURN QUERY
-    SELECT forecast_rows.days, open.n + coming, greatest(0, open.n + coming - z * spread), open.n + coming + z * spread, forecast_rows.confidence, open.n, coming, used.version;
+    SELECT open.n + coming, greatest(0, open.n + coming - z * spread), open.n + coming + z * spread, open.n, coming, used.version;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.forecast_rows(int, int, int, timestamptz) IS
@@ -108,7 +116,7 @@ BEGIN
     IF confidence NOT IN (80, 95) THEN
         PERFORM leadanalytics.fail_field('confidence', 'Must be 80 or 95');
     END IF;
-    RETURN (SELECT json_build_object('days', r.days, 'expected', round(r.expected::numeric, 2), 'low', round(r.low::numeric, 2), 'high', round(r.high::numeric, 2), 'confidence', r.confidence,
+    RETURN (SELECT json_build_object('days', forecast.days, 'expected', round(r.expected::numeric, 2), 'low', round(r.low::numeric, 2), 'high', round(r.high::numeric, 2), 'confidence', forecast.confidence,
                                      'fromOpenLeads', round(r.from_open_leads::numeric, 2), 'fromNewLeads', round(r.from_new_leads::numeric, 2), 'modelVersion', r.model_version)
             FROM leadanalytics.forecast_rows(allowed, forecast.days, forecast.confidence, forecast.now) r);
 END
