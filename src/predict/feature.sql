@@ -40,8 +40,8 @@ GRANT EXECUTE ON FUNCTION leadanalytics.prediction_features() TO leadanalytics_r
 
 CREATE FUNCTION leadanalytics.fact_numbers(f leadanalytics.lead_fact)
 RETURNS float8[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ARRAY[ln(1 + greatest((f).session_seconds, 0)::float8), (f).scroll_percent, ln(1 + (f).clicks::float8), ln(1 + (f).pageviews::float8), ln(1 + (f).returns::float8),
-                 (f).engagement_score, (f).suspicion, ln(1 + greatest((f).seconds_to_submit, 0)::float8), (f).vpn_score, ln(1 + (f).earlier_leads::float8), ln(1 + (f).project_leads::float8),
+    SELECT ARRAY[ln(1 + CASE WHEN (f).session_seconds < 0 THEN 0 ELSE (f).session_seconds END::float8), (f).scroll_percent, ln(1 + (f).clicks::float8), ln(1 + (f).pageviews::float8), ln(1 + (f).returns::float8),
+                 (f).engagement_score, (f).suspicion, ln(1 + CASE WHEN (f).seconds_to_submit < 0 THEN 0 ELSE (f).seconds_to_submit END::float8), (f).vpn_score, ln(1 + (f).earlier_leads::float8), ln(1 + (f).project_leads::float8),
                  ln(1 + (f).mails_sent::float8), ln(1 + (f).mails_opened::float8), ln(1 + (f).mails_clicked::float8), (f).has_phone::int]
 $$;
 COMMENT ON FUNCTION leadanalytics.fact_numbers(leadanalytics.lead_fact) IS 'a lead''s features that are no words, as models take them, in the order of leadanalytics.prediction_features()';

@@ -4,7 +4,7 @@
 -- engagement score, the probability and modelVersion are null, and the factors are the points of its rules.
 
 CREATE FUNCTION leadanalytics.odds_probability(log_odds float8)
-RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 1 / (1 + exp(greatest(least(-log_odds, 700), -700))) $$;
+RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 1 / (1 + exp(CASE WHEN log_odds < -700 THEN 700 WHEN log_odds > 700 THEN -700 ELSE -log_odds END)) $$;
 COMMENT ON FUNCTION leadanalytics.odds_probability(float8) IS 'a probability, 0 to 1, of its log-odds';
 
 CREATE FUNCTION leadanalytics.odds_score(log_odds float8)
