@@ -68,10 +68,10 @@ BEGIN
     RETURN QUERY
     WITH fresh AS MATERIALIZED (
         SELECT f.lead, f.log_odds FROM leadanalytics.fresh_predictions(allowed, version) f
-    ), kept AS (
+    ), kept AS NOT MATERIALIZED (
         SELECT p.lead, p.log_odds FROM leadanalytics.lead_prediction p
         WHERE p.workspace = allowed AND p.version = version AND p.log_odds BETWEEN least_odds AND most_odds
-              AND leadanalytics.odds_score(p.log_odds) BETWEEN low AND high
+              AND (low <= 0 AND high >= 100 OR leadanalytics.odds_score(p.log_odds) BETWEEN low AND high)
               AND NOT EXISTS (SELECT FROM fresh f WHERE f.lead = p.lead)
     ), late AS (
         SELECT f.lead, f.log_odds FROM fresh f WHERE leadanalytics.odds_score(f.log_odds) BETWEEN low AND high

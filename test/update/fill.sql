@@ -43,6 +43,10 @@ SELECT leadanalytics.capture_lead(:acme, f, client_ip => ip, referer => 'https:/
     (json_build_object('FIRSTNAME', 'blocked'), '198.51.100.20', '2026-02-05 12:00Z'),
     (json_build_object('FIRSTNAME', 'test'), '2001:db8::10', '2026-02-05 12:00Z')) AS v (f, ip, at);
 SELECT leadanalytics.set_lead_status(:acme, min(id), 'contacted', now => '2026-02-06Z'), leadanalytics.lead(:acme, min(id), now => '2026-02-06Z') FROM leadanalytics.lead;
+SELECT leadanalytics.keep_facts(:acme);
+INSERT INTO leadanalytics.prediction_model VALUES (:acme, 1, '2026-02-01Z', '2160 hours', 100, 50, 0.1, 0.8, 0.3, 0.1, '[{"predicted": 0.10, "observed": 0.2, "n": 10}]');
+INSERT INTO leadanalytics.prediction_weight VALUES (:acme, 1, 0, 'i', NULL, NULL, 0, 1, -1.5), (:acme, 1, 1, 'w', 'source', 'ads', 0, 1, 0.25);
+INSERT INTO leadanalytics.lead_prediction SELECT f.workspace, f.lead, 1, 0.1 * f.lead FROM leadanalytics.lead_fact f;
 INSERT INTO leadanalytics.unit (name, function, lane, every, enabled) VALUES ('mine', 'public.mine', 'fold', '1 hour', false);
 SELECT leadanalytics.add_lead_rule(:acme, 'test_text', 'qa'), leadanalytics.create_dropdown_option(:acme, 'source', 'Website');
 SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Standup"}, {"name": "demo"}]'), leadanalytics.put_booking_page(:acme, 'intro', 'Intro'),
