@@ -62,14 +62,13 @@ BEGIN
     SELECT o.* INTO ends FROM leadanalytics.outcome_days(allowed, used.horizon, forecast_rows.now) o;
     took := ends.won;
     horizon := extract(epoch FROM used.horizon) / 86400;
-    WITH told AS MATERIALIZED (
-        SELECT p.lead, p.log_odds FROM leadanalytics.lead_prediction p
-        WHERE p.workspace = allowed AND p.version = used.version
-        UNION ALL
+    WITH fresh AS MATERIALIZED (
         SELECT f.lead, f.log_odds FROM leadanalytics.fresh_predictions(allowed, used.version) f
     ), young AS MATERIALIZED (
-        SELECT DISTINCT ON (l.id) l.id, leadanalytics.odds_probability(t.log_odds) AS p, extract(epoch FROM forecast_rows.now - l.enquiry_at)::float8 / 86400 AS age
-        FROM leadanalytics.lead l JOIN told t ON t.lead = l.id
+        SELECT l.id, leadanalytics.odds_probability(coalesce(f.log_odds, p.log_odds)) AS p, extract(epoch FROM forecast_rows.now - l.enquiry_at)::float8 / 86400 AS age
+        FROM leadanalytics.lead l
+        LEFT JOIN leadanalytics.lead_prediction p ON p.workspace = allowed AND p.lead = l.id AND p.version = used.version
+        LEFT JOIN fresh f ON f.lead = l.id
         WHERE l.workspace = allowed AND l.enquiry_at > forecast_rows.now - greatest(used.horizon, interval '672 hours') AND l.enquiry_at <= forecast_rows.now
     ), status AS MATERIALIZED ( -- as it was then
         SELECT DISTINCT ON (c.lead) c.lead, c.to_status

@@ -5,8 +5,8 @@
  *NaN and NULL: not known. Of each feature it has one term at most:
  *
  *	number	known: (x - mean) / scale; not known: the feature's missing term, x = 1
- *	word	one of the model's words: its term; another: the feature's other term; not known: its missing term;
- *x = 1
+ *	word	one of the model's words: its term; another: the feature's other term; not known: its missing
+ *term; x = 1
  *
  * A term that the model does not have weighs nothing. The log-odds of a lead are the intercept and the sum of
  * weight * x over its terms, added in the order of the features: the same lead has the same ones to the bit.

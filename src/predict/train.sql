@@ -126,18 +126,28 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.training_due(int, timestamptz) IS 'whether there is enough to learn from, and a twentieth of it is new since the last model, or its horizon is another';
 
+-- One workspace's trouble is not another's: it is told when all have had their turn.
 CREATE PROCEDURE leadanalytics.predict_leads(now timestamptz)
 LANGUAGE plpgsql AS $$
 DECLARE
     workspaces CONSTANT int[] := ARRAY(SELECT DISTINCT u.workspace FROM leadanalytics.lead_unpredicted u ORDER BY 1);
-    waiting int;
+    next int;
+    trouble text;
 BEGIN
-    FOREACH waiting IN ARRAY workspaces LOOP
-        WHILE EXISTS (SELECT FROM leadanalytics.lead_unpredicted u WHERE u.workspace = waiting) LOOP
-            PERFORM leadanalytics.keep_facts(waiting);
+    FOREACH next IN ARRAY workspaces LOOP
+        WHILE EXISTS (SELECT FROM leadanalytics.lead_unpredicted u WHERE u.workspace = next) LOOP
+            BEGIN
+                PERFORM leadanalytics.keep_facts(next);
+            EXCEPTION WHEN OTHERS THEN
+                trouble := format('workspace %s: %s (SQLSTATE %s)', next, SQLERRM, SQLSTATE);
+                EXIT;
+            END;
             COMMIT;
         END LOOP;
     END LOOP;
+    IF trouble IS NOT NULL THEN
+        RAISE EXCEPTION 'leads were not looked at: %', trouble;
+    END IF;
 END
 $$;
 COMMENT ON PROCEDURE leadanalytics.predict_leads(timestamptz) IS 'write down what is known of leads that came, and what models say of them: the worker''s unit';
@@ -147,14 +157,22 @@ LANGUAGE plpgsql AS $$
 DECLARE
     workspaces CONSTANT int[] := ARRAY(SELECT w.id FROM leadanalytics.workspace w ORDER BY w.id);
     next int;
+    trouble text;
 BEGIN
     CALL leadanalytics.predict_leads(now);
     FOREACH next IN ARRAY workspaces LOOP
-        IF leadanalytics.training_due(next, now) THEN
-            PERFORM leadanalytics.learn_model(next, now);
-        END IF;
+        BEGIN
+            IF leadanalytics.training_due(next, now) THEN
+                PERFORM leadanalytics.learn_model(next, now);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            trouble := format('workspace %s: %s (SQLSTATE %s)', next, SQLERRM, SQLSTATE);
+        END;
         COMMIT;
     END LOOP;
+    IF trouble IS NOT NULL THEN
+        RAISE EXCEPTION 'a model was not learned: %', trouble;
+    END IF;
 END
 $$;
 COMMENT ON PROCEDURE leadanalytics.train_models(timestamptz) IS 'learn models anew where enough leads have got an end since: the worker''s unit';
