@@ -95,7 +95,7 @@ COMMENT ON FUNCTION leadanalytics.reckon_facts(int, bigint[]) IS 'what was known
 
 -- The facts of leads that the worker has looked at, reckoned now for those it has not.
 CREATE FUNCTION leadanalytics.facts_of(workspace int, leads bigint[])
-RETURNS SETOF leadanalytics.lead_fact LANGUAGE plpgsql STABLE AS $$
+RETURNS SETOF leadanalytics.lead_fact LANGUAGE plpgsql STABLE SET jit = off AS $$
 DECLARE
     kept CONSTANT bigint[] := ARRAY(
         SELECT f.lead FROM unnest(leads) AS u (id)
@@ -124,7 +124,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.lock_predictions(int) IS 'wait for whoever writes the facts and predictions of a workspace';
 
 CREATE FUNCTION leadanalytics.keep_facts(workspace int, most int DEFAULT 20000)
-RETURNS int LANGUAGE plpgsql AS $$
+RETURNS int LANGUAGE plpgsql SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     taken bigint[];

@@ -17,7 +17,7 @@ COMMENT ON VIEW leadanalytics.prediction_weights IS
 GRANT SELECT ON leadanalytics.prediction_weights TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.prediction_model(workspace int, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(prediction_model.workspace);
     horizon interval := leadanalytics.prediction_horizon();

@@ -20,7 +20,7 @@ COMMENT ON FUNCTION leadanalytics.probability_odds(float8) IS 'the log-odds of a
 
 -- Leads that came, or were moved, since the worker last looked: what the model says of them is reckoned now.
 CREATE FUNCTION leadanalytics.fresh_predictions(workspace int, version int)
-RETURNS TABLE (lead bigint, log_odds float8) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (lead bigint, log_odds float8) LANGUAGE plpgsql STABLE SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     fresh CONSTANT bigint[] := ARRAY(
@@ -122,7 +122,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.fact_points(leadanalytics.lead_fact) IS 'the points of a lead''s engagement score as they stood when it came: what its score without a model is made of';
 
 CREATE FUNCTION leadanalytics.prediction_factors_rows(workspace int, lead_id text)
-RETURNS TABLE (name text, value json, effect float8) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS TABLE (name text, value json, effect float8) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(prediction_factors_rows.workspace);
     version CONSTANT int := leadanalytics.model_version(allowed);
@@ -143,7 +143,7 @@ COMMENT ON FUNCTION leadanalytics.prediction_factors_rows(int, text) IS
 GRANT EXECUTE ON FUNCTION leadanalytics.prediction_factors_rows(int, text) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.prediction_json(lead_id text, score int, probability float8, label text, model_version int, f leadanalytics.lead_fact)
-RETURNS json LANGUAGE plpgsql STABLE AS $$
+RETURNS json LANGUAGE plpgsql STABLE SET jit = off AS $$
 DECLARE
     factors json;
 BEGIN
@@ -160,7 +160,7 @@ COMMENT ON FUNCTION leadanalytics.prediction_json(text, int, float8, text, int, 
 
 CREATE FUNCTION leadanalytics.predictions(
     workspace int, page int DEFAULT 1, "limit" int DEFAULT 20, sort text DEFAULT 'score_desc', min_score int DEFAULT NULL, label text DEFAULT NULL, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(predictions.workspace);
     low int := coalesce(min_score, 0);
@@ -193,7 +193,7 @@ COMMENT ON FUNCTION leadanalytics.predictions(int, int, int, text, int, text, ti
 GRANT EXECUTE ON FUNCTION leadanalytics.predictions(int, int, int, text, int, text, timestamptz) TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.prediction(workspace int, lead_id text, now timestamptz DEFAULT now())
-RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(prediction.workspace);
     version CONSTANT int := leadanalytics.model_version(allowed);

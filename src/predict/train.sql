@@ -37,7 +37,7 @@ CREATE FUNCTION leadanalytics.fit_prediction(
     OUT leads int, OUT conversions int, OUT c float8, OUT auc float8, OUT log_loss float8, OUT brier float8,
     OUT predicted float8[], OUT observed float8[], OUT counts float8[],
     OUT parts "char"[], OUT features int[], OUT words text[], OUT means float8[], OUT scales float8[], OUT weights float8[])
-LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'la_predict_fit';
+LANGUAGE c STABLE STRICT SET jit = off AS 'MODULE_PATHNAME', 'la_predict_fit';
 COMMENT ON FUNCTION leadanalytics.fit_prediction(int, interval, int, timestamptz) IS
     'logistic regression over leadanalytics.prediction_examples(): how well it tells leads it has not seen, in five folds, and the terms of one learned from all; without enough of both kinds only how many there are';
 
@@ -60,7 +60,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.model_version(int) IS 'the model in use, null: none yet';
 
 CREATE FUNCTION leadanalytics.learn_model(workspace int, now timestamptz)
-RETURNS int LANGUAGE plpgsql AS $$
+RETURNS int LANGUAGE plpgsql SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     horizon CONSTANT interval := leadanalytics.prediction_horizon();
@@ -111,7 +111,7 @@ GRANT EXECUTE ON FUNCTION leadanalytics.train_model(int, timestamptz) TO leadana
 
 -- The worker's units. A day's outcomes are few against all of them: a model is learned anew once a twentieth changed.
 CREATE FUNCTION leadanalytics.training_due(workspace int, now timestamptz)
-RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+RETURNS boolean LANGUAGE plpgsql STABLE SET jit = off AS $$
 DECLARE
     horizon CONSTANT interval := leadanalytics.prediction_horizon();
     last leadanalytics.prediction_model;
