@@ -82,7 +82,7 @@ INSERT INTO rule (name, breaches, specimen) VALUES
    EXCEPT VALUES ('leadanalytics.home'), -- where this database is: another one's after a restore
                  ('leadanalytics.country'), ('leadanalytics.key_role'), ('leadanalytics.partitioned'), ('leadanalytics.retention_kind'), ('leadanalytics.status_source'), -- built-in rows only
                  ('leadanalytics.lead_tally'), ('leadanalytics.lead_submission_tally'), -- kept by triggers, in a restore too
-                 ('leadanalytics.activity_tally'), ('leadanalytics.activity_fresh_tally'), -- the same
+                 ('leadanalytics.activity_tally'), ('leadanalytics.activity_fresh_tally'), ('leadanalytics.lead_unpredicted'), -- the same
                  ('leadanalytics.unit_state') -- how the workers fared: not the other database's$$,
  $$CREATE TABLE leadanalytics.bad (i int)$$),
 ('built-in tables, and built-in rows, are not dumped',

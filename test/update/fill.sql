@@ -48,6 +48,10 @@ SELECT leadanalytics.link_crm_lead(:acme, 'crm-1', min(id)::text, now => '2026-0
 SELECT leadanalytics.tell_lead_droughts('2026-02-07Z');
 INSERT INTO leadanalytics.anomaly_told (workspace, date, type, severity) VALUES (:acme, '2026-02-06', 'traffic_spike', 'low');
 INSERT INTO leadanalytics.topic (name, summary, example) VALUES ('mine.happened', 'of a user', '{"a": 1}');
+SELECT leadanalytics.keep_facts(:acme);
+INSERT INTO leadanalytics.prediction_model VALUES (:acme, 1, '2026-02-01Z', '2160 hours', 100, 50, 0.1, 0.8, 0.3, 0.1, '[{"predicted": 0.10, "observed": 0.2, "n": 10}]');
+INSERT INTO leadanalytics.prediction_weight VALUES (:acme, 1, 0, 'i', NULL, NULL, 0, 1, -1.5), (:acme, 1, 1, 'w', 'source', 'ads', 0, 1, 0.25);
+INSERT INTO leadanalytics.lead_prediction SELECT f.workspace, f.lead, 1, 0.1 * f.lead FROM leadanalytics.lead_fact f;
 INSERT INTO leadanalytics.unit (name, function, lane, every, enabled) VALUES ('mine', 'public.mine', 'fold', '1 hour', false);
 SELECT leadanalytics.add_lead_rule(:acme, 'test_text', 'qa'), leadanalytics.create_dropdown_option(:acme, 'source', 'Website');
 SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Standup"}, {"name": "demo"}]'), leadanalytics.put_booking_page(:acme, 'intro', 'Intro'),
