@@ -80,14 +80,14 @@ BEGIN
         RETURN true;
     END IF;
     FOR member IN
-        SELECT 'visitor_?id' AS name, to_json(unnest(who.visitor_ids))::text AS value
-        UNION ALL SELECT 'user_?id', to_json(unnest(who.user_ids))::text
-        UNION ALL SELECT 'session_?id', to_json(unnest(who.session_ids))::text
-        UNION ALL SELECT 'lead_?id', to_json(unnest(who.lead_names))::text
-        UNION ALL SELECT 'lead_?id', unnest(who.leads)::text
+        SELECT 'visitor_?[Ii][Dd]' AS name, to_json(unnest(who.visitor_ids))::text AS value
+        UNION ALL SELECT 'user_?[Ii][Dd]', to_json(unnest(who.user_ids))::text
+        UNION ALL SELECT 'session_?[Ii][Dd]', to_json(unnest(who.session_ids))::text
+        UNION ALL SELECT 'lead_?[Ii][Dd]', to_json(unnest(who.lead_names))::text
+        UNION ALL SELECT 'lead_?[Ii][Dd]', unnest(who.leads)::text
     LOOP
         IF strpos(document, member.value) > 0
-           AND document ~ ('"(?i:' || member.name || ')"\s*:\s*' || regexp_replace(member.value, '([^[:alnum:]])', '\\\1', 'g') || '(?![[:alnum:]])') THEN
+           AND document ~ ('"' || member.name || '"\s*:\s*' || regexp_replace(member.value, '([^[:alnum:]])', '\\\1', 'g') || '(?![[:alnum:]])') THEN
             RETURN true;
         END IF;
     END LOOP;
