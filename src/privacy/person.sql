@@ -6,7 +6,7 @@
 -- address; by number only those that say nothing else. A lead's id in another system is a user id, and a user id a lead's
 -- (D-73). Digits may be anybody's: a user "42" is lead 42 only when there is no visitor behind the user.
 
--- No index has the recipient: this is read once for each round that found a new address.
+-- No index has these addresses: they are read once for each round that found a new one.
 CREATE FUNCTION leadanalytics.messages_to(workspace int, emails text[])
 RETURNS TABLE (id bigint, lead text) LANGUAGE plpgsql STABLE SET jit = off AS $$
 BEGIN
@@ -16,6 +16,17 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.messages_to(int, text[]) IS 'messages to any of some e-mail addresses (in lower case), and the lead each names';
+
+-- A follow-up may have said another address than its lead.
+CREATE FUNCTION leadanalytics.leads_posted_by(workspace int, emails text[])
+RETURNS SETOF bigint LANGUAGE plpgsql STABLE SET jit = off AS $$
+BEGIN
+    RETURN QUERY
+    SELECT DISTINCT s.lead FROM leadanalytics.lead_submission s
+    WHERE s.workspace = leads_posted_by.workspace AND s.email IS NOT NULL AND lower(btrim(s.email)) = ANY (emails);
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.leads_posted_by(int, text[]) IS 'leads of posts with any of some e-mail addresses (in lower case)';
 
 CREATE FUNCTION leadanalytics.numbers_named(workspace int, visitor_ids text[], user_ids text[], emails text[])
 RETURNS SETOF int LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off AS $$
@@ -141,6 +152,7 @@ BEGIN
         IF asked IS DISTINCT FROM who.emails AND cardinality(who.emails) > 0 THEN
             asked := who.emails;
             who.lead_names := ARRAY(SELECT unnest(who.lead_names) UNION SELECT m.lead FROM leadanalytics.messages_to(person_named.workspace, asked) m WHERE m.lead IS NOT NULL ORDER BY 1);
+            who.leads := ARRAY(SELECT unnest(who.leads) UNION SELECT leadanalytics.leads_posted_by(person_named.workspace, asked) ORDER BY 1);
         END IF;
         who := leadanalytics.follow_person(person_named.workspace, who);
         now_size := cardinality(who.visitor_ids) + cardinality(who.user_ids) + cardinality(who.emails) + cardinality(who.leads) + cardinality(who.phones)
