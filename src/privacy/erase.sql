@@ -1,12 +1,14 @@
 -- Erasing. Mode delete takes the rows, and what they count for out of every report; mode anonymise leaves what reports
 -- count and takes what says who it was. Both take what was told or will be told of the person, and files of exports.
--- Locks are taken as writers take them: persons, visitors, leads, messages.
+-- Locks are taken as writers take them: persons, visitors, leads, messages; those of sessions and of the fold by
+-- erase_web(), which takes persons and visitors again.
 
 CREATE FUNCTION leadanalytics.lock_person(who leadanalytics.subject)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.erase', who.workspace));
     PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.person', who.workspace));
-    PERFORM FROM leadanalytics.visitor v WHERE v.workspace = who.workspace AND v.visitor_id = ANY (who.visitor_ids) ORDER BY v.visitor_id FOR UPDATE;
+    PERFORM FROM leadanalytics.visitor v WHERE v.workspace = who.workspace AND (v.visitor_id = ANY (who.visitor_ids) OR v.person = ANY (who.persons)) ORDER BY v.visitor_id FOR UPDATE;
     PERFORM FROM leadanalytics.lead l WHERE l.workspace = who.workspace AND l.id = ANY (who.leads) ORDER BY l.id FOR UPDATE;
     PERFORM FROM leadanalytics.message m WHERE m.workspace = who.workspace AND m.id = ANY (who.messages) ORDER BY m.id FOR UPDATE;
 END
@@ -73,23 +75,6 @@ $$;
 COMMENT ON FUNCTION leadanalytics.erase_copies(leadanalytics.subject, text[]) IS
     'delete what the outbox, deliveries and stored answers tell of a person, and the files of all exports of the workspace';
 
--- A browser that somebody else uses now keeps its events, and forgets who used it before.
-CREATE FUNCTION leadanalytics.forget_former(who leadanalytics.subject)
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    former CONSTANT int[] := ARRAY(SELECT DISTINCT i.visitor FROM leadanalytics.identity i
-                                   WHERE i.workspace = who.workspace AND i.person = ANY (who.persons) AND i.visitor <> ALL (who.visitors));
-BEGIN
-    UPDATE leadanalytics.event e SET person = NULL
-    FROM (SELECT s.number FROM leadanalytics.session s WHERE s.workspace = who.workspace AND s.visitor = ANY (former)
-          UNION SELECT g.session FROM leadanalytics.guest g WHERE g.workspace = who.workspace AND g.number = ANY (former)
-          UNION SELECT -n.number FROM unnest(former) AS n (number)) AS p
-    WHERE e.workspace = who.workspace AND coalesce(e.session, -coalesce(e.visitor, e.person)) = p.number AND e.visitor = ANY (former) AND e.person = ANY (who.persons);
-    DELETE FROM leadanalytics.identity i WHERE i.workspace = who.workspace AND i.person = ANY (who.persons) AND i.visitor = ANY (former);
-END
-$$;
-COMMENT ON FUNCTION leadanalytics.forget_former(leadanalytics.subject) IS 'take a person''s user ids out of browsers that are somebody else''s by now';
-
 CREATE FUNCTION leadanalytics.forget_addresses(who leadanalytics.subject)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -143,7 +128,6 @@ COMMENT ON FUNCTION leadanalytics.delete_messages(int, bigint[]) IS 'delete mess
 CREATE FUNCTION leadanalytics.delete_person(who leadanalytics.subject, now timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM leadanalytics.forget_former(who);
     PERFORM leadanalytics.erase_web(who.workspace, who.visitors, who.persons, delete_person.now);
     DELETE FROM leadanalytics.lead l WHERE l.workspace = who.workspace AND l.id = ANY (who.leads); -- submissions, changes and assignments go with it
     DELETE FROM leadanalytics.rejected_lead r WHERE r.workspace = who.workspace AND r.id = ANY (who.rejected);
