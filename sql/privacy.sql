@@ -1,14 +1,11 @@
--- Privacy: who a person is, what is handed out, and what is left of reports and tables when somebody is erased. The same
--- world is loaded three times: A with everybody, B with everybody but one, C with everybody again.
+-- Privacy: what is handed out, and what is left of reports and tables when somebody is erased. The same world is loaded
+-- three times: A with everybody, B with everybody but one, C with everybody again. test/privacy/worlds.t makes other worlds
+-- of what stands here up to the line "-- One world".
 \set ON_ERROR_STOP 1
 SET client_min_messages = warning;
 SET timezone = 'UTC';
-SELECT leadanalytics.create_workspace('privacy-a', 'A') AS a \gset
-SELECT leadanalytics.create_workspace('privacy-b', 'B') AS b \gset
-SELECT leadanalytics.create_workspace('privacy-c', 'C') AS c \gset
-
--- A number that is always the same for a text.
-CREATE FUNCTION pg_temp.draw(of text, below int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT (('x' || left(md5(of), 7))::bit(28)::int % below) $$;
+-- A number that is always the same for a text (and a seed).
+CREATE FUNCTION pg_temp.draw(of text, below int) RETURNS int LANGUAGE sql STABLE AS $$ SELECT (('x' || left(md5(of || coalesce(current_setting('privacy.seed', true), '')), 7))::bit(28)::int % below) $$;
 
 -- Twelve people with one to three browsers; most say who they are, some say another name later.
 CREATE TEMP TABLE hit AS
@@ -32,8 +29,11 @@ DECLARE batch record;
 BEGIN
     FOR batch IN SELECT date_trunc('day', at) AS day, p, json_build_object('events', json_agg(event ORDER BY at)) AS body, max(at) AS at FROM hit
                  WHERE p IS DISTINCT FROM without GROUP BY 1, 2 ORDER BY 1, 2 LOOP
-        PERFORM leadanalytics.track(w, batch.body, client_ip => ('198.18.0.' || batch.p)::inet, user_agent => 'Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0',
+        PERFORM leadanalytics.track(w, batch.body, client_ip => ('198.18.0.' || batch.p)::inet, user_agent => CASE batch.p WHEN 10 THEN 'Googlebot/2.1 (+http://www.google.com/bot.html)' ELSE 'Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0' END,
                                     now => batch.at + interval '1 minute');
+        IF current_setting('privacy.seed', true) <> '' AND pg_temp.draw(format('fold %s %s', batch.day, batch.p), 20) = 0 THEN
+            PERFORM leadanalytics.fold(w, batch.at), leadanalytics.build(w, batch.at);
+        END IF;
     END LOOP;
     -- An older name of person 3, and one that has no browser.
     IF without IS DISTINCT FROM 3 THEN
@@ -85,6 +85,7 @@ END $$;
 CREATE TEMP TABLE question (name text, query text);
 INSERT INTO question VALUES
     ('S1-01 overview', 'overview_rows(%s, now => ''2026-03-10Z'')'), ('S1-02 daily', 'daily_sessions_rows(%s, 90, now => ''2026-03-10Z'')'),
+    ('S1 overview with robots', 'overview_rows(%s, ''2026-03-10Z'', true)'), ('S5 users with robots', 'users_rows(%s, ''2026-01-01Z'', ''2026-03-10Z'', now => ''2026-03-10Z'', include_bots => true)'),
     ('S1 pages', 'top_pages_rows(%s)'), ('S1 geo', 'geo_distribution_rows(%s)'), ('S1 sources', 'traffic_sources_rows(%s)'), ('S1 engagement', 'engagement_distribution_rows(%s, ''2026-03-10Z'')'),
     ('S1 realtime', 'realtime_rows(%s, ''2026-02-01 12:00Z'')'),
     ('S1 leads', 'leads_rows(%s)'), ('S1 posts by day', 'engine_posts(%s, 60, NULL, NULL, NULL, ''2026-03-10Z'')'),
@@ -121,6 +122,10 @@ BEGIN
     RETURN QUERY EXECUTE format('SELECT d.name, count(*) FROM ((TABLE %1$I EXCEPT ALL TABLE %2$I) UNION ALL (TABLE %2$I EXCEPT ALL TABLE %1$I)) AS d GROUP BY 1 ORDER BY 1', l, r);
 END $$;
 
+-- One world.
+SELECT leadanalytics.create_workspace('privacy-a', 'A') AS a \gset
+SELECT leadanalytics.create_workspace('privacy-b', 'B') AS b \gset
+SELECT leadanalytics.create_workspace('privacy-c', 'C') AS c \gset
 SET leadanalytics.segment_events = 1;
 SELECT pg_temp.load(:a, NULL), pg_temp.load(:b, 3), pg_temp.load(:c, NULL);
 SELECT leadanalytics.fold(w) > 0 AS folded, leadanalytics.build(w, '2026-03-10Z') > 0 AS built FROM unnest(ARRAY[:a, :b, :c]) AS w;
@@ -225,7 +230,7 @@ SELECT * FROM pg_temp.differ('everybody', 'anonymous');
 CREATE FUNCTION pg_temp.numbers_of(list text) RETURNS TABLE (name text, answer text) LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY EXECUTE format($q$SELECT a.name, (a.answer::jsonb - '{page,visitor_id,user_id,email,contact_name,contact_email,contact_phone,contact_ip,is_ip_blocked,event_data,page_url,page_title}'::text[])::text
-                                FROM %I a WHERE a.name IN ('S1 leads', 'S1 pages', 'S5 events', 'S5 users')$q$, list);
+                                FROM %I a WHERE a.name IN ('S1 leads', 'S1 pages', 'S5 events', 'S5 users', 'S5 users with robots')$q$, list);
 END $$;
 CREATE TEMP TABLE numbers_before AS SELECT * FROM pg_temp.numbers_of('everybody');
 CREATE TEMP TABLE numbers_after AS SELECT * FROM pg_temp.numbers_of('anonymous');
