@@ -66,6 +66,7 @@ BEGIN
                         'ip', '198.18.0.' || one.p, 'timestamp', to_char(timestamp '2026-02-10 08:00' + interval '1 day' * n + interval '1 hour' * (one.p + k.place), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
                     FROM unnest(CASE one.p % 4 WHEN 0 THEN '{sent,bounced}' WHEN 1 THEN '{sent,delivered,opened}' ELSE '{sent,delivered,opened,clicked,replied}' END::text[]) WITH ORDINALITY AS k (kind, place)));
         END LOOP;
+        PERFORM leadanalytics.add_engagement(w, 'page_visit', 'crm-lead-' || one.p, format('message-%s-1', one.p), 'run', timestamptz '2026-02-16Z' + interval '1 hour' * one.p, now => '2026-02-17Z');
         PERFORM leadanalytics.add_contact_events(w, (SELECT json_agg(json_build_object('contact', format('person%s@mail.example', one.p), 'event_type', k.type, 'room', CASE k.type WHEN 'room_join' THEN 'standup' END,
                     'booking_page', CASE k.type WHEN 'booking' THEN 'intro' END, 'created_at', 1770500000 + 86400 * one.p, 'metadata', json_build_object('who', 'Person ' || one.p || ' Surname')))
                 FROM unnest('{booking,room_join,chat}'::text[]) AS k (type)), now => '2026-02-20Z');
@@ -244,6 +245,11 @@ SELECT leadanalytics.is_nobody(leadanalytics.find_person(:c, email => 'person3@m
 SELECT leadanalytics.recount_messages(:c) > 0 AS recounted;
 CREATE TEMP TABLE recounted_anonymous AS SELECT * FROM pg_temp.answers(:c);
 SELECT * FROM pg_temp.differ('anonymous', 'recounted_anonymous');
+
+-- What somebody else sends with the old text is as it was sent, however lately the entry was used.
+SELECT count(leadanalytics.track(:c, json_build_object('event_name', 'page_view', 'visitor_id', 'visitor-4-1', 'event_data', json_build_object('url', 'https://shop.example/?mail=person' || p || '%40mail.example')), now => '2026-03-21Z')) AS sent
+FROM unnest('{3,4}'::int[]) AS p;
+SELECT page_url FROM leadanalytics.events WHERE workspace = :c AND at >= '2026-03-21Z' ORDER BY 1;
 
 -- What is known of it afterwards.
 SELECT workspace = :a AS in_a, mode, key, counts ->> 'leads' AS leads FROM leadanalytics.erasures WHERE workspace IN (:a, :c) ORDER BY workspace;

@@ -19,7 +19,7 @@ COMMENT ON FUNCTION leadanalytics.person_kinds() IS 'the kinds of leadanalytics.
 CREATE FUNCTION leadanalytics.person_rows(workspace int, visitor_id text DEFAULT NULL, user_id text DEFAULT NULL, email text DEFAULT NULL)
 RETURNS TABLE (kind text, data json) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    RETURN QUERY SELECT r.kind, r.data FROM leadanalytics.rows_of(leadanalytics.person_named(leadanalytics.permitted(workspace), visitor_id, user_id, email)) r;
+    RETURN QUERY SELECT r.kind, r.data FROM leadanalytics.rows_of(leadanalytics.person_named(leadanalytics.require_contacts(workspace, NULL), visitor_id, user_id, email)) r;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.person_rows(int, text, text, text) IS 'everything that is kept of a person (leadanalytics.find_person()), row by row: however much it is';
@@ -71,7 +71,7 @@ CREATE FUNCTION leadanalytics.export_person(
     workspace int, visitor_id text DEFAULT NULL, user_id text DEFAULT NULL, email text DEFAULT NULL, now timestamptz DEFAULT now())
 RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    RETURN leadanalytics.person_document(leadanalytics.person_named(leadanalytics.permitted(workspace), visitor_id, user_id, email));
+    RETURN leadanalytics.person_document(leadanalytics.person_named(leadanalytics.require_contacts(workspace, NULL), visitor_id, user_id, email));
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.export_person(int, text, text, text, timestamptz) IS

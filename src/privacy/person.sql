@@ -198,7 +198,7 @@ COMMENT ON FUNCTION leadanalytics.person_named(int, text, text, text) IS 'leadan
 CREATE FUNCTION leadanalytics.find_person(workspace int, visitor_id text DEFAULT NULL, user_id text DEFAULT NULL, email text DEFAULT NULL)
 RETURNS leadanalytics.subject LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    RETURN leadanalytics.person_named(leadanalytics.permitted(workspace), visitor_id, user_id, email);
+    RETURN leadanalytics.person_named(leadanalytics.require_contacts(workspace, NULL), visitor_id, user_id, email);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.find_person(int, text, text, text) IS
