@@ -87,6 +87,7 @@ INSERT INTO leadanalytics.export (workspace, key, type, format, options, status,
     (:acme, 'exp_done', 'mine', 'csv', '{"a": [1.50]}', 'completed', 1, '2026-02-01Z', '2026-02-01Z', '2026-02-01 00:01Z', '2099-01-01Z', 4, 1, NULL, 's'),
     (:acme, 'exp_failed', 'mine', 'json', '{}', 'failed', 3, '2026-02-01Z', '2099-02-01Z', NULL, NULL, NULL, NULL, 'insufficient data', 't');
 INSERT INTO leadanalytics.export_chunk VALUES (:acme, 'exp_done', 0, 'a\015\0121');
+INSERT INTO leadanalytics.erasure (workspace, at, mode, role, salt, digests, counts) VALUES (:acme, '2026-02-01Z', 'delete', 'postgres', 's', '{d}', '{"events": 1}');
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.
