@@ -17,9 +17,10 @@ FROM (VALUES
     ('engagement_distribution', '/analytics/engagement', NULL), ('captured_leads', '/analytics/leads', NULL), ('lead_projects', '/analytics/leads/projects', NULL),
     ('lead_sources', '/analytics/leads/sources', NULL), ('lead_submissions', '/analytics/leads/submissions', NULL),
     ('recent_lead_submissions', '/analytics/leads/recent-submissions', NULL), ('blocked_ips', '/analytics/blocked-ips', NULL), ('whitelisted_ips', '/analytics/whitelisted-ips', NULL),
+    ('blocked_ip_leads', '/analytics/blocked-ip-leads', NULL), ('testing_leads', '/analytics/testing-leads', NULL),
     -- public
     ('site_overview', '/api/v1/overview', NULL), ('traffic', '/api/v1/traffic', NULL), ('devices', '/api/v1/devices', NULL), ('locations', '/api/v1/locations', NULL),
-    ('attribution', '/api/v1/attribution', NULL), ('users', '/api/v1/users', NULL), ('site_events', '/api/v1/events', NULL), ('event_names', '/api/v1/event-names', NULL),
+    ('attribution', '/api/v1/attribution', NULL), ('users', '/api/v1/users', NULL), ('user', '/api/v1/users/:userId', '.'), ('site_events', '/api/v1/events', NULL), ('event_names', '/api/v1/event-names', NULL),
     ('tags', '/api/v1/tags', NULL), ('ads', '/api/v1/ads', NULL), ('realtime', '/api/v1/realtime', '.'), ('usage', '/api/v1/usage', NULL),
     -- activity, campaigns
     ('activity', '/api/workspaces/:workspaceId/analytics', NULL),
