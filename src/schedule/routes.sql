@@ -4,10 +4,10 @@ SELECT q.method, q.path, 'leadanalytics.' || q.function, 'engagement', '{live,sa
 FROM (VALUES
     ('GET', '/v1/reports/types', 'list_report_types', 200, false, 'Report types retrieved', 'What reports can be made of',
      '[{"name": "funnel", "path": "/v1/analytics/funnel", "summary": "How many got how far on a way of steps", "parameters": [{"name": "windowDays", "type": "int", "required": false, "choices": null, "min": 1, "max": 365, "summary": "how many times 24 hours the whole way may take"}, {"name": "steps", "type": "text", "required": false, "choices": ["day"], "min": null, "max": 2000, "summary": null}], "periods": ["last_week"]}]', '{}'::text[]),
-    ('GET', '/v1/reports', 'list_reports', 200, true, 'Reports retrieved', 'The saved reports, the newest first', '{"data": [%1$s], "pagination": %3$s}', '{data[].parameters}'),
-    ('POST', '/v1/reports', 'create_report', 201, false, 'Report saved', 'Save a report: a question of this interface with its parameters', '%1$s', '{parameters}'),
-    ('GET', '/v1/reports/:reportId', 'get_report', 200, false, 'Report retrieved', 'A saved report', '%1$s', '{parameters}'),
-    ('PATCH', '/v1/reports/:reportId', 'change_report', 200, false, 'Report updated', 'Change a saved report', '%1$s', '{parameters}'),
+    ('GET', '/v1/reports', 'list_reports', 200, true, 'Reports retrieved', 'The saved reports, the newest first', '{"data": [%1$s], "pagination": %3$s}', '{[].parameters.windowDays,[].parameters.steps}'),
+    ('POST', '/v1/reports', 'create_report', 201, false, 'Report saved', 'Save a report: a question of this interface with its parameters', '%1$s', '{parameters.windowDays,parameters.steps}'),
+    ('GET', '/v1/reports/:reportId', 'get_report', 200, false, 'Report retrieved', 'A saved report', '%1$s', '{parameters.windowDays,parameters.steps}'),
+    ('PATCH', '/v1/reports/:reportId', 'change_report', 200, false, 'Report updated', 'Change a saved report', '%1$s', '{parameters.windowDays,parameters.steps}'),
     ('DELETE', '/v1/reports/:reportId', 'delete_report', 200, false, 'Report deleted', 'Delete a saved report and its schedules', '{"deleted": true}', '{}'),
     ('POST', '/v1/reports/:reportId/run', 'run_report', 202, false, 'Report started', 'Run a saved report now: its file is an export', '{"id": "exp_xyz123", "status": "processing", "url": null, "expiresAt": null}', '{}'),
     ('GET', '/v1/reports/scheduled', 'list_schedules', 200, true, 'Schedules retrieved', 'The schedules of reports, the newest first', '{"data": [%2$s], "pagination": %3$s}', '{}'),
@@ -17,7 +17,7 @@ FROM (VALUES
     ('DELETE', '/v1/reports/scheduled/:scheduleId', 'delete_schedule', 200, false, 'Schedule deleted', 'Delete a schedule', '{"deleted": true}', '{}')
 ) AS t (method, path, function, success, paged, message, summary, example, open)
 CROSS JOIN LATERAL (SELECT t.method, t.path, t.function, t.success, t.paged, t.message, t.summary, t.open, replace(replace(replace(t.example,
-    '%1$s', '{"id": "rep_abc123", "name": "Weekly funnel", "report": "/v1/analytics/funnel", "parameters": {"windowDays": 14}, "period": "last_week", "rows": null, "format": "csv", "createdAt": "2026-02-09T10:30:00.000Z", "updatedAt": "2026-02-09T10:30:00.000Z"}'),
+    '%1$s', '{"id": "rep_abc123", "name": "Weekly funnel", "report": "/v1/analytics/funnel", "parameters": {"steps": "new,contacted", "windowDays": 14}, "period": "last_week", "rows": null, "format": "csv", "createdAt": "2026-02-09T10:30:00.000Z", "updatedAt": "2026-02-09T10:30:00.000Z"}'),
     '%2$s', '{"id": "sch_abc123", "reportId": "rep_abc123", "frequency": "weekly", "dayOfWeek": "Monday", "dayOfMonth": null, "time": "08:00", "timezone": "Europe/London", "recipients": ["ann@example.com"], "format": "csv", "active": true, "nextRunAt": "2026-02-16T08:00:00.000Z", "lastRunAt": null}'),
     '%3$s', '{"page": 1, "limit": 20, "total": 1, "totalPages": 1, "hasNext": false, "hasPrev": false}') AS example) AS q;
 
