@@ -147,6 +147,10 @@ SELECT pg_temp.write('2026-04-30 08:00:05Z') AS written;
 SELECT r.due_at AT TIME ZONE 'UTC' AS due, r.status, r.error, r.told FROM leadanalytics.report_runs r WHERE r.workspace = :w AND r.report = :'lead' ORDER BY r.schedule = :'monthly';
 SELECT t.topic, t.who, t.subject, t.attachment, CASE t.who WHEN 'whk_named' THEN ((t.body::jsonb -> 'data') - '{reportId,scheduleId}'::text[])::text ELSE t.body END AS body FROM told t
 WHERE t.topic = 'report.failed' ORDER BY t.who;
+-- A zone that the server has no more: that schedule waits, the others run.
+UPDATE leadanalytics.report_schedule SET timezone = 'Mars/Olympus' WHERE workspace = :w AND key = :'monthly';
+SELECT pg_temp.runs('2026-06-30 12:00Z') AS "the daily one";
+SELECT pg_temp.write('2026-06-30 12:00:05Z') AS written;
 -- A report that is deleted takes its schedules with it, and its runs.
 SELECT leadanalytics.delete_report(:w, :'report') AS deleted, leadanalytics.delete_report(:w, :'lead') AS deleted;
 SELECT count(*) AS none FROM leadanalytics.report_schedules WHERE workspace = :w;

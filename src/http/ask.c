@@ -256,6 +256,7 @@ LA_FUNCTION(la_http_ask_route)
 	char *given = JsonbToCString(NULL, &parameters->root, VARSIZE(parameters));
 	LaBound *bound = palloc0(sizeof(LaBound));
 	MemoryContext outside = CurrentMemoryContext;
+	StringInfoData said;
 	const char *why;
 	char *answer;
 
@@ -270,5 +271,7 @@ LA_FUNCTION(la_http_ask_route)
 	bind(&question, bound);
 	answer = ask(&question, bound);
 	SPI_finish();
-	PG_RETURN_TEXT_P(cstring_to_text(answer ? answer : "null"));
+	initStringInfo(&said);
+	la_json_compact(&said, answer ? answer : "null", answer ? strlen(answer) : 4);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(said.data, said.len));
 }

@@ -93,16 +93,20 @@ BEGIN
         ORDER BY c.next_due, c.workspace, c.key
         FOR NO KEY UPDATE SKIP LOCKED
     LOOP
-        due := leadanalytics.schedule_latest(s, run_schedules.now);
-        following := leadanalytics.schedule_next(s, greatest(due, run_schedules.now));
-        IF due IS NOT NULL THEN
-            SELECT * INTO report FROM leadanalytics.report r WHERE r.workspace = s.workspace AND r.key = s.report;
-            PERFORM leadanalytics.queue_report(report, s.format, report.as_role, s.timezone, due,
-                coalesce(current_setting('leadanalytics.report_keep', true), '7 days')::interval, s.key, run_schedules.now);
-            n := n + 1;
-        END IF;
-        UPDATE leadanalytics.report_schedule c SET next_due = following, last_due = coalesce(due, c.last_due)
-        WHERE c.workspace = s.workspace AND c.key = s.key AND (due IS NOT NULL OR c.next_due <> following);
+        BEGIN
+            due := leadanalytics.schedule_latest(s, run_schedules.now);
+            following := leadanalytics.schedule_next(s, greatest(due, run_schedules.now));
+            IF due IS NOT NULL THEN
+                SELECT * INTO report FROM leadanalytics.report r WHERE r.workspace = s.workspace AND r.key = s.report;
+                PERFORM leadanalytics.queue_report(report, s.format, report.as_role, s.timezone, due,
+                    coalesce(current_setting('leadanalytics.report_keep', true), '7 days')::interval, s.key, run_schedules.now);
+            END IF;
+            UPDATE leadanalytics.report_schedule c SET next_due = following, last_due = coalesce(due, c.last_due)
+            WHERE c.workspace = s.workspace AND c.key = s.key AND (due IS NOT NULL OR c.next_due <> following);
+            n := n + (due IS NOT NULL)::int;
+        EXCEPTION WHEN OTHERS THEN -- of one schedule: the others go on, and it is tried again
+            RAISE LOG 'leadanalytics: schedule % of workspace % could not run: %', s.key, s.workspace, SQLERRM USING ERRCODE = SQLSTATE;
+        END;
     END LOOP;
     RETURN n;
 END
