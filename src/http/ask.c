@@ -190,7 +190,7 @@ find_route(Question *question, const char *path)
 	if (question->route == NULL || question->route->writes || question->route->sliced ||
 	    question->route->call == NULL)
 		ereport(ERROR, (errcode(LA_NOT_FOUND), errmsg("No such report"),
-		                errhint("See leadanalytics.report_types.")));
+		                errhint("See leadanalytics.list_report_types().")));
 	if (la_query_run(&plan_of, &workspace, NULL, true, 1) == 1)
 	{
 		features = la_query_value(0, 1, &isnull);

@@ -33,7 +33,7 @@ RETURNS text[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
     ORDER BY k.place LIMIT 1
 $$;
 COMMENT ON FUNCTION leadanalytics.report_range(text) IS 'the parameters by which a question is told its range; null: it has none';
-GRANT EXECUTE ON FUNCTION leadanalytics.report_range(text) TO leadanalytics_read; -- a view asks as its reader
+GRANT EXECUTE ON FUNCTION leadanalytics.report_range(text) TO leadanalytics_admin; -- a view asks as its reader
 
 -- Times are written in UTC and to the second, which every family understands: what is after the last day begins a
 -- second later. A question that counts days counts those of UTC: it gets the period's dates as such, and a now at

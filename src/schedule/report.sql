@@ -31,7 +31,7 @@ DECLARE
     range record;
 BEGIN
     IF path IS NULL THEN
-        RAISE EXCEPTION 'No such report' USING ERRCODE = 'LA404', HINT = 'See leadanalytics.report_types.';
+        RAISE EXCEPTION 'No such report' USING ERRCODE = 'LA404', HINT = 'See leadanalytics.list_report_types().';
     END IF;
     SELECT * INTO range FROM leadanalytics.report_range_values(path, period, zone, now);
     RETURN leadanalytics.ask_route(workspace, path, parameters || range.parameters, as_role, range.as_of);
@@ -159,7 +159,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.create_report(int, text, text, json, text, text, text, text, timestamptz) IS
-    'S2-20: save a report: a question by its short name or path (leadanalytics.report_types), its parameters, the period it is about, and the format of its file; LA422. The question is asked once to find out';
+    'S2-20: save a report: a question by its short name or path (leadanalytics.list_report_types()), its parameters, the period it is about, and the format of its file; LA422. The question is asked once to find out';
 GRANT EXECUTE ON FUNCTION leadanalytics.create_report(int, text, text, json, text, text, text, text, timestamptz) TO leadanalytics_write;
 
 -- Of what is said: an empty text says none.

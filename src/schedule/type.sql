@@ -30,7 +30,7 @@ FROM (VALUES
 UNION ALL
 SELECT 'engine_' || translate(substr(r.path, 19), '-', '_'), r.path, NULL, true FROM leadanalytics.route r WHERE r.method = 'GET' AND r.path LIKE '/analytics/engine/%';
 
-CREATE VIEW leadanalytics.report_types AS
+CREATE VIEW leadanalytics.report_types WITH (security_barrier) AS
     SELECT t.name, t.path, r.family, r.roles, r.summary,
            (SELECT coalesce(json_agg(json_build_object('name', p.name, 'type', p.type, 'required', p.required OR p.place = 'path', 'choices', p.choices, 'min', p.min, 'max', p.max,
                                                        'summary', p.summary) ORDER BY p.position, p.name), '[]')
@@ -39,7 +39,7 @@ CREATE VIEW leadanalytics.report_types AS
            leadanalytics.report_range(t.path) IS NOT NULL AS has_period
     FROM leadanalytics.report_type t JOIN leadanalytics.route r ON r.method = 'GET' AND r.path = t.path;
 COMMENT ON VIEW leadanalytics.report_types IS 'the questions that reports can be made of, and their parameters; has_period: its range can move with the run';
-GRANT SELECT ON leadanalytics.report_types TO leadanalytics_read;
+GRANT SELECT ON leadanalytics.report_types TO leadanalytics_admin; -- others ask leadanalytics.list_report_types()
 
 CREATE FUNCTION leadanalytics.list_report_types(workspace int, as_role text DEFAULT NULL)
 RETURNS json LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
