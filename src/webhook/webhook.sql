@@ -28,10 +28,11 @@ COMMENT ON FUNCTION leadanalytics.send_mail(int, text, text, text, text, text, t
 CREATE FUNCTION leadanalytics.outbox_filled()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM leadanalytics.worker_poke();
+    PERFORM leadanalytics.worker_poke_send();
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.outbox_filled() IS 'wake who delivers, when this transaction commits';
 CREATE TRIGGER filled AFTER INSERT ON leadanalytics.outbox FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.outbox_filled();
 CREATE TRIGGER filled AFTER INSERT ON leadanalytics.delivery FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.outbox_filled();
+CREATE TRIGGER changed AFTER UPDATE ON leadanalytics.webhook FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.outbox_filled();
