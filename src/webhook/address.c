@@ -8,6 +8,9 @@
 
 #include <netinet/in.h>
 
+#include "utils/inet.h"
+
+#include "core/export.h"
 #include "webhook/address.h"
 
 typedef struct Block4
@@ -97,4 +100,12 @@ la_address_public(const struct sockaddr *address)
 		default:
 			return false;
 	}
+}
+
+LA_FUNCTION(la_webhook_address_public)
+{
+	inet *address = PG_GETARG_INET_PP(0);
+	const unsigned char *a = ip_addr(address);
+
+	PG_RETURN_BOOL(ip_family(address) == PGSQL_AF_INET ? public4(V4(a[0], a[1], a[2], a[3])) : public6(a));
 }

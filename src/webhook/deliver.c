@@ -113,25 +113,33 @@ fan_out(Run *run)
 	return taken == FAN_OUT;
 }
 
+/* A column as text, NULL when null, in the current context: la_query_text()'s lives until the procedure ends.
+ */
+static char *
+text_of(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
 /* The file that goes with a mail, or why it does not. */
 static void
-attach(LaSending *sending, const char *export, Datum now)
+attach(LaSending *sending, Datum now)
 {
 	static LaQuery find = {"SELECT file_name, file_type, data, note, fault, final FROM "
 	                       "leadanalytics.mail_attachment($1, $2, $3)",
 	                       3,
 	                       {INT4OID, TEXTOID, TIMESTAMPTZOID}};
-	Datum values[] = {Int32GetDatum(sending->workspace), CStringGetTextDatum(export), now};
+	Datum values[] = {Int32GetDatum(sending->workspace), CStringGetTextDatum(sending->export), now};
 	char *fault;
 	char *note;
 	Datum data;
 	bool isnull;
 
 	la_query_run(&find, values, NULL, true, 1);
-	fault = la_query_text(0, 5);
-	note = la_query_text(0, 4);
-	sending->file_name = la_query_text(0, 1);
-	sending->file_type = la_query_text(0, 2);
+	fault = text_of(0, 5);
+	note = text_of(0, 4);
+	sending->file_name = text_of(0, 1);
+	sending->file_type = text_of(0, 2);
 	data = la_query_value(0, 3, &isnull);
 	if (!isnull)
 		sending->file = DatumGetByteaPCopy(data);
@@ -143,7 +151,7 @@ attach(LaSending *sending, const char *export, Datum now)
 
 /* Rows of claim_deliveries() as sendings; attachments come after, for they ask again. */
 static List *
-read_claimed(Run *run, uint64 rows, List **attachments)
+read_claimed(Run *run, uint64 rows)
 {
 	List *claimed = NIL;
 
@@ -156,16 +164,16 @@ read_claimed(Run *run, uint64 rows, List **attachments)
 		sending->workspace = DatumGetInt32(la_query_value(row, 1, &isnull));
 		sending->id = DatumGetInt64(la_query_value(row, 2, &isnull));
 		sending->attempt = DatumGetInt32(la_query_value(row, 3, &isnull));
-		sending->url = la_query_text(row, 4);
-		sending->mark = la_query_text(row, 5);
-		sending->recipient = la_query_text(row, 6);
-		sending->subject = la_query_text(row, 7);
-		sending->body = la_query_text(row, 8);
-		sending->topic = la_query_text(row, 9);
-		sending->occurrence = la_query_text(row, 10);
+		sending->url = text_of(row, 4);
+		sending->mark = text_of(row, 5);
+		sending->recipient = text_of(row, 6);
+		sending->subject = text_of(row, 7);
+		sending->body = text_of(row, 8);
+		sending->topic = text_of(row, 9);
+		sending->occurrence = text_of(row, 10);
+		sending->export = text_of(row, 11);
 		MemoryContextSwitchTo(run->context);
 		claimed = lappend(claimed, sending);
-		*attachments = lappend(*attachments, la_query_text(row, 11));
 	}
 	return claimed;
 }
@@ -181,10 +189,8 @@ claim(Run *run)
 	int busy = la_sender_busy(run->sender);
 	int64 *ids = palloc(sizeof(int64) * Max(busy, 1));
 	Datum values[] = {Int32GetDatum(la_webhook_at_once - busy), 0, now_of(run)};
-	List *attachments = NIL;
 	List *claimed;
 	ListCell *cell;
-	ListCell *attachment;
 
 	if (busy >= la_webhook_at_once)
 		return;
@@ -194,14 +200,14 @@ claim(Run *run)
 	values[1] = la_query_array(ids, busy, INT8OID);
 
 	begin_step();
-	claimed = read_claimed(run, la_query_run(&claim, values, NULL, false, 0), &attachments);
-	forboth(cell, claimed, attachment, attachments)
+	claimed = read_claimed(run, la_query_run(&claim, values, NULL, false, 0));
+	foreach (cell, claimed)
 	{
 		LaSending *sending = lfirst(cell);
 
 		MemoryContextSwitchTo(sending->context);
-		if (lfirst(attachment) != NULL)
-			attach(sending, lfirst(attachment), values[2]);
+		if (sending->export != NULL)
+			attach(sending, values[2]);
 	}
 	end_step(run);
 
@@ -209,7 +215,6 @@ claim(Run *run)
 		la_send(run->sender, lfirst(cell));
 	run->sendings = list_concat(run->sendings, claimed);
 	list_free(claimed);
-	list_free_deep(attachments);
 	pfree(DatumGetPointer(values[1]));
 	pfree(ids);
 }

@@ -13,6 +13,12 @@ COMMENT ON FUNCTION leadanalytics.webhook_signature(text, text) IS
     'the header X-Leadron-Signature of a body: sha256= and the hexadecimal digits of its HMAC-SHA256 with the webhook''s secret';
 GRANT EXECUTE ON FUNCTION leadanalytics.webhook_signature(text, text) TO leadanalytics_read;
 
+CREATE FUNCTION leadanalytics.is_public(address inet)
+RETURNS boolean LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_webhook_address_public';
+COMMENT ON FUNCTION leadanalytics.is_public(inet) IS
+    'whether it is an address of the public internet, where a webhook may lead: not of a machine, a network or a registry''s own use, nor one that stands for such an address';
+GRANT EXECUTE ON FUNCTION leadanalytics.is_public(inet) TO leadanalytics_read;
+
 CREATE FUNCTION leadanalytics.fan_out(n int, now timestamptz)
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -11,18 +11,18 @@ GRANT SELECT ON leadanalytics.deliveries TO leadanalytics_read;
 CREATE FUNCTION leadanalytics.replay_delivery(workspace int, delivery bigint, now timestamptz DEFAULT now())
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found leadanalytics.delivery;
+    old leadanalytics.delivery;
 BEGIN
-    SELECT * INTO found FROM leadanalytics.delivery d
+    SELECT * INTO old FROM leadanalytics.delivery d
     WHERE d.workspace = leadanalytics.permitted(replay_delivery.workspace) AND d.id = replay_delivery.delivery FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'Delivery not found' USING ERRCODE = 'LA404', HINT = 'See leadanalytics.deliveries.';
-    ELSIF found.leased_until > replay_delivery.now THEN
+    ELSIF old.leased_until > replay_delivery.now THEN
         RETURN false;
     END IF;
     UPDATE leadanalytics.delivery d
     SET status = 'waiting', attempts_before = d.attempts, next_at = replay_delivery.now, tried_at = replay_delivery.now, leased_until = NULL, ended_at = NULL
-    WHERE d.workspace = found.workspace AND d.id = found.id;
+    WHERE d.workspace = old.workspace AND d.id = old.id;
     PERFORM leadanalytics.worker_poke_send();
     RETURN true;
 END

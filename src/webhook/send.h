@@ -33,6 +33,7 @@ typedef struct LaSending
 	char *occurrence; /* … */
 	char *recipient;  /* a mail's; NULL: it is a webhook's */
 	char *subject;    /* … */
+	char *export;     /* …: whose file goes with it, NULL: none */
 	char *file_name;  /* …, NULL: none */
 	char *file_type;
 	struct varlena *file;
