@@ -45,6 +45,7 @@ static int fold_events = 1000;
 static int fold_after_s = 60;
 static int event_retention_s = 0;
 static int export_keep_s = 7 * 24 * 3600;
+static int report_keep_s = 7 * 24 * 3600;
 static char *public_url = NULL;
 
 typedef struct BoolSetting
@@ -151,6 +152,8 @@ static const IntSetting ints[] = {
      &event_retention_s, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.export_keep", "How long exports are remembered after their file is gone.", &export_keep_s,
      7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.report_keep", "How long the file of a scheduled report is there.", &report_keep_s,
+     7 * 24 * 3600, 60, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.machine_time",
