@@ -39,7 +39,14 @@ SELECT leadanalytics.prediction_metrics('{1.5}', '{true}');
 SELECT s AS log_odds, leadanalytics.odds_probability(s), leadanalytics.odds_score(s), leadanalytics.engagement_label(leadanalytics.odds_score(s)) FROM unnest('{-1000,-2,0,1,1000}'::float8[]) AS s;
 SELECT leadanalytics.email_kind(e) FROM unnest(ARRAY[NULL, ' ', 'a@GMAIL.com', 'a@firm.example', '"a@gmail.com"@firm.example']) AS e;
 
--- Nothing to learn from: the rules.
+-- Nothing to learn from: the rules. Many leads, in both orders, beside plain SQL.
+SELECT leadanalytics.create_workspace('predict-rules') AS rules \gset
+INSERT INTO leadanalytics.lead (workspace, enquiry_at, status, score, external_id) SELECT :rules, '2050-01-01Z', (ARRAY['new', 'contacted', 'won'])[1 + i % 3], i * 7 % 101, 'r' || i FROM generate_series(1, 300) AS i;
+SELECT o.descending, (SELECT array_agg(r.lead) FROM leadanalytics.predictions_rows(:rules, 10, 90, o.descending, 50, 100) r) = (SELECT array_agg(l.id) FROM (SELECT l.id FROM leadanalytics.lead l WHERE l.workspace = :rules AND l.score BETWEEN 10 AND 90
+           ORDER BY CASE WHEN o.descending THEN -l.score ELSE l.score END, CASE WHEN o.descending THEN -l.id ELSE l.id END LIMIT 50 OFFSET 100) AS l) AS same
+FROM (VALUES (true), (false)) AS o (descending);
+SELECT count(*), min(r.total), max(r.total), min(r.score), max(r.score) FROM leadanalytics.predictions_rows(:rules) r;
+SELECT count(*) = min(r.total) AS total, count(*) = (SELECT count(*) FROM leadanalytics.lead l WHERE l.workspace = :rules AND l.score BETWEEN 21 AND 45) AS same FROM leadanalytics.predictions_rows(:rules, 21, 45) r;
 SELECT leadanalytics.track(:w, '{"events": [
     {"event_name": "page_view", "visitor_id": "v1", "session_id": "s1", "timestamp": "2050-03-01T09:58:00Z", "event_data": {"url": "https://x.example/?utm_source=Ads&utm_medium=CPC&utm_campaign=spring"}},
     {"event_name": "click", "visitor_id": "v1", "session_id": "s1", "timestamp": "2050-03-01T09:59:00Z"},
