@@ -31,7 +31,7 @@ SELECT t.name, t.path, pg_temp.id(leadanalytics.create_report(:w, 'All of ' || t
            CASE WHEN t.path LIKE '%:leadId%' THEN '{"leadId": "l7"}' WHEN t.path LIKE '%:teamId%' THEN '{"teamId": "t1"}' WHEN t.path LIKE '%:campaignId%' THEN '{"campaignId": "cmp_1"}' END::json,
            CASE WHEN t.has_period THEN 'last_7_days' END, now => '2026-03-13 12:00Z')) AS report
 FROM leadanalytics.report_types t
-WHERE t.path NOT IN ('/api/v1/users/:userId') AND t.path NOT LIKE '%predictions%';
+WHERE t.path NOT IN ('/api/v1/users/:userId');
 CREATE TEMP TABLE made AS
 SELECT s.*, f.format, pg_temp.id(leadanalytics.run_report(:w, s.report, f.format, now => '2026-03-13 12:00Z')) AS export FROM saved s, unnest('{csv,json,html}'::text[]) AS f (format);
 SELECT pg_temp.write('2026-03-13 12:00:10Z') = count(*) AS written, count(DISTINCT name) > 50 AS "many" FROM made;
