@@ -28,7 +28,7 @@ COMMENT ON FUNCTION leadanalytics.send_mail(int, text, text, text, text, text, t
 CREATE FUNCTION leadanalytics.outbox_filled()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM leadanalytics.worker_poke();
+    PERFORM leadanalytics.worker_poke_send();
     RETURN NULL;
 END
 $$;
@@ -51,3 +51,4 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.tell_webhook(int, text, text, json, text, timestamptz) IS
     'have one webhook told of an occurrence once this transaction commits, whatever topics it wants; false when there is none that is active; for rooms: who may is their business';
+CREATE TRIGGER changed AFTER UPDATE ON leadanalytics.webhook FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.outbox_filled();
