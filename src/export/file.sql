@@ -35,6 +35,12 @@ RETURNS bytea LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.export_bytes(int, text, bigint, bigint) IS 'bytes of the file of an export, from starts (0 is the first) to before ends';
 
+CREATE FUNCTION leadanalytics.file_media_type(format text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE format WHEN 'csv' THEN 'text/csv; charset=utf-8' WHEN 'json' THEN 'application/json' WHEN 'html' THEN 'text/html; charset=utf-8' ELSE 'application/x-ndjson' END
+$$;
+COMMENT ON FUNCTION leadanalytics.file_media_type(text) IS 'the media type of an export''s file in a format';
+
 -- One text for all that is wrong, so that nobody learns which exports there are.
 CREATE FUNCTION leadanalytics.download_export(
     export_id text, workspace_slug text DEFAULT NULL, expires text DEFAULT NULL, signature text DEFAULT NULL, slice text DEFAULT NULL,
@@ -62,7 +68,7 @@ BEGIN
         json_build_object('Content-Range', format('bytes %s-%s/%s', starts, ends - 1, file.size),
                           'Content-Disposition', format('attachment; filename="%s.%s"', file.key, file.format),
                           'ETag', format('"%s"', file.key)),
-        CASE file.format WHEN 'csv' THEN 'text/csv; charset=utf-8' WHEN 'json' THEN 'application/json' WHEN 'html' THEN 'text/html; charset=utf-8' ELSE 'application/x-ndjson' END,
+        leadanalytics.file_media_type(file.format),
         leadanalytics.export_bytes(file.workspace, file.key, starts, ends));
 END
 $$;

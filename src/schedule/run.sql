@@ -124,7 +124,9 @@ INSERT INTO leadanalytics.topic (name, summary, example, builtin) VALUES
      '{"reportId": "rep_abc123", "scheduleId": "sch_abc123", "name": "Weekly funnel", "dueAt": "2026-02-09T08:00:00.000Z", "error": "internal error", "format": "csv"}', true);
 
 CREATE FUNCTION leadanalytics.report_attached()
-RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 10485760::bigint $$;
+RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT pg_size_bytes(coalesce(current_setting('leadanalytics.mail_attachment', true), '10MB'))
+$$;
 COMMENT ON FUNCTION leadanalytics.report_attached() IS 'up to how many bytes a report goes with its mail; larger ones are only linked';
 
 CREATE FUNCTION leadanalytics.report_mail(export leadanalytics.export, run leadanalytics.report_run, zone text, url text, OUT subject text, OUT body text)

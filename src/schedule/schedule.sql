@@ -59,7 +59,9 @@ BEGIN
     IF schedule.report IS NULL THEN
         faults := faults || leadanalytics.fault('reportId', 'reportId is required');
     ELSIF NOT EXISTS (SELECT FROM leadanalytics.report r
-                      WHERE r.workspace = (schedule).workspace AND r.key = (schedule).report AND (leadanalytics.report_type_of(r.report, as_role)).name IS NOT NULL) THEN
+                      WHERE r.workspace = (schedule).workspace AND r.key = (schedule).report AND (leadanalytics.report_type_of(r.report, as_role)).name IS NOT NULL
+                        -- it runs as who wrote it: nobody has contacts sent to himself that he sees masked
+                        AND (r.as_role = 'marketing' OR leadanalytics.sees_contacts((schedule).workspace, as_role))) THEN
         faults := faults || leadanalytics.fault('reportId', 'Report not found');
     END IF;
     IF coalesce(frequency, schedule.frequency) IS NULL THEN

@@ -11,6 +11,7 @@ FROM (VALUES
     ('cohorts', '/v1/analytics/cohorts', NULL), ('team_performance', '/v1/analytics/team-performance', NULL), ('team_leaderboard', '/v1/teams/leaderboard', NULL),
     ('team_stats', '/v1/teams/:teamId/stats', NULL), ('lead_report', '/v1/reports/leads', NULL),
     ('lead_predictions', '/v1/analytics/predictions/leads', NULL), ('forecast', '/v1/analytics/predictions/forecast', NULL),
+    ('lead_prediction', '/v1/analytics/predictions/leads/:leadId', '.'), ('prediction_model', '/v1/analytics/predictions/model', '.'),
     -- dashboard
     ('s1_overview', '/analytics/overview', NULL), ('s1_realtime', '/analytics/realtime', NULL), ('storage', '/analytics/storage', NULL), ('top_pages', '/analytics/pages/top', NULL),
     ('geo', '/analytics/geo', NULL), ('sources', '/analytics/sources', NULL), ('anomalies', '/analytics/anomalies', NULL), ('daily_sessions', '/analytics/sessions/daily', NULL),

@@ -15,7 +15,7 @@ BEGIN
                                leadanalytics.export_url(file, coalesce((SELECT t.family FROM leadanalytics.export_type t WHERE t.name = file.type), 'engagement')));
             ELSE
                 file_name := format('%s.%s', file.key, file.format);
-                file_type := CASE file.format WHEN 'csv' THEN 'text/csv; charset=utf-8' WHEN 'json' THEN 'application/json' ELSE 'application/x-ndjson' END;
+                file_type := leadanalytics.file_media_type(file.format);
                 data := leadanalytics.export_bytes(file.workspace, file.key, 0, file.size);
             END IF;
         WHEN 'processing' THEN fault := format('its file is not ready: export %s', export);
