@@ -249,7 +249,7 @@ typedef struct LaBucket
 } LaBucket;
 
 /* Of time before, rows are gone; -infinity: of none. */
-extern TimestampTz rollup_dropped_before(void);
+extern TimestampTz rollup_dropped_before(int workspace);
 
 #define LA_QUARTER (15 * USECS_PER_MINUTE)
 

@@ -6,8 +6,8 @@
  *
  * A number may be remembered only while its row is sure to stay: the row may be this transaction's own,
  * and this transaction may be rolled back, as a whole or to a savepoint. So whatever is aborted, and any
- * change of the table itself (DROP EXTENSION, TRUNCATE), makes the backend forget everything before its
- * next batch.
+ * change of the table itself (DROP EXTENSION, TRUNCATE) or of an entry (privacy/erase.sql), makes the backend
+ * forget everything before its next batch.
  *
  * A workspace's dictionary is bounded (leadanalytics.track_dictionary): addresses made of random digits must
  * not fill the disk. Beyond it an entry is "(other)". How many there are is counted now and then: backends
