@@ -5,8 +5,6 @@ SET client_min_messages = warning;
 SET leadanalytics.segment_events = 1;
 SELECT leadanalytics.create_workspace('erase-acme', timezone => 'America/New_York') AS acme \gset
 SELECT leadanalytics.create_workspace('erase-twin', timezone => 'America/New_York') AS twin \gset
-CREATE TEMP TABLE was_dropped AS TABLE leadanalytics.dropped;
-DELETE FROM leadanalytics.dropped;
 
 -- The night in which New York's clocks are set back, and days before and after it.
 CREATE FUNCTION story(who text, starts timestamptz, n int, session text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS json LANGUAGE sql AS $$
@@ -158,10 +156,10 @@ WHERE e.workspace = :acme AND e.visitor = (visitors(:acme, 'tablet'))[1] GROUP B
 SELECT * FROM wrong(:acme);
 
 -- Time whose rows were dropped: nobody counts him among visitors any more; sums stay, and none falls below zero.
-SET leadanalytics.event_retention = '40d';
-SELECT leadanalytics.fold() >= 0 AS folded;
-CALL leadanalytics.drop_old_events('2022-01-25');
-SELECT leadanalytics.rows_since('event');
+SELECT leadanalytics.set_retention(:acme, 'events', '55 days', '2022-01-20');
+SELECT leadanalytics.fold(:acme) >= 0 AS folded;
+CALL leadanalytics.expire_due('2022-01-25 12:00');
+SELECT leadanalytics.rows_since(:acme);
 SELECT a.dimension, a.value, a.counts, a.members FROM leadanalytics.answer(:acme, '{total,path,person}', '{2021-10-20,2021-10-21}') a WHERE a.slot = 0 ORDER BY 1, 2;
 SELECT a.counts, a.members FROM leadanalytics.answer(:acme, '{session}', '{2021-10-20,2021-10-21}') a WHERE a.slot = 0;
 SELECT sum(n) > 0 AS some FROM leadanalytics.trail_points(:acme, 'w', leadanalytics.text_term(:acme, 'page_view'), '2021-10-20', '2021-10-21') p (at, n) WHERE n = (visitors(:acme, 'bob'))[1];
@@ -184,8 +182,7 @@ SELECT r.rolname, f.oid::regprocedure FROM pg_proc f, pg_roles r WHERE f.proname
 
 -- Tests behind this one compare all events with the ledger.
 DELETE FROM leadanalytics.event WHERE workspace IN (:acme, :twin);
-DELETE FROM leadanalytics.dropped;
-INSERT INTO leadanalytics.dropped TABLE was_dropped;
+DELETE FROM leadanalytics.dropped WHERE workspace = :acme;
 DELETE FROM leadanalytics.erased_term WHERE workspace IN (:acme, :twin);
 DROP VIEW shared, words;
 DROP FUNCTION story, tell, visitors, persons, wrong, differ, build_all, drop_words;

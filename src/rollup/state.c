@@ -14,7 +14,8 @@
 
 /*
  * Nobody waits for somebody else's first fold of a workspace, either: it may be part of a long transaction.
- * To add a row that is there is to wait for who changes it. Of a workspace that is being deleted there is none.
+ * To add a row that is there is to wait for who changes it. Of a workspace that is being deleted there is
+ * none.
  */
 static LaQuery make_state = {
     "INSERT INTO leadanalytics.rollup_state (workspace) "

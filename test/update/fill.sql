@@ -28,6 +28,7 @@ SELECT leadanalytics.track(:globex, '{"event_name": "page_view", "visitor_id": "
 SET leadanalytics.segment_events = 1;
 SELECT leadanalytics.fold(:acme, now => '2026-02-04Z'), leadanalytics.build(:acme, '2026-02-04Z');
 RESET leadanalytics.segment_events;
+INSERT INTO leadanalytics.erased_term (workspace, id) SELECT :acme, min(t.id) FROM leadanalytics.term t WHERE t.workspace = :acme;
 SELECT leadanalytics.import_csv(:acme, 'history', 'event_name,visitor_id,timestamp', 2, '{"page_view,v3,2026-01-05T12:00:00Z","page_view,v3,2026-01-05T12:01:00Z"}');
 SELECT leadanalytics.import_log(:globex, 'log', 1, '{"192.0.2.1 - - [05/Feb/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"A\"","no line"}');
 SELECT leadanalytics.import_finish(:globex, 'log');
