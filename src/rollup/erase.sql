@@ -97,7 +97,10 @@ BEGIN
         EXIT WHEN locked = again;
         again := locked;
     END LOOP;
-    INSERT INTO leadanalytics.rollup_state AS s (workspace) VALUES (space) ON CONFLICT DO NOTHING;
+    IF NOT EXISTS (SELECT FROM leadanalytics.rollup_state s WHERE s.workspace = space) THEN
+        PERFORM pg_advisory_xact_lock(hashtext('leadanalytics.rollup_state'), space); -- a first fold does not wait for this one's end
+        INSERT INTO leadanalytics.rollup_state AS s (workspace) VALUES (space) ON CONFLICT DO NOTHING;
+    END IF;
     PERFORM FROM leadanalytics.rollup_state s WHERE s.workspace = space FOR NO KEY UPDATE;
     LOCK TABLE leadanalytics.event IN ACCESS SHARE MODE; -- what of it is dropped from here on, is dropped afterwards
 

@@ -153,7 +153,7 @@ static void
 build_quarters(const Folding *folding, LaRollupState *state, TimestampTz now)
 {
 	int64 enough = (int64) la_segment_events * QUARTERS_FACTOR;
-	TimestampTz rows_since = rollup_dropped_before();
+	TimestampTz rows_since = rollup_dropped_before(folding->workspace);
 	bool anew = false;
 
 	for (int i = 0; i < folding->ndays; i++)

@@ -249,7 +249,7 @@ typedef struct LaBucket
 } LaBucket;
 
 /* Of time before, rows are gone; -infinity: of none. */
-extern TimestampTz rollup_dropped_before(void);
+extern TimestampTz rollup_dropped_before(int workspace);
 
 #define LA_QUARTER (15 * USECS_PER_MINUTE)
 
@@ -399,10 +399,12 @@ typedef struct LaUnfolding
 	int nvisitors;
 	int npersons;
 	int nsessions;
+	struct LaShownDays *shown;
 } LaUnfolding;
 
 extern int64 rollup_unfold_segments(LaUnfolding *unfolding);
 /* unfold_shared.c: what of a target's fingerprints that go somebody else has shown, too: it comes back. */
+extern void rollup_unfold_shown(LaUnfolding *unfolding);
 extern void rollup_unfold_shared(LaUnfolding *unfolding, int slot);
 
 #endif

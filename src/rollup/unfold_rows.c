@@ -28,14 +28,25 @@ static LaQuery look_at_sessions = {
     3,
     {INT4OID, INT8ARRAYOID, INT8ARRAYOID}};
 
-static LaQuery delete_events = {"DELETE FROM leadanalytics.event e WHERE e.workspace = $1 "
-                                "AND coalesce(e.session, -coalesce(e.visitor, e.person)) = ANY ($2) "
-                                "AND (e.visitor = ANY ($3) OR (e.visitor IS NULL AND e.person = ANY ($4)))",
-                                4,
-                                {INT4OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}};
+/* Deleted, and their words noted: perhaps nobody else uses them. Places and networks are no one's. */
+#define NOTED(words)                                                                                         \
+	", noted AS (INSERT INTO leadanalytics.erased_term AS t (workspace, id) SELECT DISTINCT $1, u.id FROM "  \
+	"gone g CROSS JOIN LATERAL unnest(" words ") AS u (id) WHERE u.id IS NOT NULL ORDER BY u.id "            \
+	"ON CONFLICT DO NOTHING) SELECT count(*) FROM gone"
+
+static LaQuery delete_events = {
+    "WITH gone AS (DELETE FROM leadanalytics.event e WHERE e.workspace = $1 "
+    "AND coalesce(e.session, -coalesce(e.visitor, e.person)) = ANY ($2) "
+    "AND (e.visitor = ANY ($3) OR (e.visitor IS NULL AND e.person = ANY ($4))) RETURNING e.*)" NOTED(
+        "ARRAY[g.name, g.title, g.referrer, g.source, g.page, g.campaign, g.agent, g.fingerprint, g.device] "
+        "|| g.tags"),
+    4,
+    {INT4OID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}};
 
 static LaQuery delete_sessions = {
-    "DELETE FROM leadanalytics.session s WHERE s.workspace = $1 AND s.number = ANY ($2)",
+    "WITH gone AS (DELETE FROM leadanalytics.session s WHERE s.workspace = $1 AND s.number = ANY ($2) "
+    "RETURNING s.*)" NOTED("ARRAY[g.entry_page, g.referrer, g.campaign, g.agent, g.fingerprint, g.device, "
+                           "g.last_page]"),
     2,
     {INT4OID, INT8ARRAYOID}};
 
@@ -400,9 +411,11 @@ rollup_delete_leaving(int workspace, const LaTail *tail, const LaLeaving *leavin
 	Datum values[] = {Int32GetDatum(workspace), la_query_array(keys.numbers, keys.n, INT8OID),
 	                  la_query_array(leaving->visitors.numbers, leaving->visitors.n, INT8OID),
 	                  la_query_array(leaving->persons.numbers, leaving->persons.n, INT8OID)};
+	bool isnull;
 
 	/* what was found is what the snapshot saw: there may be more by now */
-	if (la_query_run(&delete_events, values, NULL, false, 0) != leaving->n)
+	la_query_run(&delete_events, values, NULL, false, 0);
+	if (DatumGetInt64(la_query_value(0, 1, &isnull)) != leaving->n)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 		                errmsg("somebody added events of whom is to be erased"), errhint("Try again.")));
 	lessen_ledger_rows(workspace, tail, leaving);

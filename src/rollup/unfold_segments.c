@@ -271,6 +271,7 @@ rollup_unfold_segments(LaUnfolding *of)
 
 	add_dropped(of);
 	sort_members(of->gone);
+	rollup_unfold_shown(of);
 	for (int grain = 0; grain < lengthof(grains); grain++)
 	{
 		LaEntry **gone;

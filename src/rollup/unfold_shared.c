@@ -2,9 +2,10 @@
  * Fingerprints that go with somebody, but were shown by others of the same time, too: they stay.
  *
  * Sessions are asked by their index. Events have none by fingerprint, so rows are read only of time that no
- * finer bucket answers for, and not before sessions have not told.
+ * finer bucket answers for, and not before sessions have not told; each day once, whichever buckets ask.
  */
 #include "rollup/segment.h"
+#include "rollup/unfold.h"
 
 #include "bitmap/bitmap.h"
 #include "catalog/pg_type.h"
@@ -23,6 +24,27 @@ static LaQuery events_with = {
     {INT4OID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
 static const LaDimension asked_of[] = {LA_FINGERPRINT, LA_ROBOTS + LA_FINGERPRINT, LA_SUSPECTED};
+
+/* An event of a fingerprint that goes. */
+typedef struct Shown
+{
+	TimestampTz at;
+	int fingerprint;
+	bool is_bot;
+} Shown;
+
+struct LaShownDays
+{
+	LaNumbers fingerprints; /* all that go */
+	int64 *days;            /* of UTC, that were read */
+	int ndays;
+	int days_room;
+	Shown *shown;
+	int n;
+	int room;
+	const LaTail *tail;
+	MemoryContext context;
+};
 
 /* Those that go of a target, by dimension. */
 typedef struct Asking
@@ -67,22 +89,66 @@ take_session(TupleTableSlot *row, void *arg)
 static void
 take_event(TupleTableSlot *row, void *arg)
 {
-	Asking *asking = arg;
+	struct LaShownDays *all = arg;
+	TimestampTz at = DatumGetTimestampTz(row->tts_values[1]);
 
-	if (!rollup_tail_has_event(asking->of->tail, DatumGetInt64(row->tts_values[0]),
-	                           DatumGetTimestampTz(row->tts_values[1])))
-		come_back(asking, DatumGetBool(row->tts_values[3]) ? 1 : 0, DatumGetInt32(row->tts_values[2]));
+	if (rollup_tail_has_event(all->tail, DatumGetInt64(row->tts_values[0]), at))
+		return;
+	if (all->n == all->room)
+	{
+		Size size = (all->room = Max(256, 2 * all->room)) * sizeof(Shown);
+
+		all->shown =
+		    all->n == 0 ? MemoryContextAllocHuge(all->context, size) : repalloc_huge(all->shown, size);
+	}
+	all->shown[all->n++] = (Shown){at, DatumGetInt32(row->tts_values[2]), DatumGetBool(row->tts_values[3])};
 }
 
 static void
-ask_rows(Asking *asking, LaQuery *query, int which, TimestampTz from, TimestampTz to, LaTake take)
+ask_sessions(Asking *asking, int which)
 {
 	Datum values[] = {Int32GetDatum(asking->of->workspace),
 	                  la_query_array(asking->numbers[which], asking->n[which], INT8OID),
-	                  TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
+	                  TimestampTzGetDatum(asking->target->starts), TimestampTzGetDatum(asking->target->ends)};
 
 	if (asking->n[which] > 0)
-		la_query_each(query, values, NULL, take, asking);
+		la_query_each(&sessions_with, values, NULL, take_session, asking);
+}
+
+/* Read the day's events of all fingerprints that go, unless that was done. */
+static void
+read_day(const LaUnfolding *of, int64 day)
+{
+	struct LaShownDays *all = of->shown;
+
+	for (int i = all->ndays - 1; i >= 0; i--)
+		if (all->days[i] == day)
+			return;
+	if (all->ndays == all->days_room)
+	{
+		Size size = (all->days_room = Max(64, 2 * all->days_room)) * sizeof(int64);
+
+		all->days = all->ndays == 0 ? MemoryContextAlloc(all->context, size) : repalloc(all->days, size);
+	}
+	all->days[all->ndays++] = day;
+	la_query_each(&events_with,
+	              (Datum[]){Int32GetDatum(of->workspace),
+	                        la_query_array(all->fingerprints.numbers, all->fingerprints.n, INT8OID),
+	                        TimestampTzGetDatum(day * USECS_PER_DAY),
+	                        TimestampTzGetDatum((day + 1) * USECS_PER_DAY)},
+	              NULL, take_event, all);
+}
+
+static void
+ask_rows(Asking *asking, TimestampTz from, TimestampTz to)
+{
+	const struct LaShownDays *all = asking->of->shown;
+
+	for (TimestampTz day = rollup_floor(from, USECS_PER_DAY); day < to; day += USECS_PER_DAY)
+		read_day(asking->of, day / USECS_PER_DAY);
+	for (int i = 0; i < all->n; i++)
+		if (all->shown[i].at >= from && all->shown[i].at < to)
+			come_back(asking, all->shown[i].is_bot ? 1 : 0, all->shown[i].fingerprint);
 }
 
 /* What finer buckets have, which are as they will be. */
@@ -116,9 +182,31 @@ ask_events(Asking *asking)
 	LaSpan *spans = rollup_spans(buckets, nbuckets, bounds, 1, rollup_finer(asking->target->grain), &nspans);
 
 	ask_segments(asking, spans, nspans);
-	for (int i = 0; i < nspans; i++)
-		for (int which = 0; which < 2 && spans[i].source == LA_FROM_ROWS; which++)
-			ask_rows(asking, &events_with, which, spans[i].from, spans[i].to, take_event);
+	for (int i = 0; i < nspans && asking->n[0] + asking->n[1] > 0; i++)
+		if (spans[i].source == LA_FROM_ROWS)
+			ask_rows(asking, spans[i].from, spans[i].to);
+}
+
+/* All fingerprints that go: rollup_unfold_shared() asks for those of a target. */
+void
+rollup_unfold_shown(LaUnfolding *of)
+{
+	struct LaShownDays *all = of->shown = palloc0(sizeof *all);
+	LaNumbers *numbers = &all->fingerprints;
+	int n;
+	LaEntry **gone =
+	    rollup_entries_of(of->gone, LA_BIT(LA_FINGERPRINT) | LA_BIT(LA_ROBOTS + LA_FINGERPRINT), &n);
+	int room = 0;
+
+	all->tail = of->tail;
+	all->context = CurrentMemoryContext;
+	for (int i = 0; i < n; i++)
+		room += gone[i]->n;
+	numbers->numbers = palloc(Max(room, 1) * sizeof(int64));
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < gone[i]->n; k++)
+			numbers->numbers[numbers->n++] = gone[i]->numbers[k];
+	rollup_sort_numbers(numbers);
 }
 
 void
@@ -142,8 +230,8 @@ rollup_unfold_shared(LaUnfolding *of, int slot)
 		for (int which = 0; which < 2; which++)
 			while (asking.n[which] > 0)
 				come_back(&asking, which, asking.numbers[which][0]);
-	ask_rows(&asking, &sessions_with, 0, asking.target->starts, asking.target->ends, take_session);
-	ask_rows(&asking, &sessions_with, 2, asking.target->starts, asking.target->ends, take_session);
+	ask_sessions(&asking, 0);
+	ask_sessions(&asking, 2);
 	if (asking.n[0] + asking.n[1] > 0)
 		ask_events(&asking);
 	SPI_finish();

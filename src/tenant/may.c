@@ -33,7 +33,8 @@ static bool current_sees_contacts = false;
 static LaQuery granted_roles = {
     "SELECT role, as_role = 'admin' FROM leadanalytics.workspace_role WHERE workspace = $1", 1, {INT4OID}};
 
-static LaQuery exists = {"SELECT FROM leadanalytics.workspace WHERE id = $1", 1, {INT4OID}};
+static LaQuery exists = {
+    "SELECT FROM leadanalytics.workspace WHERE id = $1 AND closed_at IS NULL", 1, {INT4OID}};
 
 static void
 clear_at_end(XactEvent event, void *arg)

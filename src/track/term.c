@@ -137,6 +137,7 @@ kept_start(void)
 		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 		watching = true;
 	}
+	AcceptInvalidationMessages();
 	if (kept_memory != NULL && !stale && kept.used < kept.size / 2 && kept_bytes < KEPT_BYTES)
 		return;
 	if (kept_memory == NULL)
@@ -439,4 +440,11 @@ track_terms(int workspace, LaTerm **terms, int n)
 		terms[i]->id = entry_of[i]->id;
 		terms[i]->other = entry_of[i]->other;
 	}
+}
+
+/* Of this cluster's backends: each looks before its next batch (kept_start). */
+LA_FUNCTION(la_track_forget_terms)
+{
+	CacheInvalidateRelcacheByRelid(get_relname_relid("term", get_namespace_oid("leadanalytics", false)));
+	PG_RETURN_VOID();
 }

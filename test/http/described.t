@@ -34,6 +34,8 @@ for my $campaign (qw(cmp_abc123 cmp_def456)) # so many that there is a best time
     sql('SELECT leadanalytics.put_message_events($1, $2)', $id, '[' . join(',', map { qq({"message_id":"$campaign $_","event":"sent","campaign_id":"$campaign"}) } 1 .. 100) . ']');
 }
 
+sql('SELECT leadanalytics.set_crm($1)', $id);
+
 # The lead of the examples, whoever else has drawn numbers.
 sql('SELECT setval($1, greatest(42, last_value)) FROM leadanalytics.lead_id', 'leadanalytics.lead_id');
 sql('INSERT INTO leadanalytics.lead (workspace, id, enquiry_at, name, visitor_id) VALUES ($1, 42, now(), $2, $3)', $id, 'Rahul Sharma', 'v_abc123');
