@@ -34,6 +34,14 @@ int la_segment_events = 200;
 int la_quarters_keep_s = 35 * 24 * 3600;
 char *la_agent_regexes = NULL;
 bool la_exact = false;
+bool la_webhook_private = false;
+int la_webhook_timeout_s = 10;
+int la_webhook_at_once = 64;
+char *la_smtp_url = NULL;
+char *la_smtp_from = NULL;
+char *la_smtp_user = NULL;
+char *la_smtp_password = NULL;
+int la_smtp_tls = LA_SMTP_TLS_TRY;
 
 /* Asked by SQL alone, with current_setting(). */
 static bool bot_lead_detection = true;
@@ -45,6 +53,12 @@ static int fold_events = 1000;
 static int fold_after_s = 60;
 static int event_retention_s = 0;
 static int export_keep_s = 7 * 24 * 3600;
+static int report_keep_s = 7 * 24 * 3600;
+static int webhook_retry_s = 10;
+static int webhook_retry_max_s = 6 * 3600;
+static int webhook_attempts = 16;
+static int delivery_keep_s = 30 * 24 * 3600;
+static int mail_attachment_kb = 10 * 1024;
 static char *public_url = NULL;
 
 typedef struct BoolSetting
@@ -76,6 +90,7 @@ typedef struct TextSetting
 	const char *standard;
 	GucContext context;
 	GucStringCheckHook check;
+	int flags;
 } TextSetting;
 
 /* A relative one would mean something in the data directory, which nobody means. */
@@ -103,6 +118,42 @@ check_url(char **value, void **extra, GucSource source)
 	return false;
 }
 
+/* A user in it would be shown with it. */
+static bool
+check_smtp_url(char **value, void **extra, GucSource source)
+{
+	const char *url = *value ? *value : "";
+
+	if (*url == '\0' || ((strncmp(url, "smtp://", 7) == 0 || strncmp(url, "smtps://", 8) == 0) &&
+	                     strpbrk(url, " \t\r\n@?#\"<>\\") == NULL))
+		return true;
+	GUC_check_errdetail(
+	    "It must be an address such as smtp://mail.example.com:587 or smtps://mail.example.com, "
+	    "without a user, or empty for none.");
+	return false;
+}
+
+/* It becomes a line of each mail. */
+static bool
+check_smtp_from(char **value, void **extra, GucSource source)
+{
+	const char *from = *value ? *value : "";
+	const char *at = strchr(from, '@');
+
+	if (*from == '\0' || (at != NULL && at != from && at[1] != '\0' && strchr(at + 1, '@') == NULL &&
+	                      strlen(from) <= 254 && strpbrk(from, " \t\r\n<>,;:\"\\()[]") == NULL))
+		return true;
+	GUC_check_errdetail("It must be an address such as reports@example.com, or empty for none.");
+	return false;
+}
+
+static const struct config_enum_entry tls_words[] = {
+    {"none", LA_SMTP_TLS_NONE, false},
+    {"try", LA_SMTP_TLS_TRY, false},
+    {"require", LA_SMTP_TLS_REQUIRE, false},
+    {NULL, 0, false},
+};
+
 static const BoolSetting bools[] = {
     {"leadanalytics.policy_cidr", "Networks may be blocked and whitelisted, not only addresses.",
      &la_policy_cidr, false, PGC_SUSET},
@@ -116,6 +167,9 @@ static const BoolSetting bools[] = {
      true, PGC_SUSET},
     {"leadanalytics.engine_enabled", "The questions under /analytics/engine are answered.", &engine_enabled,
      true, PGC_SUSET},
+    {"leadanalytics.webhook_private",
+     "Webhooks may lead to private addresses: this machine, its network, what only it can reach.",
+     &la_webhook_private, false, PGC_SUSET},
     {"leadanalytics.exact",
      "Questions are answered from the rows alone, by plain SQL: a second way to every number.", &la_exact,
      false, PGC_USERSET},
@@ -151,6 +205,8 @@ static const IntSetting ints[] = {
      &event_retention_s, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.export_keep", "How long exports are remembered after their file is gone.", &export_keep_s,
      7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.report_keep", "How long the file of a scheduled report is there.", &report_keep_s,
+     7 * 24 * 3600, 60, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.machine_time",
@@ -164,6 +220,22 @@ static const IntSetting ints[] = {
      &predict_horizon_s, 90 * 24 * 3600, 24 * 3600, 5 * 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.heatmap_sends", "How many messages tell that a time to send them is the best.",
      &heatmap_sends, 100, 1, INT_MAX, PGC_USERSET, 0},
+    {"leadanalytics.webhook_timeout", "How long a webhook's receiver may take.", &la_webhook_timeout_s, 10, 1,
+     60, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.webhook_at_once", "How many deliveries are sent at once.", &la_webhook_at_once, 64, 2,
+     256, PGC_SUSET, 0},
+    {"leadanalytics.webhook_retry",
+     "The pause after a delivery's first attempt that failed; each later one is twice as long.",
+     &webhook_retry_s, 10, 1, 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.webhook_retry_max", "The longest pause between two attempts at a delivery.",
+     &webhook_retry_max_s, 6 * 3600, 1, 7 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.webhook_attempts", "After so many attempts a delivery is given up.", &webhook_attempts,
+     16, 1, 1000, PGC_SUSET, 0},
+    {"leadanalytics.delivery_keep", "How long deliveries are kept after they ended.", &delivery_keep_s,
+     30 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.mail_attachment",
+     "How large a file goes with a mail; of a larger one the mail has the link.", &mail_attachment_kb,
+     10 * 1024, 0, 100 * 1024, PGC_SUSET, GUC_UNIT_KB},
     {"leadanalytics.live_after",
      "How long rows may take to tell what happens now before a workspace is counted in memory; -1: never.",
      &la_live_after_ms, 50, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS},
@@ -173,7 +245,8 @@ static const IntSetting ints[] = {
      &la_live_workspace_memory_mb, 32, 1, INT_MAX / 1024, PGC_SIGHUP, GUC_UNIT_MB},
 };
 
-/* No secrets: leadanalytics.status() shows them to whoever may ask it. */
+/* Those of the mail server can only be set for the whole server: what ALTER DATABASE sets, everybody can
+ * read. */
 static const TextSetting texts[] = {
     {"leadanalytics.geo_city", "MaxMind DB file of cities or countries.", &la_geo_city, "", PGC_SUSET,
      check_path},
@@ -185,6 +258,14 @@ static const TextSetting texts[] = {
      &la_agent_regexes, "/usr/share/uap-core/regexes.yaml", PGC_SUSET, check_path},
     {"leadanalytics.public_url", "Where clients reach the service: what links that it makes begin with.",
      &public_url, "", PGC_SIGHUP, check_url},
+    {"leadanalytics.smtp_url", "The mail server: smtp://host:port or smtps://host:port.", &la_smtp_url, "",
+     PGC_SIGHUP, check_smtp_url, GUC_SUPERUSER_ONLY},
+    {"leadanalytics.smtp_from", "The address that mails come from.", &la_smtp_from, "", PGC_SIGHUP,
+     check_smtp_from},
+    {"leadanalytics.smtp_user", "Who we are at the mail server; empty: nobody.", &la_smtp_user, "",
+     PGC_SIGHUP, NULL, GUC_SUPERUSER_ONLY},
+    {"leadanalytics.smtp_password", "The password there.", &la_smtp_password, "", PGC_SIGHUP, NULL,
+     GUC_SUPERUSER_ONLY},
 };
 
 void
@@ -203,6 +284,11 @@ la_settings_define(void)
 	}
 	for (int i = 0; i < lengthof(texts); i++)
 		DefineCustomStringVariable(texts[i].name, texts[i].what, NULL, texts[i].value, texts[i].standard,
-		                           texts[i].context, 0, texts[i].check, NULL, NULL);
+		                           texts[i].context, texts[i].flags, texts[i].check, NULL, NULL);
+	DefineCustomEnumVariable(
+	    "leadanalytics.smtp_tls",
+	    "Whether the connection to an smtp:// server must be encrypted (STARTTLS): none, "
+	    "try, require.",
+	    NULL, &la_smtp_tls, LA_SMTP_TLS_TRY, tls_words, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("leadanalytics");
 }

@@ -27,6 +27,22 @@ extern int la_live_after_ms;  /* how long rows may take before live counts are k
 extern int la_live_memory_mb; /* the shared memory for them, MB */
 extern int la_live_workspace_memory_mb; /* how much of it one workspace may have, MB */
 
+extern bool la_webhook_private;  /* webhooks may lead to private addresses */
+extern int la_webhook_timeout_s; /* how long a receiver may take, s */
+extern int la_webhook_at_once;   /* how many deliveries are sent at once */
+extern char *la_smtp_url;        /* smtp://…, smtps://…, "": none */
+extern char *la_smtp_from;       /* an address, "": none */
+extern char *la_smtp_user;       /* "": nobody */
+extern char *la_smtp_password;
+extern int la_smtp_tls; /* an LaSmtpTls */
+
+typedef enum LaSmtpTls
+{
+	LA_SMTP_TLS_NONE,
+	LA_SMTP_TLS_TRY,
+	LA_SMTP_TLS_REQUIRE,
+} LaSmtpTls;
+
 #define LA_WORKER_MAX_JOBS 8
 
 extern void la_settings_define(void);

@@ -139,7 +139,7 @@ RETURNS json LANGUAGE sql STABLE AS $$
     -- a file is of whatever type it says
     SELECT json_build_object(CASE WHEN (route).sliced THEN '*/*' ELSE 'application/json' END, CASE WHEN (route).example IS NULL THEN '{}'::json ELSE json_build_object(
         'schema', leadanalytics.openapi_shape(ARRAY[e.example],
-                                              '', ARRAY(SELECT CASE WHEN (route).family NOT IN ('engagement', 'campaigns') THEN '' WHEN o LIKE '[]%' THEN 'data' ELSE 'data.' END || o FROM unnest((route).open_members) o)),
+                                              '', ARRAY(SELECT CASE WHEN (route).family NOT IN ('engagement', 'campaigns') THEN '' WHEN o LIKE '[%' THEN 'data' ELSE 'data.' END || o FROM unnest((route).open_members) o)),
         'example', e.example) END)
     FROM leadanalytics.openapi_envelope(route, (route).example) AS e (example)
 $$;

@@ -68,6 +68,21 @@ la_tenant_leave(void)
 	current = LA_TENANT_NOBODY;
 }
 
+void
+la_tenant_within(int workspace, const char *role, LaTenant *outside)
+{
+	outside->workspace = current;
+	outside->sees_contacts = current_sees_contacts;
+	la_tenant_enter(workspace, role);
+}
+
+void
+la_tenant_back(const LaTenant *outside)
+{
+	current = outside->workspace;
+	current_sees_contacts = outside->sees_contacts;
+}
+
 int
 la_tenant_current(void)
 {

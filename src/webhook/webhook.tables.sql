@@ -22,6 +22,7 @@ CREATE TABLE leadanalytics.outbox (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (workspace, id)
 );
+CREATE INDEX outbox_order ON leadanalytics.outbox (id);
 COMMENT ON TABLE leadanalytics.outbox IS 'what happened and no webhook has been given yet, one row an occurrence';
 COMMENT ON COLUMN leadanalytics.outbox.topic IS 'of leadanalytics.topic';
 COMMENT ON COLUMN leadanalytics.outbox.body IS 'the envelope''s data';
@@ -58,12 +59,15 @@ CREATE TABLE leadanalytics.delivery (
     attachment text COLLATE "C",
     status text COLLATE "C" NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'delivered', 'dead')),
     attempts int NOT NULL DEFAULT 0,
+    attempts_before int NOT NULL DEFAULT 0,
     next_at timestamptz NOT NULL,
+    tried_at timestamptz,
     leased_until timestamptz,
     answer_status int,
     answer text,
     error text,
     created_at timestamptz NOT NULL,
+    delivered_at timestamptz,
     ended_at timestamptz,
     PRIMARY KEY (workspace, id),
     FOREIGN KEY (workspace, webhook) REFERENCES leadanalytics.webhook (workspace, key) ON DELETE CASCADE,
@@ -76,9 +80,18 @@ COMMENT ON COLUMN leadanalytics.delivery.recipient IS 'of a mail: an address';
 COMMENT ON COLUMN leadanalytics.delivery.body IS 'what is sent, byte by byte the same at each attempt: the envelope, or a mail''s text';
 COMMENT ON COLUMN leadanalytics.delivery.attachment IS 'of a mail: the export whose file goes with it';
 COMMENT ON COLUMN leadanalytics.delivery.status IS 'waiting for its next attempt; delivered; dead: given up, leadanalytics.replay_delivery() tries anew';
+COMMENT ON COLUMN leadanalytics.delivery.attempts IS 'they only grow: who records an attempt knows by its number that it is still the last one';
+COMMENT ON COLUMN leadanalytics.delivery.attempts_before IS 'those before it was last replayed: they are not held against it';
+COMMENT ON COLUMN leadanalytics.delivery.next_at IS 'when the next attempt is due; of one that is sent now, when it is due if nothing is heard of it any more';
 COMMENT ON COLUMN leadanalytics.delivery.leased_until IS 'somebody sends it now, and is believed to until then';
 COMMENT ON COLUMN leadanalytics.delivery.answer IS 'the beginning of what the receiver said at the last attempt';
+COMMENT ON COLUMN leadanalytics.delivery.delivered_at IS 'when the receiver took it for the first time';
 CREATE INDEX delivery_due ON leadanalytics.delivery (next_at) WHERE status = 'waiting';
+-- A queue is what waits for one webhook, or a workspace's mails (webhook '').
+CREATE INDEX delivery_queue ON leadanalytics.delivery (workspace, coalesce(webhook, ''), next_at, id) WHERE status = 'waiting';
+CREATE INDEX delivery_sent_now ON leadanalytics.delivery (workspace, coalesce(webhook, '')) WHERE leased_until IS NOT NULL;
+CREATE INDEX delivery_tried ON leadanalytics.delivery (coalesce(tried_at, created_at)) WHERE status = 'waiting';
+CREATE INDEX delivery_dead ON leadanalytics.delivery (workspace, webhook, ended_at) WHERE status = 'dead';
 CREATE INDEX delivery_of_webhook ON leadanalytics.delivery (workspace, webhook, id) WHERE webhook IS NOT NULL;
 CREATE INDEX delivery_ended ON leadanalytics.delivery (ended_at) WHERE ended_at IS NOT NULL;
 

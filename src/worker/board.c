@@ -14,6 +14,8 @@
 
 LaBoard *la_board = NULL;
 
+const char *const la_lane_names[LA_LANES] = {"fold", "job", "send"};
+
 static void
 attach(void *place, bool found)
 {
@@ -24,7 +26,7 @@ attach(void *place, bool found)
 	la_board->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
 	ConditionVariableInit(&la_board->stopped);
 	for (int i = 0; i < LA_WORKER_SLOTS; i++)
-		for (int lane = 0; lane < 2; lane++)
+		for (int lane = 0; lane < LA_LANES; lane++)
 			pg_atomic_init_u32(&la_board->slots[i].poked[lane], 0);
 }
 
@@ -34,6 +36,24 @@ la_board_init(void)
 	static LaShared piece = {"leadanalytics worker board", TRANCHE, sizeof(LaBoard), 1, attach};
 
 	la_shared_register(&piece);
+}
+
+LaLane
+la_board_lane(int seat)
+{
+	return seat == LA_WORKER_FOLD ? LA_LANE_FOLD : seat == LA_WORKER_SEND ? LA_LANE_SEND : LA_LANE_JOB;
+}
+
+int
+la_board_first(LaLane lane)
+{
+	return lane == LA_LANE_FOLD ? LA_WORKER_FOLD : lane == LA_LANE_SEND ? LA_WORKER_SEND : LA_WORKER_FOLD + 1;
+}
+
+int
+la_board_last(LaLane lane)
+{
+	return lane == LA_LANE_JOB ? LA_WORKER_FOLD + la_worker_jobs : la_board_first(lane);
 }
 
 LaSlot *
@@ -54,8 +74,9 @@ la_board_slot(Oid database, bool make)
 		return NULL;
 	free_slot->database = database;
 	free_slot->holds = 0;
-	free_slot->look_again = free_slot->poke_jobs = free_slot->jobs_denied = false;
-	for (int lane = 0; lane < 2; lane++)
+	free_slot->look_again = free_slot->jobs_denied = false;
+	memset(free_slot->pokes, 0, sizeof(free_slot->pokes));
+	for (int lane = 0; lane < LA_LANES; lane++)
 		pg_atomic_write_u32(&free_slot->poked[lane], 0);
 	for (int i = 0; i < LA_WORKER_SEATS; i++)
 	{
@@ -85,18 +106,19 @@ la_board_want(Oid database)
 	else
 	{
 		slot->look_again = true;
-		for (int lane = 0; lane < 2; lane++)
+		for (int lane = 0; lane < LA_LANES; lane++)
 			pg_atomic_write_u32(&slot->poked[lane], 1);
 		la_board_wake(fold);
-		la_board_help(slot);
+		for (LaLane lane = LA_LANE_JOB; lane < LA_LANES; lane++)
+			la_board_help(slot, lane);
 	}
 	la_board_wake_launcher();
 }
 
 void
-la_board_help(LaSlot *slot)
+la_board_help(LaSlot *slot, LaLane lane)
 {
-	for (int i = LA_WORKER_FOLD + 1; i < LA_WORKER_SEATS; i++)
+	for (int i = la_board_first(lane); i < LA_WORKER_SEATS && la_board_lane(i) == lane; i++)
 	{
 		LaSeat *seat = &slot->seats[i];
 
@@ -106,7 +128,7 @@ la_board_help(LaSlot *slot)
 			return; /* idle, or on its way */
 		}
 	}
-	for (int i = LA_WORKER_FOLD + 1; i <= la_worker_jobs; i++)
+	for (int i = la_board_first(lane); i <= la_board_last(lane); i++)
 	{
 		LaSeat *seat = &slot->seats[i];
 

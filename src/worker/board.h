@@ -3,19 +3,20 @@
  * to this room.
  *
  * A slot is a database where workers act, should act, or must not act for a while. It has seats: the
- * first is the fold worker's, the others are for job workers. A seat is in one of these states:
+ * first is the fold worker's, the last one the send worker's, those between are for job workers. A seat is
+ * in one of these states:
  *
  *	UNWANTED ──look──▶ WANTED ──launcher registers a worker──▶ STARTED ──it attaches──▶ LOOKING ──▶ ACTIVE
  *	  ▲                  ▲                                        │                        │           │
  *	  │                  └──────── failed, stopped or killed ─────┴────────────────────────┴───────────┤
- *	  │                  └──────── rests: the first job worker, until a unit of its lane is due ◀──────┤
+ *	  │                  └──────── rests: the first of a lane but the fold, until a unit is due ◀──────┤
  *	  └──────────────────────────── nothing to do here: no extension, not started, other version ◀─────┘
  *
  * A slot whose seats are all unwanted is free, unless a hold keeps it. Databases with nothing to do
  * have neither process nor slot.
  *
- * The fold worker finds out whether there is something to do; if so it wants the first job worker, and
- * another one (la_board_help) when a unit waits although all that are here are busy.
+ * The fold worker finds out whether there is something to do; if so it wants the first worker of each other
+ * lane that has units, and another one (la_board_help) when a unit waits although all that are here are busy.
  *
  * Who may change what, always under board->lock, exclusively (but for the atomics):
  *	launcher	WANTED → STARTED (a new launch number), STARTED → WANTED when the worker never attached,
@@ -23,7 +24,7 @@
  *	worker		its own seat from STARTED on, as long as seat->launch is the number it was given: a worker
  *				of an earlier launch leaves at once and touches nothing. Its exit callback takes pid away
  *				before anything else could get that pid, so whoever reads pid under the lock may signal it.
- *				Of its slot: poke_jobs, memory; job seats that have no process, UNWANTED ↔ WANTED.
+ *				Of its slot: pokes, memory; seats of other lanes that have no process, UNWANTED ↔ WANTED.
  *	backend		holds (its own, given back at the end of its transaction, whatever the end), look_again,
  *				seats without a process → WANTED
  *	poked		atomic: set by any backend under the shared lock, taken by a worker of that lane
@@ -45,8 +46,9 @@
 
 /* Databases that act at once; max_worker_processes is the tighter limit anywhere. */
 #define LA_WORKER_SLOTS 128
-#define LA_WORKER_FOLD 0 /* the fold worker's seat; all after it are job workers' */
-#define LA_WORKER_SEATS (1 + LA_WORKER_MAX_JOBS)
+#define LA_WORKER_FOLD 0                        /* the fold worker's seat */
+#define LA_WORKER_SEND (1 + LA_WORKER_MAX_JOBS) /* the send worker's; all between are job workers' */
+#define LA_WORKER_SEATS (LA_WORKER_SEND + 1)
 #define LA_WORKER_NAME 64
 #define LA_WORKER_MAX_PAUSE_S 300
 
@@ -61,6 +63,18 @@ typedef enum LaSeatState
 	LA_SEAT_LOOKING,
 	LA_SEAT_ACTIVE,
 } LaSeatState;
+
+/* Lanes, and what leadanalytics.unit calls them. */
+typedef enum LaLane
+{
+	LA_LANE_FOLD,
+	LA_LANE_JOB,
+	LA_LANE_SEND,
+} LaLane;
+
+#define LA_LANES 3
+
+extern const char *const la_lane_names[LA_LANES];
 
 typedef struct LaSeat
 {
@@ -89,9 +103,9 @@ typedef struct LaSlot
 	int holds;    /* transactions that want no worker here */
 	bool
 	    look_again; /* start() committed while the fold worker made up its mind that there is nothing to do */
-	bool poke_jobs; /* there are units of lane job to poke */
-	bool jobs_denied;          /* no place for a job worker: the fold worker runs its units meanwhile */
-	pg_atomic_uint32 poked[2]; /* lane fold, lane job */
+	bool pokes[LA_LANES]; /* there are units of the lane to poke */
+	bool jobs_denied;     /* no place for a job worker: the fold worker runs its units meanwhile */
+	pg_atomic_uint32 poked[LA_LANES]; /* by lane */
 	LaSeat seats[LA_WORKER_SEATS];
 	LaMemory memory[LA_WORKER_UNITS];
 } LaSlot;
@@ -114,14 +128,19 @@ extern void la_board_init(void);
 /* The slot of a database; with make, a free one is taken for it. NULL: none. The lock is held. */
 extern LaSlot *la_board_slot(Oid database, bool make);
 
+/* The lane of a seat, the first seat of a lane, and the last one that may be taken now. */
+extern LaLane la_board_lane(int seat);
+extern int la_board_first(LaLane lane);
+extern int la_board_last(LaLane lane);
+
 /* Want workers there as soon as may be, and have those that are there look. The lock is held exclusively. */
 extern void la_board_want(Oid database);
 
 /*
- * Have somebody see to the lane job: an idle worker that is there, else one that is started for it, if
- * leadanalytics.worker_jobs allows another. The lock is held exclusively.
+ * Have somebody see to a lane other than the fold: an idle worker that is there, else one that is started for
+ * it, if another may be. The lock is held exclusively.
  */
-extern void la_board_help(LaSlot *slot);
+extern void la_board_help(LaSlot *slot, LaLane lane);
 
 /* Forget a slot nobody needs: unwanted and not held. The lock is held exclusively. */
 extern void la_board_tidy(LaSlot *slot);

@@ -45,7 +45,7 @@ static ProcessUtility_hook_type earlier_utility = NULL;
 /* What this transaction owes at its end. */
 static List *held = NIL; /* databases, in TopMemoryContext */
 static bool look_here = false;
-static bool poke_here = false;
+static bool poke_here[LA_LANES] = {false};
 
 /* Signal (0: only ask for) the workers of a database but ourselves; whether there are any. */
 static bool
@@ -202,42 +202,58 @@ utility(PlannedStmt *planned, const char *query, bool read_only_tree, ProcessUti
 	                                                              params, environment, receiver, completion);
 }
 
+/* The lane of the worker this process is, LA_LANES: it is none. The lock is held. */
+static LaLane
+own_lane(const LaSlot *slot)
+{
+	for (int i = 0; i < LA_WORKER_SEATS; i++)
+		if (slot->seats[i].pid == MyProcPid)
+			return la_board_lane(i);
+	return LA_LANES;
+}
+
 /*
  * Wake whoever has units to poke. A worker's own commits are no news to its lane: else two of its units
  * could poke each other for ever.
  */
 static void
-poke(Oid database)
+poke(Oid database, const bool *lanes)
 {
-	bool help = false;
+	bool help[LA_LANES] = {false};
+	bool any = false;
 	LaSlot *slot;
 
 	LWLockAcquire(la_board->lock, LW_SHARED);
 	slot = la_board_slot(database, false);
 	if (slot != NULL)
 	{
-		LaSeat *fold = &slot->seats[LA_WORKER_FOLD];
-		bool by_fold = fold->pid == MyProcPid;
-		bool by_job = false;
+		LaLane own = own_lane(slot);
 
-		for (int i = LA_WORKER_FOLD + 1; i < LA_WORKER_SEATS; i++)
-			by_job |= slot->seats[i].pid == MyProcPid;
-		if (!by_fold && pg_atomic_exchange_u32(&slot->poked[0], 1) == 0)
-			la_board_wake(fold);
-		if (slot->poke_jobs && !by_job && !(by_fold && (slot->jobs_denied || la_worker_jobs == 0)))
-			help = pg_atomic_exchange_u32(&slot->poked[1], 1) == 0;
+		if (lanes[LA_LANE_FOLD] && own != LA_LANE_FOLD &&
+		    pg_atomic_exchange_u32(&slot->poked[LA_LANE_FOLD], 1) == 0)
+			la_board_wake(&slot->seats[LA_WORKER_FOLD]);
+		for (LaLane lane = LA_LANE_JOB; lane < LA_LANES; lane++)
+		{
+			if (!lanes[lane] || !slot->pokes[lane] || own == lane ||
+			    (own == LA_LANE_FOLD && lane == LA_LANE_JOB && (slot->jobs_denied || la_worker_jobs == 0)))
+				continue;
+			help[lane] = pg_atomic_exchange_u32(&slot->poked[lane], 1) == 0;
+			any |= help[lane];
+		}
 	}
 	LWLockRelease(la_board->lock);
-	if (!help)
+	if (!any)
 		return;
 
 	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
 	slot = la_board_slot(database, false);
 	if (slot != NULL)
 	{
-		if (slot->jobs_denied || la_worker_jobs == 0)
+		if (help[LA_LANE_JOB] && (slot->jobs_denied || la_worker_jobs == 0))
 			la_board_wake(&slot->seats[LA_WORKER_FOLD]);
-		la_board_help(slot);
+		for (LaLane lane = LA_LANE_JOB; lane < LA_LANES; lane++)
+			if (help[lane])
+				la_board_help(slot, lane);
 	}
 	LWLockRelease(la_board->lock);
 }
@@ -271,9 +287,14 @@ at_end(XactEvent event, void *unused)
 		list_free(held);
 		held = NIL;
 	}
-	if (poke_here && committed)
-		poke(MyDatabaseId);
-	look_here = poke_here = false;
+	for (LaLane lane = 0; lane < LA_LANES && committed; lane++)
+		if (poke_here[lane])
+		{
+			poke(MyDatabaseId, poke_here);
+			break;
+		}
+	look_here = false;
+	memset(poke_here, 0, sizeof(poke_here));
 }
 
 void
@@ -287,12 +308,18 @@ la_guard_init(void)
 void
 la_worker_poke(void)
 {
-	poke_here = la_board != NULL;
+	poke_here[LA_LANE_FOLD] = poke_here[LA_LANE_JOB] = la_board != NULL;
 }
 
 LA_FUNCTION(la_worker_poke_call)
 {
 	la_worker_poke();
+	PG_RETURN_VOID();
+}
+
+LA_FUNCTION(la_worker_poke_send)
+{
+	poke_here[LA_LANE_SEND] = la_board != NULL;
 	PG_RETURN_VOID();
 }
 
@@ -308,6 +335,10 @@ LA_FUNCTION(la_worker_look)
 		                errhint("Call leadanalytics.start().")));
 	/* The install script adds units too, for start() to find; after an update the guard looks. */
 	if (!creating_extension)
-		look_here = poke_here = la_board != NULL;
+	{
+		look_here = la_board != NULL;
+		for (LaLane lane = 0; lane < LA_LANES; lane++)
+			poke_here[lane] = look_here;
+	}
 	PG_RETURN_POINTER(NULL);
 }

@@ -208,10 +208,16 @@ reap(void)
 	}
 }
 
+static LaLane
+lane_of(int place)
+{
+	return la_board_lane(place % LA_WORKER_SEATS);
+}
+
 static bool
 is_fold(int place)
 {
-	return place % LA_WORKER_SEATS == LA_WORKER_FOLD;
+	return lane_of(place) == LA_LANE_FOLD;
 }
 
 static bool
@@ -220,7 +226,7 @@ wants_start(int place)
 	const LaSlot *slot = slot_of(place);
 
 	return slot->database != InvalidOid && seat_of(place)->state == LA_SEAT_WANTED && slot->holds == 0 &&
-	       place % LA_WORKER_SEATS <= la_worker_jobs;
+	       place % LA_WORKER_SEATS <= la_board_last(lane_of(place));
 }
 
 /* Milliseconds until the seat may start; a clock set back does not make it wait longer than any pause. */
@@ -230,9 +236,9 @@ wait_ms(int place, TimestampTz now)
 	const LaSeat *seat = seat_of(place);
 	long wait = TimestampDifferenceMilliseconds(now, seat->start_at);
 
-	/* a first job worker that only rests is awake at a poke; one that failed or found no place is not */
-	if (place % LA_WORKER_SEATS == LA_WORKER_FOLD + 1 && seat->failures == 0 && !seat->denied &&
-	    pg_atomic_read_u32(&slot_of(place)->poked[1]) != 0)
+	/* a first worker that only rests is awake at a poke; one that failed or found no place is not */
+	if (place % LA_WORKER_SEATS == la_board_first(lane_of(place)) && !is_fold(place) && seat->failures == 0 &&
+	    !seat->denied && pg_atomic_read_u32(&slot_of(place)->poked[lane_of(place)]) != 0)
 		return 0;
 	return wait > LA_WORKER_MAX_PAUSE_S * 1000L ? 0 : wait;
 }
@@ -261,7 +267,7 @@ deny(int place)
 	seat->denied = true;
 	seat->state = LA_SEAT_WANTED;
 	seat->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DENIED_RETRY_S * 1000);
-	if (!is_fold(place))
+	if (lane_of(place) == LA_LANE_JOB)
 		slot_of(place)->jobs_denied = true;
 }
 
@@ -280,7 +286,7 @@ start(int place, Oid database, uint32 launch)
 	};
 	bool registered;
 
-	strlcpy(worker.bgw_type, is_fold(place) ? "leadanalytics fold" : "leadanalytics job", BGW_MAXLEN);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "leadanalytics %s", la_lane_names[lane_of(place)]);
 	snprintf(worker.bgw_name, BGW_MAXLEN, "%s worker of database %u", worker.bgw_type, database);
 	memcpy(worker.bgw_extra, &launch, sizeof(launch));
 	if (handles[place] != NULL)

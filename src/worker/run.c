@@ -29,6 +29,10 @@
 
 #include "core/query.h"
 #include "worker/run.h"
+#include "worker/worker.h"
+
+/* When the unit that runs now wants to run again, 0: it did not say. */
+static TimestampTz again = 0;
 
 static void
 begin(void)
@@ -72,14 +76,16 @@ find_command(const LaUnit *unit, TimestampTz now, MemoryContext context)
 static TimestampTz
 write_down(const LaUnit *unit, TimestampTz now, const char *error)
 {
-	static LaQuery ended = {
-	    "SELECT leadanalytics.unit_ended($1, $2, $3)", 3, {TEXTOID, TIMESTAMPTZOID, TEXTOID}};
+	static LaQuery ended = {"SELECT leadanalytics.unit_ended($1, $2, $3, $4)",
+	                        4,
+	                        {TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID}};
 	Datum values[] = {CStringGetTextDatum(unit->name), TimestampTzGetDatum(now),
-	                  error ? CStringGetTextDatum(error) : (Datum) 0};
+	                  error ? CStringGetTextDatum(error) : (Datum) 0, TimestampTzGetDatum(again)};
+	char nulls[] = {' ', ' ', error ? ' ' : 'n', again != 0 ? ' ' : 'n', '\0'};
 	Datum next;
 	bool isnull;
 
-	la_query_run(&ended, values, error ? NULL : "  n", false, 1);
+	la_query_run(&ended, values, nulls, false, 1);
 	next = la_query_value(0, 1, &isnull);
 	return isnull ? unit->following : DatumGetTimestampTz(next); /* null: the unit's row is gone */
 }
@@ -107,6 +113,12 @@ run_command(const char *command)
 	PortalDrop(portal, false);
 }
 
+void
+la_worker_again(TimestampTz when)
+{
+	again = when;
+}
+
 TimestampTz
 la_unit_failed(const LaUnit *unit, TimestampTz now, const char *error)
 {
@@ -131,6 +143,7 @@ la_unit_run(const LaUnit *unit, TimestampTz now)
 	Oid superuser;
 	int security;
 
+	again = 0;
 	GetUserIdAndSecContext(&superuser, &security);
 	PG_TRY();
 	{
@@ -156,7 +169,10 @@ la_unit_run(const LaUnit *unit, TimestampTz now)
 			SetUserIdAndSecContext(superuser, security);
 		}
 		CommitTransactionCommand();
-		if (unit->keep || pgWalUsage.wal_records != wal_before)
+		if (again != 0)
+			next = Min(next, again);
+		/* unless that is what the table says already, or the board can remember */
+		if (unit->keep || pgWalUsage.wal_records != wal_before || (again != 0 && again < unit->next_run))
 		{
 			begin();
 			next = write_down(unit, now, NULL);
@@ -186,6 +202,7 @@ la_unit_run(const LaUnit *unit, TimestampTz now)
 	PG_END_TRY();
 	debug_query_string = NULL;
 
+	again = 0;
 	if (error != NULL)
 		next = la_unit_failed(unit, now, error);
 	MemoryContextSwitchTo(TopMemoryContext);

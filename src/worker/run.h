@@ -12,7 +12,7 @@
 typedef struct LaUnit
 {
 	char name[LA_WORKER_NAME];
-	bool fold;      /* of lane fold; else of lane job */
+	LaLane lane;
 	bool procedure; /* called at top level, may commit; else a function, one transaction */
 	bool on_poke;
 	bool failing; /* its last run failed: it waits for next_run, poked or not */
@@ -41,7 +41,7 @@ extern LaSituation la_units_read(LaSlot *slot, TimestampTz now, MemoryContext co
 /*
  * Run the unit in transactions of its own, outside any other, and write down how it ended. An error in
  * it is logged and kept in unit_state with its back-off, and does not leave this function. Returns when
- * it is due next.
+ * it is due next: after its pause, or as soon as it asked for itself (la_worker_again).
  */
 extern TimestampTz la_unit_run(const LaUnit *unit, TimestampTz now);
 

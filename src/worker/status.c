@@ -53,7 +53,8 @@ static void
 put_seat(ReturnSetInfo *result, const LaSlot *slot, int number)
 {
 	const LaSeat *seat = &slot->seats[number];
-	char *name = number == LA_WORKER_FOLD ? "fold" : psprintf("job %d", number);
+	LaLane lane = la_board_lane(number);
+	char *name = lane == LA_LANE_JOB ? psprintf("job %d", number) : unconstify(char *, la_lane_names[lane]);
 	Datum values[] = {
 	    ObjectIdGetDatum(slot->database),
 	    CStringGetTextDatum(name),

@@ -66,15 +66,24 @@ look(void)
 	return DatumGetBool(la_query_value(0, 1, &isnull)) ? LA_READY : LA_NOTHING_TO_DO;
 }
 
+static LaLane
+lane_called(Datum name)
+{
+	LaLane lane = LA_LANES - 1;
+
+	while (lane > 0 && strcmp(TextDatumGetCString(name), la_lane_names[lane]) != 0)
+		lane--;
+	return lane;
+}
+
 /* The enabled units as the tables have them. */
 static List *
 enabled_units(TimestampTz now, MemoryContext context)
 {
-	static LaQuery enabled = {
-	    "SELECT name, lane = 'fold', kind = 'procedure', on_poke, timeout_ms, keep, failing, "
-	    "next_run, following FROM leadanalytics.unit_plan($1)",
-	    1,
-	    {TIMESTAMPTZOID}};
+	static LaQuery enabled = {"SELECT name, lane, kind = 'procedure', on_poke, timeout_ms, keep, failing, "
+	                          "next_run, following FROM leadanalytics.unit_plan($1)",
+	                          1,
+	                          {TIMESTAMPTZOID}};
 	Datum values[] = {TimestampTzGetDatum(now)};
 	uint64 rows = la_query_run(&enabled, values, NULL, true, 0);
 	List *units = NIL;
@@ -86,7 +95,7 @@ enabled_units(TimestampTz now, MemoryContext context)
 		bool isnull;
 
 		text_to_cstring_buffer(DatumGetTextPP(la_query_value(row, 1, &isnull)), unit->name, LA_WORKER_NAME);
-		unit->fold = DatumGetBool(la_query_value(row, 2, &isnull));
+		unit->lane = lane_called(la_query_value(row, 2, &isnull));
 		unit->procedure = DatumGetBool(la_query_value(row, 3, &isnull));
 		unit->on_poke = DatumGetBool(la_query_value(row, 4, &isnull));
 		unit->timeout_ms = DatumGetInt32(la_query_value(row, 5, &isnull));

@@ -1,12 +1,13 @@
 /*
  * A worker of one database: rounds of looking for due units and running them, one by one. The fold
  * worker has the units of lane fold, which nothing long may hold up; job workers share those of lane
- * job. Where no job worker can be (leadanalytics.worker_jobs is 0, or max_worker_processes leaves no
- * place), the fold worker has both lanes.
+ * job, and the send worker has lane send: units that wait for other machines. Where no job worker can be
+ * (leadanalytics.worker_jobs is 0, or max_worker_processes leaves no place), the fold worker has its lane
+ * too; never lane send, which would hold it up.
  *
- * The fold worker stays as long as there is something to do here (la_units_read). A job worker with
- * nothing due for a while leaves: the first one's seat then rests until a unit is due, the others are
- * wanted again when the fold worker sees a unit wait.
+ * The fold worker stays as long as there is something to do here (la_units_read). A worker of another lane
+ * with nothing due for a while leaves: the seat of the first one of a lane then rests until a unit is due,
+ * the others are wanted again when the fold worker sees a unit wait.
  *
  * When a unit runs next is in leadanalytics.unit_state only if its last run wrote something, failed, or
  * is rare; else the board remembers it. So a database where nothing happens gets no WAL.
@@ -33,12 +34,13 @@
 #include "core/settings.h"
 #include "worker/board.h"
 #include "worker/run.h"
+#include "worker/worker.h"
 
 #define MIN_SLEEP_MS 1000L
 #define MAX_SLEEP_MS 60000L
 #define LOCKED_SLEEP_MS 2000L
 
-/* A unit of lane job that waits so long gets help: another worker. */
+/* A unit of another lane that waits so long gets help: another worker. */
 #define HELP_AFTER_MS 1000L
 
 /*
@@ -53,7 +55,8 @@ PGDLLEXPORT void la_worker_main(Datum arg);
 static LaSlot *slot;
 static LaSeat *seat;
 static uint32 launch;
-static bool folds; /* whether the seat is the fold worker's */
+static LaLane lane; /* the seat's */
+static bool folds;  /* whether it is the fold worker's */
 static enum {
 	FAILED,
 	RESTS,
@@ -66,10 +69,10 @@ static TimestampTz busy_at; /* when a unit of ours ran last */
 static void
 vacate(void)
 {
-	bool poked = pg_atomic_read_u32(&slot->poked[folds ? 0 : 1]) != 0;
+	bool poked = pg_atomic_read_u32(&slot->poked[lane]) != 0;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = Min(due, TimestampTzPlusMilliseconds(now, LA_WORKER_MAX_PAUSE_S * INT64CONST(1000)));
-	LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1]; /* of the job workers */
+	LaSeat *first = &slot->seats[la_board_first(lane)];
 	LaMemory *memory;
 
 	if (seat->unit[0] != '\0' && slot->holds == 0 &&
@@ -97,8 +100,10 @@ vacate(void)
 	else if (ending == NOTHING_TO_DO && !(folds && slot->look_again))
 	{
 		seat->state = LA_SEAT_UNWANTED;
-		pg_atomic_write_u32(&slot->poked[1], folds);
-		for (LaSeat *other = first; folds && other < slot->seats + LA_WORKER_SEATS; other++)
+		pg_atomic_write_u32(&slot->poked[lane], 0);
+		for (LaLane other = LA_LANE_JOB; folds && other < LA_LANES; other++)
+			pg_atomic_write_u32(&slot->poked[other], 1);
+		for (LaSeat *other = seat + 1; folds && other < slot->seats + LA_WORKER_SEATS; other++)
 		{
 			if (other->state == LA_SEAT_WANTED)
 				other->state = LA_SEAT_UNWANTED;
@@ -129,7 +134,8 @@ enter(int place)
 
 	slot = &la_board->slots[place / LA_WORKER_SEATS];
 	seat = &slot->seats[place % LA_WORKER_SEATS];
-	folds = seat == &slot->seats[LA_WORKER_FOLD];
+	lane = la_board_lane(place % LA_WORKER_SEATS);
+	folds = lane == LA_LANE_FOLD;
 	memcpy(&launch, MyBgworkerEntry->bgw_extra, sizeof(launch));
 	before_shmem_exit(leave, 0);
 	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
@@ -142,7 +148,7 @@ enter(int place)
 			seat->state = LA_SEAT_LOOKING;
 			seat->pid = MyProcPid;
 			seat->procno = MyProc->pgprocno;
-			if (!folds)
+			if (lane == LA_LANE_JOB)
 				slot->jobs_denied = false;
 			database = slot->database;
 		}
@@ -158,9 +164,9 @@ call_oneself(const LaUnit *unit)
 	char name[NAMEDATALEN];
 
 	if (unit == NULL)
-		strlcpy(name, folds ? "leadanalytics fold" : "leadanalytics job", sizeof(name));
+		snprintf(name, sizeof(name), "leadanalytics %s", la_lane_names[lane]);
 	else
-		snprintf(name, sizeof(name), "leadanalytics %s: %s", unit->fold ? "fold" : "job", unit->name);
+		snprintf(name, sizeof(name), "leadanalytics %s: %s", la_lane_names[unit->lane], unit->name);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
@@ -199,18 +205,18 @@ fold_has_jobs(void)
 static bool
 ours(const LaUnit *unit)
 {
-	return folds ? unit->fold || fold_has_jobs() : !unit->fold;
+	return unit->lane == lane || (folds && unit->lane == LA_LANE_JOB && fold_has_jobs());
 }
 
 /*
  * Make the unit ours to run. False: another worker runs it, or has since we read about it, or shall: the
- * first job worker, when it is idle, so that the others leave when one is enough. Where the board has no
- * room to remember the unit, the table must.
+ * first worker of the lane, when it is idle, so that the others leave when one is enough. Where the board has
+ * no room to remember the unit, the table must.
  */
 static bool
 claim(LaUnit *unit, bool late)
 {
-	LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1];
+	LaSeat *first = &slot->seats[la_board_first(lane)];
 	bool claimed = false;
 	LaMemory *memory;
 
@@ -259,21 +265,38 @@ run(LaUnit *unit)
 	busy_at = GetCurrentTimestamp();
 }
 
-/* A round went well so far (units NIL: it is locked out). The fold worker also sees to it that the other lane
- * has its worker. */
+/* Have the first worker of a lane that has units, and another one when one of them waits. Under the lock. */
 static void
-report(List *units, bool help)
+tend(LaLane other, bool units, bool pokes, bool help)
 {
-	bool jobs = false;
-	bool poke = false;
+	LaSeat *first = &slot->seats[la_board_first(other)];
+
+	slot->pokes[other] = pokes;
+	if (units && la_board_first(other) <= la_board_last(other) && first->state == LA_SEAT_UNWANTED)
+	{
+		first->state = LA_SEAT_WANTED;
+		first->start_at = 0;
+		la_board_wake_launcher();
+	}
+	else if (help)
+		la_board_help(slot, other);
+}
+
+/* A round went well so far (units NIL: it is locked out). The fold worker also sees to it that the other
+ * lanes have their workers. */
+static void
+report(List *units, const bool *help)
+{
+	bool any[LA_LANES] = {false};
+	bool pokes[LA_LANES] = {false};
 	ListCell *cell;
 
 	foreach (cell, units)
 	{
 		LaUnit *unit = lfirst(cell);
 
-		jobs |= !unit->fold;
-		poke |= !unit->fold && unit->on_poke;
+		any[unit->lane] = true;
+		pokes[unit->lane] |= unit->on_poke;
 	}
 	LWLockAcquire(la_board->lock, LW_EXCLUSIVE);
 	if (seat->state == LA_SEAT_LOOKING)
@@ -281,28 +304,15 @@ report(List *units, bool help)
 	seat->state = LA_SEAT_ACTIVE;
 	seat->failures = 0;
 	seat->beat = GetCurrentTimestamp();
-	if (folds && units != NIL)
-	{
-		LaSeat *first = &slot->seats[LA_WORKER_FOLD + 1];
-
-		slot->poke_jobs = poke;
-		if (jobs && la_worker_jobs > 0 && first->state == LA_SEAT_UNWANTED)
-		{
-			first->state = LA_SEAT_WANTED;
-			first->start_at = 0;
-			la_board_wake_launcher();
-		}
-		else if (help)
-			la_board_help(slot);
-	}
+	for (LaLane other = LA_LANE_JOB; folds && units != NIL && other < LA_LANES; other++)
+		tend(other, any[other], pokes[other], help[other]);
 	LWLockRelease(la_board->lock);
 }
 
-/* Whether the fold worker must see a unit of the other lane wait, and when it will have to look for that. */
-static bool
-waits(List *units, TimestampTz now, long *sleep)
+/* In which lanes the fold worker must see a unit wait, and when it will have to look for that. */
+static void
+find_waiting(List *units, TimestampTz now, bool *help, long *sleep)
 {
-	bool help = false;
 	ListCell *cell;
 
 	foreach (cell, units)
@@ -312,10 +322,9 @@ waits(List *units, TimestampTz now, long *sleep)
 
 		if (ours(unit) || unit->busy)
 			continue;
-		help |= late <= now;
+		help[unit->lane] |= late <= now;
 		*sleep = Min(*sleep, TimestampDifferenceMilliseconds(now, late));
 	}
-	return help;
 }
 
 /* One round; returns how long to sleep, in ms. */
@@ -325,7 +334,7 @@ tick(MemoryContext round)
 	TimestampTz now = GetCurrentTimestamp();
 	bool poked;
 	long sleep = MAX_SLEEP_MS;
-	bool help = false;
+	bool help[LA_LANES] = {false};
 	List *units;
 	ListCell *cell;
 
@@ -335,18 +344,18 @@ tick(MemoryContext round)
 			ending = NOTHING_TO_DO;
 			proc_exit(0); /* for good only as far as the postmaster knows: see leave() */
 		case LA_LOCKED_OUT:
-			report(NIL, false);
+			report(NIL, help);
 			due = TimestampTzPlusMilliseconds(now, LOCKED_SLEEP_MS);
 			return LOCKED_SLEEP_MS;
 		case LA_READY:
 			break;
 	}
 	/* taken now, and not before it is sure that the units will run */
-	poked = pg_atomic_exchange_u32(&slot->poked[folds ? 0 : 1], 0) != 0;
+	poked = pg_atomic_exchange_u32(&slot->poked[lane], 0) != 0;
 	if (folds && fold_has_jobs())
-		poked |= pg_atomic_exchange_u32(&slot->poked[1], 0) != 0;
+		poked |= pg_atomic_exchange_u32(&slot->poked[LA_LANE_JOB], 0) != 0;
 	if (folds)
-		help = waits(units, now, &sleep);
+		find_waiting(units, now, help, &sleep);
 	report(units, help);
 
 	due = 0;
@@ -363,7 +372,7 @@ tick(MemoryContext round)
 			    claim(unit, wake || TimestampDifferenceExceeds(unit->next_run, now, HELP_AFTER_MS)))
 				run(unit);
 			else if (wake) /* that run may have begun before there was work */
-				pg_atomic_write_u32(&slot->poked[unit->fold ? 0 : 1], 1);
+				pg_atomic_write_u32(&slot->poked[unit->lane], 1);
 			if (unit->busy)
 				continue; /* whoever runs it sees to the next time */
 		}
@@ -384,9 +393,9 @@ idle(TimestampTz now, long *left)
 
 	if (folds)
 		return false;
-	if (la_board->scarce || seat > &slot->seats[la_worker_jobs])
+	if (la_board->scarce || seat > &slot->seats[la_board_last(lane)])
 		return true;
-	if (ahead < NEAR_MS && seat == &slot->seats[LA_WORKER_FOLD + 1])
+	if (ahead < NEAR_MS && seat == &slot->seats[la_board_first(lane)])
 		return false;
 	*left = Min(*left, Max(LINGER_MS - rested, 1));
 	return rested >= LINGER_MS || now < busy_at;
@@ -409,8 +418,8 @@ rest(long sleep)
 		TimestampTz now = GetCurrentTimestamp();
 		long left;
 
-		if (pg_atomic_read_u32(&poked[folds ? 0 : 1]) != 0 ||
-		    (folds && fold_has_jobs() && pg_atomic_read_u32(&poked[1]) != 0))
+		if (pg_atomic_read_u32(&poked[lane]) != 0 ||
+		    (folds && fold_has_jobs() && pg_atomic_read_u32(&poked[LA_LANE_JOB]) != 0))
 			until = Min(until, TimestampTzPlusMilliseconds(begun, MIN_SLEEP_MS));
 		left = TimestampDifferenceMilliseconds(now, until);
 		if (left <= 0 || now < begun)
@@ -431,6 +440,12 @@ rest(long sleep)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 	}
+}
+
+bool
+la_worker_poked(void)
+{
+	return slot != NULL && pg_atomic_exchange_u32(&slot->poked[lane], 0) != 0;
 }
 
 void

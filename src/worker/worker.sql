@@ -15,7 +15,7 @@ LANGUAGE sql STABLE AS $$
     FROM leadanalytics.unit u
     LEFT JOIN leadanalytics.unit_state s USING (name)
     WHERE u.enabled
-    ORDER BY u.lane = 'job', u.name
+    ORDER BY u.lane <> 'fold', u.lane, u.name
 $$;
 COMMENT ON FUNCTION leadanalytics.unit_plan(timestamptz) IS
     'the enabled units, lane fold first: when each is due, whether its last run failed, whether to write down (keep) a run that changed nothing, and when one that starts now is followed by the next';
@@ -48,10 +48,10 @@ $$;
 COMMENT ON FUNCTION leadanalytics.unit_command(leadanalytics.unit, timestamptz) IS
     'the statement that runs a unit; an error when its function is missing or belongs to somebody else';
 
-CREATE FUNCTION leadanalytics.unit_ended(name text, now timestamptz, error text)
+CREATE FUNCTION leadanalytics.unit_ended(name text, now timestamptz, error text, again timestamptz DEFAULT NULL)
 RETURNS timestamptz LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO leadanalytics.unit_state AS s (name, next_run, last_start, last_end, failures, last_error)
-    SELECT u.name, unit_ended.now + CASE WHEN error IS NULL THEN u.every ELSE interval '5 seconds' END,
+    SELECT u.name, CASE WHEN error IS NULL THEN least(unit_ended.now + u.every, unit_ended.again) ELSE unit_ended.now + interval '5 seconds' END,
            unit_ended.now, greatest(clock_timestamp(), unit_ended.now), CASE WHEN error IS NULL THEN 0 ELSE 1 END, error
     FROM leadanalytics.unit u
     WHERE u.name = unit_ended.name
@@ -64,8 +64,8 @@ RETURNS timestamptz LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, 
         last_error = error
     RETURNING next_run
 $$;
-COMMENT ON FUNCTION leadanalytics.unit_ended(text, timestamptz, text) IS
-    'write down how a unit''s run ended (error null: well) and return when it is due next: after its pause, or after 5 s doubled with each failure up to 5 min';
+COMMENT ON FUNCTION leadanalytics.unit_ended(text, timestamptz, text, timestamptz) IS
+    'write down how a unit''s run ended (error null: well) and return when it is due next: after its pause or when it asked for (again), or after 5 s doubled with each failure up to 5 min';
 
 CREATE FUNCTION leadanalytics.run_unit(name text, now timestamptz DEFAULT now())
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -187,11 +187,16 @@ RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_poke_call';
 COMMENT ON FUNCTION leadanalytics.worker_poke() IS
     'have the worker run the units marked on_poke soon after this transaction commits; for functions that leave work for them';
 
+CREATE FUNCTION leadanalytics.worker_poke_send()
+RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_poke_send';
+COMMENT ON FUNCTION leadanalytics.worker_poke_send() IS
+    'have the send worker run its units marked on_poke soon after this transaction commits; worker_poke() does not';
+
 CREATE FUNCTION leadanalytics.worker_slots()
 RETURNS TABLE (database oid, worker text, pid int, state text, unit text, failures int, start_at timestamptz, beat timestamptz)
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_worker_slots';
 COMMENT ON FUNCTION leadanalytics.worker_slots() IS
-    'the workers (fold, job 1, …) of all databases of this cluster: state, the unit that runs now, failures in a row, when the next start is due, when it last looked for work; no rows without preloading';
+    'the workers (fold, job 1, …, send) of all databases of this cluster: state, the unit that runs now, failures in a row, when the next start is due, when it last looked for work; no rows without preloading';
 
 CREATE FUNCTION leadanalytics.worker_memory()
 RETURNS TABLE (unit text, next_run timestamptz)
@@ -235,12 +240,12 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
            CASE WHEN u.enabled AND w.pid IS NULL THEN
                greatest(clock_timestamp() - greatest(s.next_run, m.next_run), interval '0') END,
            s.last_start, s.last_end, coalesce(s.failures, 0), s.last_error,
-           (SELECT max(beat) FROM here h WHERE h.worker = 'fold' OR u.lane = 'job')
+           (SELECT max(beat) FROM here h WHERE split_part(h.worker, ' ', 1) IN (u.lane, CASE u.lane WHEN 'job' THEN 'fold' END))
     FROM leadanalytics.unit u
     LEFT JOIN leadanalytics.unit_state s USING (name)
     LEFT JOIN leadanalytics.worker_memory() m ON m.unit = u.name
     LEFT JOIN here w ON w.unit = u.name
-    ORDER BY u.lane = 'job', u.name
+    ORDER BY u.lane <> 'fold', u.lane, u.name
 $$;
 COMMENT ON FUNCTION leadanalytics.worker_status() IS
     'this database''s units: worker, how the fold worker is; pid, of the worker that runs the unit now; late, how long it has been due; beat, when a worker that may run it last looked for work';
@@ -270,7 +275,8 @@ RETURNS SETOF leadanalytics.status_line LANGUAGE sql STABLE SECURITY DEFINER SET
     (SELECT 'worker ' || w.worker, w.state,
             CASE w.state
                 WHEN 'failed' THEN 'See the server log; it is started again with growing pauses.'
-                ELSE 'Raise max_worker_processes and restart PostgreSQL; until then the fold worker runs its units.' END
+                ELSE 'Raise max_worker_processes and restart PostgreSQL' ||
+                     CASE w.worker WHEN 'send' THEN '; until then nothing is sent.' ELSE '; until then the fold worker runs its units.' END END
      FROM leadanalytics.worker_slots() w
      WHERE w.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND w.worker <> 'fold'
        AND w.state IN ('failed', 'waits for a free background worker')

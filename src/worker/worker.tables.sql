@@ -9,7 +9,7 @@ CREATE TABLE leadanalytics.unit (
     name text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
     function text NOT NULL CHECK (function ~ '^[^.]+\.[^.(]+$'),
     kind text NOT NULL DEFAULT 'function' CHECK (kind IN ('function', 'procedure')),
-    lane text NOT NULL DEFAULT 'job' CHECK (lane IN ('fold', 'job')),
+    lane text NOT NULL DEFAULT 'job' CHECK (lane IN ('fold', 'job', 'send')),
     every interval NOT NULL CHECK (every BETWEEN '1 second' AND '31 days'),
     on_poke boolean NOT NULL DEFAULT false,
     timeout_ms int NOT NULL DEFAULT 300000 CHECK (timeout_ms BETWEEN 1 AND 86400000),
@@ -19,7 +19,7 @@ CREATE TABLE leadanalytics.unit (
 );
 COMMENT ON TABLE leadanalytics.unit IS 'what the background workers do: functions and procedures of the current time';
 COMMENT ON COLUMN leadanalytics.unit.function IS 'schema.name of the function or procedure; it takes one timestamptz and belongs to leadanalytics_owner or a superuser';
-COMMENT ON COLUMN leadanalytics.unit.lane IS 'fold: short and frequent, run by the fold worker; job: anything else, shared by the job workers, so that it never holds up the other lane';
+COMMENT ON COLUMN leadanalytics.unit.lane IS 'fold: short and frequent, run by the fold worker; job: anything else, shared by the job workers, so that it never holds up the fold; send: what waits for other machines, run by the send worker, so that it holds up nothing else';
 COMMENT ON COLUMN leadanalytics.unit.every IS 'the pause after a run that went well, 1 second at least; after failures it is 5 s, 10 s … 5 min';
 COMMENT ON COLUMN leadanalytics.unit.on_poke IS 'also runs soon after a commit that gave it work';
 COMMENT ON COLUMN leadanalytics.unit.timeout_ms IS 'a run that takes longer is cancelled: a failure';

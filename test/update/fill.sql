@@ -88,6 +88,12 @@ INSERT INTO leadanalytics.export (workspace, key, type, format, options, status,
     (:acme, 'exp_failed', 'mine', 'json', '{}', 'failed', 3, '2026-02-01Z', '2099-02-01Z', NULL, NULL, NULL, NULL, 'insufficient data', 't');
 INSERT INTO leadanalytics.export_chunk VALUES (:acme, 'exp_done', 0, 'a\015\0121');
 INSERT INTO leadanalytics.erasure (workspace, at, mode, role, salt, digests, counts) VALUES (:acme, '2026-02-01Z', 'delete', 'postgres', 's', '{d}', '{"events": 1}');
+INSERT INTO leadanalytics.report_type (name, path) VALUES ('mine', '/hello/:who');
+INSERT INTO leadanalytics.report VALUES (:acme, 'rep_1', 'Weekly', '/v1/analytics/funnel', '{"windowDays": 14}', 'last_week', NULL, 'html', 'live', '2026-02-01Z', '2026-02-02Z');
+INSERT INTO leadanalytics.report_schedule VALUES
+    (:acme, 'sch_1', 'rep_1', 'weekly', 1, NULL, '08:30', 'Europe/London', '{ann@acme.example,whk_1}', 'csv', true, '2099-02-02 08:30Z', '2026-01-26 08:30Z', '2026-01-20Z'),
+    (:acme, 'sch_2', 'rep_1', 'monthly', NULL, 31, '00:00', 'Asia/Amman', '{}', 'json', false, '2099-01-31Z', NULL, '2026-01-20Z');
+INSERT INTO leadanalytics.report_run VALUES (:acme, 'exp_run', 'rep_1', 'sch_1', '2026-01-26 08:30Z', 'csv', '2026-01-26 08:31Z', 'completed', 2), (:acme, 'exp_now', 'rep_1', NULL, NULL, 'html', '2026-01-27Z', 'processing', 0);
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.
