@@ -16,7 +16,7 @@ RETURNS int[] LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_cata
 DECLARE
     space CONSTANT int := terms_in_use.workspace;
     used int[];
-    dropped CONSTANT timestamptz := leadanalytics.rows_since('event');
+    dropped CONSTANT timestamptz := leadanalytics.rows_since(terms_in_use.workspace);
 BEGIN
     used := ARRAY(
         SELECT u.id FROM leadanalytics.event e

@@ -215,7 +215,7 @@ look_behind(int workspace, const LaTail *tail, const LaLeaving *leaving)
 static void
 unfold(int workspace, LaLeaving *leaving, ReturnSetInfo *result)
 {
-	LaUnfolding of = {.workspace = workspace, .dropped_before = rollup_dropped_before()};
+	LaUnfolding of = {.workspace = workspace, .dropped_before = rollup_dropped_before(workspace)};
 	TimestampTz range[2] = {DT_NOEND, DT_NOBEGIN};
 	LaRollupState state;
 	LaNumbers who = {palloc((leaving->visitors.n + leaving->persons.n + 1) * sizeof(int64)), 0};
