@@ -70,6 +70,10 @@ BEGIN
         PERFORM leadanalytics.add_contact_events(w, (SELECT json_agg(json_build_object('contact', format('person%s@mail.example', one.p), 'event_type', k.type, 'room', CASE k.type WHEN 'room_join' THEN 'standup' END,
                     'booking_page', CASE k.type WHEN 'booking' THEN 'intro' END, 'created_at', 1770500000 + 86400 * one.p, 'metadata', json_build_object('who', 'Person ' || one.p || ' Surname')))
                 FROM unnest('{booking,room_join,chat}'::text[]) AS k (type)), now => '2026-02-20Z');
+        INSERT INTO leadanalytics.crm_lead SELECT w, 'user-' || one.p || '-in-crm', l.id, 'Hot', '2026-02-17Z', '2026-02-17Z' FROM leadanalytics.lead l WHERE l.workspace = w AND l.external_id = 'crm-lead-' || one.p;
+        INSERT INTO leadanalytics.crm_event (workspace, lead, crm_id, event_id, event_type, status, applied, at, received_at)
+        SELECT w, c.lead, c.crm_id, 'user-' || one.p || '-event', 'status', 'Hot', true, '2026-02-17Z', '2026-02-17Z' FROM leadanalytics.crm_lead c WHERE c.workspace = w AND c.crm_id = 'user-' || one.p || '-in-crm';
+        INSERT INTO leadanalytics.lead_fact (workspace, lead, at, pageviews) SELECT w, l.id, l.enquiry_at, 7 FROM leadanalytics.lead l WHERE l.workspace = w AND l.external_id = 'crm-lead-' || one.p ON CONFLICT DO NOTHING;
         PERFORM leadanalytics.put_contact(w, format('person%s@mail.example', one.p), 'Person ' || one.p || ' Surname', 1770500000 + 86400 * one.p);
     END LOOP;
 END $$;

@@ -52,6 +52,10 @@ BEGIN
         session_id = CASE WHEN l.session_id ~ '^[0-9]+$' AND l.session_id <> ALL (who.session_ids) THEN l.session_id
                           WHEN l.session_id IS NOT NULL THEN leadanalytics.pseudonym(secret, l.session_id) END
     WHERE l.workspace = who.workspace AND l.id = ANY (who.leads);
+    UPDATE leadanalytics.crm_lead c SET crm_id = leadanalytics.pseudonym(secret, c.crm_id) WHERE c.workspace = who.workspace AND c.lead = ANY (who.leads);
+    UPDATE leadanalytics.crm_event c
+    SET crm_id = leadanalytics.pseudonym(secret, c.crm_id), event_id = CASE WHEN c.event_id IS NOT NULL THEN leadanalytics.pseudonym(secret, c.event_id) END
+    WHERE c.workspace = who.workspace AND c.lead = ANY (who.leads);
     UPDATE leadanalytics.rejected_lead r
     SET ip = NULL, email = NULL, name = NULL, phone = NULL, dial_code = NULL, payload = '{}', referer = leadanalytics.without_person(r.referer, needles, word)
     WHERE r.workspace = who.workspace AND r.id = ANY (who.rejected);

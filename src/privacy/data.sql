@@ -17,6 +17,10 @@ RETURNS TABLE (relation text, kind text, holds text[]) LANGUAGE sql IMMUTABLE AS
         ('lead_status_change', 'status_changes', '{lead,from_status,to_status,at}'),
         ('lead_assignment', 'assignments', '{lead,owner_id,team_id,at}'),
         ('named_lead', 'named_leads', '{lead_id}'),
+        ('crm_lead', 'crm_leads', '{crm_id,lead,status,status_at}'),
+        ('crm_event', 'crm_events', '{lead,crm_id,event_id,event_type,status,at}'),
+        ('lead_fact', 'predictions', '{lead,at,session_seconds,pageviews,engagement_score,suspicion,earlier_leads,mails_opened,email,source,project,country,device}'),
+        ('lead_prediction', 'predictions', '{lead,version,log_odds}'),
         ('rejected_lead', 'rejected_posts', '{ip,email,name,phone,project,source,referer,payload}'),
         ('message', 'messages', '{key,lead,recipient,campaign,sent_at,opened_at,clicked_at,replied_at}'),
         ('message_event', 'message_events', '{message,at,lead,recipient,ip,url,agent,bounce_code,reason}'),
@@ -33,9 +37,12 @@ RETURNS TABLE (relation text, kind text, holds text[]) LANGUAGE sql IMMUTABLE AS
         ('segment', NULL, '{}'), ('bucket', NULL, '{}'), ('trail', NULL, '{}'), ('ledger', NULL, '{}'), ('session_ledger', NULL, '{}'), ('rollup_state', NULL, '{}'),
         ('lead_tally', NULL, '{}'), ('lead_submission_tally', NULL, '{}'), ('activity_tally', NULL, '{}'), ('activity_fresh_tally', NULL, '{}'),
         ('message_tally', NULL, '{}'), ('message_fresh_tally', NULL, '{}'), ('message_fresh_point', NULL, '{}'), ('usage_month', NULL, '{}'), ('erasure', NULL, '{}'),
+        ('lead_unpredicted', NULL, '{}'), ('prediction_model', NULL, '{}'), ('prediction_weight', NULL, '{}'), ('anomaly_told', NULL, '{}'), ('lead_drought_alert', NULL, '{}'),
+        ('erased_term', NULL, '{}'), ('dropped', NULL, '{}'), ('retention_run', NULL, '{}'),
         -- What the workspace is and has, its own people among it: they are not whom this is about.
         ('workspace', NULL, '{}'), ('platform', NULL, '{}'), ('site', NULL, '{}'), ('form', NULL, '{}'), ('member', NULL, '{}'), ('key', NULL, '{}'), ('workspace_role', NULL, '{}'),
         ('team', NULL, '{}'), ('team_member', NULL, '{}'), ('link_secret', NULL, '{}'), ('webhook', NULL, '{}'), ('import', NULL, '{}'),
+        ('retention', NULL, '{}'), ('crm', NULL, '{}'), ('lead_drought_rule', NULL, '{}'), ('report', NULL, '{}'), ('report_schedule', NULL, '{}'), ('report_run', NULL, '{}'),
         ('campaign', NULL, '{}'), ('sending_domain', NULL, '{}'), ('mailbox', NULL, '{}'), ('sending_ip', NULL, '{}'), ('room', NULL, '{}'), ('recording', NULL, '{}'),
         ('booking_page', NULL, '{}'), ('lead_rule', NULL, '{}'), ('dropdown_option', NULL, '{}'), ('event_category', NULL, '{}'), ('fx_rate', NULL, '{}'),
         ('conversion_rule', NULL, '{}'), ('ad_object', NULL, '{}'), ('ad_figure', NULL, '{}')
@@ -152,6 +159,16 @@ BEGIN
     RETURN QUERY
     SELECT 'named_leads', json_build_object('lead_id', n.lead_id)
     FROM leadanalytics.named_lead n WHERE n.workspace = who.workspace AND n.id = ANY (who.leads) ORDER BY n.lead_id;
+    RETURN QUERY
+    SELECT 'crm_leads', json_build_object('lead_id', c.lead, 'crm_id', c.crm_id, 'status', c.status, 'status_at', leadanalytics.utc_milliseconds(c.status_at))
+    FROM leadanalytics.crm_lead c WHERE c.workspace = who.workspace AND c.lead = ANY (who.leads) ORDER BY c.lead;
+    RETURN QUERY
+    SELECT 'crm_events', json_build_object('lead_id', c.lead, 'crm_id', c.crm_id, 'event_id', c.event_id, 'event_type', c.event_type, 'status', c.status, 'at', leadanalytics.utc_milliseconds(c.at))
+    FROM leadanalytics.crm_event c WHERE c.workspace = who.workspace AND c.lead = ANY (who.leads) ORDER BY c.at, c.id;
+    RETURN QUERY
+    SELECT 'predictions', json_build_object('lead_id', f.lead, 'facts', to_jsonb(f) - '{workspace,lead}'::text[], 'version', p.version, 'log_odds', p.log_odds)
+    FROM leadanalytics.lead_fact f LEFT JOIN leadanalytics.lead_prediction p ON p.workspace = f.workspace AND p.lead = f.lead
+    WHERE f.workspace = who.workspace AND f.lead = ANY (who.leads) ORDER BY f.lead;
     RETURN QUERY
     SELECT 'rejected_posts', json_build_object(
         'list', r.list, 'received_at', leadanalytics.utc_milliseconds(r.received_at), 'ip', host(r.ip), 'email', r.email, 'name', r.name, 'phone', r.phone, 'dial_code', r.dial_code,

@@ -41,6 +41,9 @@ BEGIN
                  AND leadanalytics.names_person(array_to_string(o.parts, E'\n'), needles))) AS c
     WHERE t.workspace = who.workspace AND t.id = c.id;
     GET DIAGNOSTICS n = ROW_COUNT;
+    IF n > 0 THEN
+        PERFORM leadanalytics.forget_terms();
+    END IF;
     UPDATE leadanalytics.message_text t
     SET text = leadanalytics.without_person(t.text, needles, word), digest = gen_random_uuid()
     WHERE t.workspace = who.workspace AND leadanalytics.names_person(t.text, needles);
@@ -50,13 +53,6 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.redact_dictionary(leadanalytics.subject, text[], text) IS
     'take a person''s words out of texts that events and messages share, and the fingerprints and devices that are nobody else''s: how many texts. What comes with the old text makes an entry of its own';
-
--- Sessions remember entries (track/term.c, rollup/text.c) until the table is said to have changed.
-CREATE FUNCTION leadanalytics.dictionary_changed()
-RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'la_conversion_rule_changed';
-COMMENT ON FUNCTION leadanalytics.dictionary_changed() IS 'tell every session to forget what it remembers of the dictionary';
-CREATE TRIGGER dictionary_changed AFTER UPDATE OR DELETE ON leadanalytics.term
-    FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.dictionary_changed();
 
 -- What is told to others, and kept for them. Whoever writes a file now is waited for: it may be in it.
 CREATE FUNCTION leadanalytics.erase_copies(who leadanalytics.subject, needles text[])

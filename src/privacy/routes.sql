@@ -25,6 +25,9 @@ INSERT INTO leadanalytics.route (method, path, function, family, summary, timeou
      '"status_changes": [{"lead_id": 42, "from": null, "to": "new", "at": "2026-03-16T14:40:00.000Z"}], '
      '"assignments": [{"lead_id": 42, "owner_id": "usr_1", "team_id": "sales", "at": "2026-03-16T15:00:00.000Z"}], '
      '"named_leads": [{"lead_id": "6789abcdef012345"}], '
+     '"crm_leads": [{"lead_id": 42, "crm_id": "crm_1", "status": "Contacted", "status_at": "2026-03-16T15:00:00.000Z"}], '
+     '"crm_events": [{"lead_id": 42, "crm_id": "crm_1", "event_id": "e_1", "event_type": "status", "status": "Contacted", "at": "2026-03-16T15:00:00.000Z"}], '
+     '"predictions": [{"lead_id": 42, "facts": {}, "version": 1, "log_odds": -1.25}], '
      '"rejected_posts": [{"list": "blocked", "received_at": "2026-03-16T14:40:00.000Z", "ip": "198.51.100.20", "email": "ann@example.com", "name": "Ann", "phone": null, '
      '"dial_code": null, "project": null, "source": null, "referer": null, "payload": {}}], '
      '"messages": [{"message_id": "msg_001", "campaign": "Spring", "lead_id": "6789abcdef012345", "recipient": "ann@example.com", "workflow_execution_id": null, '
@@ -41,7 +44,7 @@ INSERT INTO leadanalytics.route (method, path, function, family, summary, timeou
      '"exports": [{"export_id": "exp_1", "type": "events", "created_at": "2026-03-16T14:00:00.000Z", "options": {}}], '
      '"listed_ips": [{"ip": "198.51.100.20", "policy": "blocked", "listed_at": "2026-03-16T14:00:00.000Z"}]}}', true),
     ('DELETE', '/api/v1/users/:userId/data', 'leadanalytics.erase_user', 'public', 'Erase a person, or make it anonymous', 11000, '{}',
-     '{"mode": "delete", "erased": {"visitors": 1, "users": 1, "identities": 1, "sessions": 1, "events": 1, "leads": 1, "submissions": 1, "status_changes": 1, "assignments": 1, "named_leads": 1, "rejected_posts": 1, "messages": 1, "message_events": 1, "contacts": 1, "contact_events": 1, "outbox": 1, "deliveries": 1, "stored_answers": 1, "exports": 1}}', true);
+     '{"mode": "delete", "erased": {"visitors": 1, "users": 1, "identities": 1, "sessions": 1, "events": 1, "leads": 1, "submissions": 1, "status_changes": 1, "assignments": 1, "named_leads": 1, "crm_leads": 1, "crm_events": 1, "predictions": 1, "rejected_posts": 1, "messages": 1, "message_events": 1, "contacts": 1, "contact_events": 1, "outbox": 1, "deliveries": 1, "stored_answers": 1, "exports": 1}}', true);
 INSERT INTO leadanalytics.route_param (method, path, name, place, arg, type, required, lenient, fallback, choices, position, example, summary) VALUES
     ('GET', '/api/v1/users/:userId/data', 'userId', 'path', 'id', 'text', true, false, NULL, NULL, 1, 'u_def456', 'a visitor ID, a user ID or an e-mail address'),
     ('DELETE', '/api/v1/users/:userId/data', 'userId', 'path', 'id', 'text', true, false, NULL, NULL, 1, 'u_def456', 'a visitor ID, a user ID or an e-mail address'),

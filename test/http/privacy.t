@@ -24,7 +24,11 @@ is(events($_), 4, 'events') for $id, $other;
 is(request('POST', '/lead.capture', ["Authorization: Bearer $key{admin}", 'Content-Type: application/json', 'Accept: application/json', 'Idempotency-Key: priv-1'],
     '{"FIRSTNAME":"Ann","EMAIL":"ann@priv.example","__visitor_id":"v_priv"}')->{status}, 200, 'a lead');
 is(request('PUT', '/v1/leads/crm-ann-77', ["Authorization: Bearer $key{admin}", 'Content-Type: application/json', 'Idempotency-Key: priv-2'], '{"email":"ann@priv.example","name":"Ann"}')->{status} < 300, 1, 'a lead of another system');
-sub left { return sql(q{SELECT concat_ws(' ', (SELECT count(*) FROM leadanalytics.event WHERE workspace = $1), (SELECT count(*) FROM leadanalytics.session WHERE workspace = $1), (SELECT count(*) FROM leadanalytics.lead WHERE workspace = $1), (SELECT count(*) FROM leadanalytics.outbox WHERE workspace = $1))}, $_[0]) }
+sub left { return sql(q{SELECT concat_ws(' ', (SELECT count(*) FROM leadanalytics.event WHERE workspace = $1), (SELECT count(*) FROM leadanalytics.session WHERE workspace = $1), (SELECT count(*) FROM leadanalytics.lead WHERE workspace = $1), (SELECT count(*) FROM leadanalytics.delivery WHERE workspace = $1))}, $_[0]) }
+# what was told, and waits for nobody
+sql(q{INSERT INTO leadanalytics.webhook (workspace, key, url, topics, secret, active, created_at) VALUES ($1, 'whk_gone', 'https://crm.example/', '{lead.captured}', 's', false, now())}, $id);
+sql(q{INSERT INTO leadanalytics.delivery (workspace, webhook, occurrence, topic, body, status, next_at, created_at, ended_at)
+      SELECT $1, 'whk_gone', 'evt_gone', 'lead.captured', json_build_object('data', json_build_object('identity', json_build_object('visitor_id', 'v_priv'))), 'dead', now(), now(), now()}, $id);
 is(left($id), '4 2 2 1', 'what there is');
 
 # Who may.
@@ -52,7 +56,7 @@ my ($all) = values %said;
 is_deeply([sort keys %$all], [qw(data emails phones user_ids visitor_ids)], 'members');
 is_deeply([@$all{qw(visitor_ids user_ids emails)}], [['v_priv'], ['crm-ann-77', "u/1 \x{fc}"], ['ann@priv.example']], 'who it is') or diag explain $all;
 my $data = $all->{data};
-is_deeply([map { scalar @{ $data->{$_} } } qw(visitors users sessions events leads submissions status_changes outbox)], [1, 1, 1, 3, 2, 1, 2, 1], 'how much of what') or diag explain $data;
+is_deeply([map { scalar @{ $data->{$_} } } qw(visitors users sessions events leads submissions status_changes deliveries)], [1, 1, 1, 3, 2, 1, 2, 1], 'how much of what') or diag explain $data;
 is($data->{sessions}[0]{ip}, '192.0.2.44', 'the address of the session');
 is_deeply($data->{events}[1]{event_data}, { value => 99, note => 'for Ann' }, 'an event');
 is($data->{leads}[0]{email}, 'ann@priv.example', 'a lead');
@@ -85,7 +89,7 @@ is(ask('GET', 'v_priv/data')->{status}, 200, 'the other workspace has not heard 
 
 $erased = is_success(ask('DELETE', 'crm-ann-77/data'), 'public', 200, 'erased');
 is($erased->{mode}, 'delete', 'its mode');
-is_deeply([@{ $erased->{erased} }{qw(visitors events leads submissions outbox)}], [1, 3, 2, 1, 1], 'what it was') or diag explain $erased;
+is_deeply([@{ $erased->{erased} }{qw(visitors events leads submissions deliveries)}], [1, 3, 2, 1, 1], 'what it was') or diag explain $erased;
 is(sql('SELECT count(*) FROM leadanalytics.lead WHERE workspace = $1', $id), 0, 'leads');
 is(sql(q{SELECT count(*) FROM leadanalytics.idempotency WHERE convert_from(answer, 'UTF8') ILIKE '%priv.example%'}), 0, 'stored answers');
 is_error(ask($_, 'v_priv/data'), 'public', 404, 'User not found', "$_: nobody any more") for qw(GET DELETE);
