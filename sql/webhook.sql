@@ -50,7 +50,10 @@ SELECT status, attempts, answer_status, answer, error, next_at BETWEEN '2026-03-
 SELECT id <> :one AS next, attempt FROM leadanalytics.claim_deliveries(100, '{}', '2026-03-01 10:00:02Z');
 -- A lease that ran out is taken over, but not by who sends it still; the first one's answer comes too late.
 SELECT id AS two FROM claimed WHERE url = 'https://all.example/' ORDER BY id LIMIT 1 \gset
+UPDATE leadanalytics.webhook SET at_once = 64 WHERE workspace IN (:a, :b);
+SAVEPOINT s;
 SELECT count(*) FILTER (WHERE id = :two) AS busy FROM leadanalytics.claim_deliveries(100, ARRAY[:two], '2026-03-01 10:00:41Z');
+ROLLBACK TO s;
 SELECT count(*) FILTER (WHERE id = :two) AS lost FROM leadanalytics.claim_deliveries(100, '{}', '2026-03-01 10:00:41Z');
 SELECT leadanalytics.record_delivery(:a, :two, 1, 200, 'late', NULL, now => '2026-03-01 10:00:42Z') AS late,
        leadanalytics.record_delivery(:a, :two, 2, 204, NULL, NULL, now => '2026-03-01 10:00:42Z') AS ours;
@@ -62,11 +65,11 @@ CREATE FUNCTION pg_temp.attempts(delivery bigint, n int, status int, retry_after
 DECLARE at timestamptz := '2026-04-01'; d leadanalytics.delivery;
 BEGIN
     FOR i IN 1 .. n LOOP
-        UPDATE leadanalytics.delivery x SET attempts = attempts + 1, leased_until = at + interval '1 minute' WHERE x.id = delivery AND x.status = 'waiting' RETURNING * INTO d;
+        UPDATE leadanalytics.delivery x SET attempts = attempts + 1, leased_until = at + interval '1 minute' WHERE x.id = $1 AND x.status = 'waiting' RETURNING * INTO d;
         EXIT WHEN NOT FOUND;
-        outcome := leadanalytics.record_delivery(d.workspace, d.id, d.attempts, pg_temp.attempts.status, NULL, NULL, retry_after, now => at);
+        outcome := leadanalytics.record_delivery(d.workspace, d.id, d.attempts, $3, NULL, NULL, $4, now => at);
         attempt := d.attempts;
-        SELECT x.next_at - at, x.next_at INTO pause, at FROM leadanalytics.delivery x WHERE x.id = delivery;
+        SELECT x.next_at - at, x.next_at INTO pause, at FROM leadanalytics.delivery x WHERE x.id = $1;
         RETURN NEXT;
     END LOOP;
 END $$;
