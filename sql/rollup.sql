@@ -110,13 +110,13 @@ SET leadanalytics.exact = on;
 CREATE TABLE before AS SELECT * FROM leadanalytics.summary(:acme, '2021-03-01', '2021-04-01', 'day', now => '2021-06-01') UNION ALL SELECT * FROM leadanalytics.summary(:other, '2021-03-01', '2021-04-01', 'day', now => '2021-06-01');
 RESET leadanalytics.exact;
 SELECT leadanalytics.track(:acme, pages('new', '2021-05-30', 2), now => '2021-05-30 12:00', as_role => 'admin');
-CALL leadanalytics.drop_old_events('2021-06-01');
+CALL leadanalytics.expire_due('2021-06-01');
 SET leadanalytics.event_retention = '40d';
-CALL leadanalytics.drop_old_events('2021-06-01'); -- not folded
+CALL leadanalytics.expire_due('2021-06-01'); -- not folded
 SELECT count(*) FROM leadanalytics.event WHERE workspace IN (:acme, :other);
 SELECT leadanalytics.fold(:acme) > 0 AS acme_folded, leadanalytics.fold(:other) > 0 AS other_folded;
-CALL leadanalytics.drop_old_events('2021-06-01');
-SELECT * FROM leadanalytics.dropped;
+CALL leadanalytics.expire_due('2021-06-01');
+SELECT before, swept FROM leadanalytics.dropped WHERE workspace IN (:acme, :other) ORDER BY workspace;
 SELECT count(*) FROM leadanalytics.event WHERE workspace IN (:acme, :other);
 CREATE TABLE after AS SELECT * FROM leadanalytics.summary(:acme, '2021-03-01', '2021-04-01', 'day', now => '2021-06-01') UNION ALL SELECT * FROM leadanalytics.summary(:other, '2021-03-01', '2021-04-01', 'day', now => '2021-06-01');
 SELECT count(*) AS lost FROM (TABLE before EXCEPT ALL TABLE after) AS x;

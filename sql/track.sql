@@ -199,7 +199,7 @@ FROM (VALUES (true, NULL, '2026-05-12 11:00Z'), (true, NULL, '2026-05-12 11:00:0
 SELECT leadanalytics.close_idle(:shop, '2026-05-12 10:21:00Z') > 0 AS closed;
 SELECT visitor_id, seen, ended FROM visits WHERE visitor_id IN ('frida', 'hans') ORDER BY 1, 2;
 SELECT leadanalytics.close_idle(:shop, '2026-05-12 10:21:00Z');
--- the worker's unit does the same for all workspaces; the second time there is nothing to do
+-- T5: the worker's unit does the same for all workspaces; the second time there is nothing to do
 SELECT count(*) > 0 AS open FROM leadanalytics.session WHERE workspace = :blog AND last_seen < '2026-05-12 09:21:00Z' AND ended_at IS NULL;
 SELECT leadanalytics.sweep_sessions('2026-05-12 10:21:00Z') > 0 AS closed, leadanalytics.sweep_sessions('2026-05-12 10:21:00Z') AS again;
 SELECT count(*) AS idle FROM leadanalytics.session WHERE ended_at IS NULL AND leadanalytics.session_end(session_id IS NOT NULL, last_seen, ended_at, '2026-05-12 10:21:00Z') IS NOT NULL;

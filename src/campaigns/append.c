@@ -14,6 +14,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -221,18 +222,24 @@ run(const Batch *batch, Terms *names, LaQuery *query)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+static bool
+all_known(const Terms *names)
+{
+	for (int i = 0; i < names->n; i++)
+		if (names->names[i].id == 0)
+			return false;
+	return true;
+}
+
 static Terms
 look_up(const Batch *batch, const int *columns, int ncolumns, LaQuery *find, LaQuery *add)
 {
 	Terms names = names_in(batch, columns, ncolumns);
-	bool all_known = true;
 
 	if (names.n == 0)
 		return names;
 	run(batch, &names, find);
-	for (int i = 0; i < names.n; i++)
-		all_known &= names.names[i].id != 0;
-	if (all_known || add == NULL)
+	if (all_known(&names) || add == NULL)
 		return names;
 	run(batch, &names, add);
 	run(batch, &names, find);
@@ -383,8 +390,13 @@ LA_FUNCTION(la_campaigns_append_message_events)
 	agents = look_up(&batch, agent, 1, &judge_agents, NULL);
 	make_leaves(&batch);
 	messages = names_in(&batch, message, 1);
-	run(&batch, &messages, &add_messages);
-	run(&batch, &messages, &lock_messages);
+	/* One that was there may be erased while its lock is waited for: then it is a new one. */
+	do
+	{
+		run(&batch, &messages, &add_messages);
+		run(&batch, &messages, &lock_messages);
+		CHECK_FOR_INTERRUPTS();
+	} while (!all_known(&messages));
 
 	told = la_rows("told", told_columns, TOLD_COLUMNS);
 	for (int i = 0; i < batch.n; i++)

@@ -104,6 +104,7 @@ CREATE TABLE leadanalytics.message (
     replied_at timestamptz,
     complained_at timestamptz,
     unsubscribed_at timestamptz,
+    is_final boolean NOT NULL DEFAULT false,
     PRIMARY KEY (workspace, id),
     UNIQUE (key, workspace)
 ) WITH (fillfactor = 30);
@@ -115,6 +116,7 @@ COMMENT ON COLUMN leadanalytics.message.lead IS 'the lead it went to, as its sen
 COMMENT ON COLUMN leadanalytics.message.lead_number IS 'the id of that lead, or the one kept for it in leadanalytics.named_lead';
 COMMENT ON COLUMN leadanalytics.message.delivered_at IS 'null for one that bounced; without an event that says so, the time it was sent (D-65)';
 COMMENT ON COLUMN leadanalytics.message.is_hard IS 'of one that bounced: for good. A hard bounce wins over soft ones, whose time stays';
+COMMENT ON COLUMN leadanalytics.message.is_final IS 'its events went (see leadanalytics.expire_message_events()): what is said of it from then on changes nothing here';
 COMMENT ON COLUMN leadanalytics.message.reason IS 'why it bounced, in leadanalytics.message_text';
 
 CREATE SEQUENCE leadanalytics.message_event_id;
@@ -141,7 +143,7 @@ CREATE TABLE leadanalytics.message_event (
     workflow text COLLATE "C",
     bounce_code text
 ) PARTITION BY RANGE (at);
-COMMENT ON TABLE leadanalytics.message_event IS 'what was said of messages, as it came; never changed';
+COMMENT ON TABLE leadanalytics.message_event IS 'what was said of messages, as it came; never changed, and gone when its workspace keeps it no longer';
 COMMENT ON COLUMN leadanalytics.message_event.kind IS 's sent, d delivered, b bounced, o opened, c clicked, r replied, p complained, u unsubscribed';
 COMMENT ON COLUMN leadanalytics.message_event.is_machine IS 'an open or click of an agent known to be a machine''s; others show when all events of the message are seen together: leadanalytics.message_events_rows()';
 COMMENT ON COLUMN leadanalytics.message_event.event_id IS 'what comes again with the same one is the same event; null: neither id nor time was said, and every one is another';

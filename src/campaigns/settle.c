@@ -71,7 +71,7 @@ static LaQuery lock_messages = {
     "m.complained_at, m.unsubscribed_at, m.lead_number "
     "FROM (SELECT DISTINCT u.id FROM unnest($2) AS u (id) ORDER BY 1) AS u "
     "CROSS JOIN LATERAL (SELECT m.* FROM leadanalytics.message m WHERE m.workspace = $1 AND m.id = u.id "
-    "OFFSET 0 FOR NO KEY UPDATE) AS m",
+    "AND NOT m.is_final OFFSET 0 FOR NO KEY UPDATE) AS m",
     2,
     {INT4OID, INT8ARRAYOID}};
 
@@ -168,7 +168,8 @@ settle(Settling *settling)
 	Row old;
 	Row new;
 
-	/* One whose row is gone is nobody's; one without events keeps what it has. */
+	/* One whose row is gone is nobody's, one that is final stays as it is; one without events keeps what it
+	 * has. */
 	do
 	{
 		if (settling->next == settling->kept->numvals)

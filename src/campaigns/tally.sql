@@ -269,6 +269,8 @@ CREATE FUNCTION leadanalytics.recount_messages(workspace int)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '256MB' AS $$
 DECLARE
     allowed CONSTANT int := leadanalytics.permitted(recount_messages.workspace);
+    kept_since CONSTANT timestamptz := leadanalytics.rows_since(allowed, 'message_event');
+    of_events CONSTANT "char"[] := ARRAY(SELECT s.series FROM leadanalytics.message_series() s WHERE s.of_events);
     at_once CONSTANT int := 10000;
     last bigint := 0;
     ids bigint[];
@@ -297,8 +299,9 @@ BEGIN
     GROUP BY f.fact, f.hour;
     WHILE leadanalytics.pack_message_points(1000000) > 0 LOOP
     END LOOP;
-    DELETE FROM leadanalytics.message_fresh_tally t WHERE t.workspace = allowed;
-    DELETE FROM leadanalytics.message_tally t WHERE t.workspace = allowed;
+    -- Where events went, how many there were stays as it was counted.
+    DELETE FROM leadanalytics.message_fresh_tally t WHERE t.workspace = allowed AND (t.bucket >= kept_since OR NOT t.series = ANY (of_events));
+    DELETE FROM leadanalytics.message_tally t WHERE t.workspace = allowed AND (t.bucket >= kept_since OR NOT t.series = ANY (of_events));
     INSERT INTO leadanalytics.message_tally
     SELECT allowed, b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason,
            sum(k.sent), sum(k.delivered), sum(k.hard), sum(k.soft), sum(k.opened), sum(k.clicked), sum(k.replied), sum(k.complained), sum(k.unsubscribed)
@@ -312,7 +315,7 @@ BEGIN
     ) AS c, leadanalytics.message_buckets(c.hour, c.slot, c.campaign, c.domain, c.mailbox, c.reason) b, leadanalytics.message_count(c.fact, c.n) k
     GROUP BY b.series, b.bucket, b.campaign, b.domain, b.mailbox, b.reason;
     INSERT INTO leadanalytics.message_tally
-    SELECT t.* FROM leadanalytics.message_series() s, leadanalytics.message_tallies_of_rows(allowed, s.series, '-infinity', 'infinity') t WHERE s.of_events;
+    SELECT t.* FROM leadanalytics.message_series() s, leadanalytics.message_tallies_of_rows(allowed, s.series, kept_since, 'infinity') t WHERE s.of_events;
     RETURN settled;
 END
 $$;

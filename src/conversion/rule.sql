@@ -56,6 +56,13 @@ $$;
 COMMENT ON FUNCTION leadanalytics.write_postbacks(int, bigint[], timestamptz, timestamptz) IS
     'write what the rules tell of these events, whose times are from first to last, into the outbox: topic conversion.postback, a row for each rule an event triggers';
 
+INSERT INTO leadanalytics.topic (name, summary, example, builtin) VALUES
+    ('conversion.postback', 'an event triggered a conversion rule; only webhooks of the rule''s platform are told of it',
+     '{"rule": "Purchases to Meta", "platform": "meta", "platform_event": "Purchase", "event_id": "22222222-2222-4222-8222-222222222222", "event_name": "purchase",
+       "timestamp": "2026-02-09T10:30:00.000Z", "received_at": "2026-02-09T10:30:01.000Z", "value": 99.5, "currency": "USD", "visitor_id": "abc123", "user_id": null,
+       "email": "ann@example.com", "session_id": "session_123", "page_url": "https://example.com/thanks", "click_id": "IwAR-1_x", "click_id_type": "fbclid",
+       "utm_source": "fb", "utm_medium": "paid", "utm_campaign": "spring"}', true);
+
 CREATE VIEW leadanalytics.conversion_rules WITH (security_barrier) AS
     SELECT r.workspace, r.name, r.trigger_event, r.platform, r.platform_event, r.value_path, r.active
     FROM leadanalytics.conversion_rule r WHERE leadanalytics.may(r.workspace);

@@ -122,7 +122,7 @@ COMMENT ON COLUMN leadanalytics.route.message IS 'the message of the engagement 
 COMMENT ON COLUMN leadanalytics.route.rate_class IS 'whose limit its requests have (leadanalytics.rate_limits); null: the class of its family, when there is one';
 COMMENT ON COLUMN leadanalytics.route.feature IS 'what a workspace''s plan must have to open it; null: every plan does';
 COMMENT ON COLUMN leadanalytics.route.example IS 'an answer, for OpenAPI, which takes its schema from it: members that not all elements of an array have are optional';
-COMMENT ON COLUMN leadanalytics.route.open_members IS 'members of the example that are data, and may be others or none: paths such as counts.signup or series[].signup; best?: an object that may be null';
+COMMENT ON COLUMN leadanalytics.route.open_members IS 'members of the example that are data, and may be others or none: paths such as counts.signup or series[].signup; best?: an object that may be null; data*: anything at all';
 COMMENT ON COLUMN leadanalytics.route.paged IS 'of the engagement family: its function answers {"data": […], "pagination": {…}}, which stand side by side in the envelope';
 
 CREATE TABLE leadanalytics.route_param (

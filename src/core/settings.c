@@ -48,10 +48,12 @@ static bool bot_lead_detection = true;
 static bool engine_enabled = true;
 static int lead_reengage_s = 24 * 3600;
 static int heatmap_sends = 100;
+static int predict_horizon_s = 90 * 24 * 3600;
 static int fold_events = 1000;
 static int fold_after_s = 60;
 static int event_retention_s = 0;
 static int export_keep_s = 7 * 24 * 3600;
+static int report_keep_s = 7 * 24 * 3600;
 static int webhook_retry_s = 10;
 static int webhook_retry_max_s = 6 * 3600;
 static int webhook_attempts = 16;
@@ -203,6 +205,8 @@ static const IntSetting ints[] = {
      &event_retention_s, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.export_keep", "How long exports are remembered after their file is gone.", &export_keep_s,
      7 * 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
+    {"leadanalytics.report_keep", "How long the file of a scheduled report is there.", &report_keep_s,
+     7 * 24 * 3600, 60, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.lead_reengage", "Time after which another post of a lead is announced by webhook again.",
      &lead_reengage_s, 24 * 3600, 0, 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.machine_time",
@@ -211,6 +215,9 @@ static const IntSetting ints[] = {
      &la_machine_s, 5, 0, 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.machine_links", "How many links of a message only a machine follows at once.",
      &la_machine_links, 3, 2, 1000, PGC_SUSET, 0},
+    {"leadanalytics.predict_horizon",
+     "How long after it came a lead that is won counts as converted, to models that predict it.",
+     &predict_horizon_s, 90 * 24 * 3600, 24 * 3600, 5 * 366 * 24 * 3600, PGC_SUSET, GUC_UNIT_S},
     {"leadanalytics.heatmap_sends", "How many messages tell that a time to send them is the best.",
      &heatmap_sends, 100, 1, INT_MAX, PGC_USERSET, 0},
     {"leadanalytics.webhook_timeout", "How long a webhook's receiver may take.", &la_webhook_timeout_s, 10, 1,

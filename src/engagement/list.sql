@@ -10,7 +10,7 @@
 CREATE FUNCTION leadanalytics.count_engagement(workspace int, starts timestamptz, ends timestamptz, types text[], now timestamptz)
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    since CONSTANT timestamptz := greatest(starts, leadanalytics.rows_since('event')); -- of what is gone there is nothing to list
+    since CONSTANT timestamptz := greatest(starts, leadanalytics.rows_since(workspace)); -- of what is gone there is nothing to list
     kinds CONSTANT "char"[] := leadanalytics.message_kinds(types);
     n bigint := 0;
 BEGIN

@@ -1,4 +1,4 @@
--- Jobs: asked for, written by the worker, handed out for an hour, removed.
+-- Jobs: asked for, written by the worker, handed out for a while, removed.
 
 CREATE FUNCTION leadanalytics.csv_line(record json, header boolean DEFAULT false)
 RETURNS text LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_export_csv_line';
@@ -46,25 +46,27 @@ COMMENT ON FUNCTION leadanalytics.export_query(text) IS
     'the query for the records of a type of export; an error when its function is missing, is not STABLE or belongs to somebody else';
 
 CREATE FUNCTION leadanalytics.queue_export(
-    workspace int, type text, format text DEFAULT 'csv', options jsonb DEFAULT '{}', now timestamptz DEFAULT now())
+    workspace int, type text, format text DEFAULT 'csv', options jsonb DEFAULT '{}', now timestamptz DEFAULT now(), keep interval DEFAULT '1 hour')
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     made CONSTANT text := 'exp_' || left(leadanalytics.new_secret(), 24);
+    formats text[];
 BEGIN
-    IF NOT EXISTS (SELECT FROM leadanalytics.export_type t WHERE t.name = queue_export.type) THEN
+    SELECT CASE WHEN t.writes = '{}' THEN '{csv,json,ndjson}' ELSE t.writes END INTO formats FROM leadanalytics.export_type t WHERE t.name = queue_export.type;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'no type of export "%"', type USING ERRCODE = 'invalid_parameter_value', HINT = 'See leadanalytics.export_type.';
-    ELSIF coalesce(format NOT IN ('csv', 'json', 'ndjson'), true) THEN
-        RAISE EXCEPTION 'no file format "%"', format USING ERRCODE = 'invalid_parameter_value', HINT = 'It is csv, json or ndjson.';
+    ELSIF coalesce(format <> ALL (formats), true) THEN
+        RAISE EXCEPTION 'no file format "%"', format USING ERRCODE = 'invalid_parameter_value', HINT = format('It is one of: %s.', array_to_string(formats, ', '));
     END IF;
-    INSERT INTO leadanalytics.export (workspace, key, type, format, options, created_at, secret)
-    VALUES (leadanalytics.permitted(workspace), made, type, format, coalesce(options, '{}'), queue_export.now, leadanalytics.new_secret());
+    INSERT INTO leadanalytics.export (workspace, key, type, format, options, created_at, secret, keep)
+    VALUES (leadanalytics.permitted(workspace), made, type, format, coalesce(options, '{}'), queue_export.now, leadanalytics.new_secret(), queue_export.keep);
     PERFORM leadanalytics.worker_poke();
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.queue_export(int, text, text, jsonb, timestamptz) IS
-    'ask for an export of a type in csv, json or ndjson, with the options that its function takes; returns its key. The worker writes it';
-GRANT EXECUTE ON FUNCTION leadanalytics.queue_export(int, text, text, jsonb, timestamptz) TO leadanalytics_admin;
+COMMENT ON FUNCTION leadanalytics.queue_export(int, text, text, jsonb, timestamptz, interval) IS
+    'ask for an export of a type in csv, json or ndjson (or what leadanalytics.export_type.writes says), with the options that its function takes, and its file kept for so long; returns its key. The worker writes it';
+GRANT EXECUTE ON FUNCTION leadanalytics.queue_export(int, text, text, jsonb, timestamptz, interval) TO leadanalytics_admin;
 
 CREATE FUNCTION leadanalytics.find_export(workspace int, key text, now timestamptz)
 RETURNS leadanalytics.export LANGUAGE plpgsql STABLE AS $$
@@ -108,7 +110,7 @@ CREATE FUNCTION leadanalytics.write_file(
     query text, workspace int, export text, format text, options jsonb, now timestamptz, OUT size bigint, OUT records bigint)
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'la_export_write';
 COMMENT ON FUNCTION leadanalytics.write_file(text, int, text, text, jsonb, timestamptz) IS
-    'write the records of a query ($1 workspace, $2 options, $3 now) as the file of an export, and how large it is; LA422 "insufficient data" when there are none';
+    'write the records of a query ($1 workspace, $2 options, $3 now) as the file of an export, and how large it is; format pieces: they are JSON strings, written one after the other; LA422 "insufficient data" when there are none';
 
 CREATE FUNCTION leadanalytics.fail_export(workspace int, key text, error text)
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -137,10 +139,12 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO file
-    FROM leadanalytics.write_file(leadanalytics.export_query(job.type), job.workspace, job.key, job.format, job.options, job.created_at);
+    FROM leadanalytics.write_file(leadanalytics.export_query(job.type), job.workspace, job.key,
+                                  (SELECT CASE WHEN job.format = ANY (t.writes) THEN 'pieces' ELSE job.format END FROM leadanalytics.export_type t WHERE t.name = job.type),
+                                  job.options, job.created_at);
     done := date_trunc('second', write_export.now + (clock_timestamp() - begun));
     UPDATE leadanalytics.export e
-    SET status = 'completed', completed_at = done, expires_at = done + interval '1 hour', size = file.size, records = file.records
+    SET status = 'completed', completed_at = done, expires_at = done + job.keep, size = file.size, records = file.records
     WHERE e.workspace = job.workspace AND e.key = job.key;
 EXCEPTION
     WHEN OTHERS OR query_canceled THEN
@@ -201,7 +205,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.remove_exports(timestamptz) IS
-    'remove the files whose hour is over, and forget exports that expired or failed leadanalytics.export_keep ago; how many it forgot';
+    'remove the files whose time is over, and forget exports that expired or failed leadanalytics.export_keep ago; how many it forgot';
 
 INSERT INTO leadanalytics.unit (name, function, kind, every, on_poke, timeout_ms, builtin, summary) VALUES
     ('exports', 'leadanalytics.write_exports', 'procedure', '1 minute', true, 3600000, true, 'writes the exports that were asked for'),

@@ -1,4 +1,4 @@
--- Exports: files that a worker writes in the background and that a signed link hands out for an hour.
+-- Exports: files that a worker writes in the background and that a signed link hands out for a while, an hour mostly.
 --
 -- A kind of export is a row of export_type. Its function answers with flat records, as JSON objects that all have
 -- the same members in the same order; what becomes of them (CSV, JSON, a record a line) is not its business. It
@@ -10,10 +10,13 @@ CREATE TABLE leadanalytics.export_type (
     function text NOT NULL CHECK (function ~ '^[^.]+\.[^.(]+$'),
     summary text NOT NULL,
     builtin boolean NOT NULL DEFAULT false,
-    family text COLLATE "C" CHECK (family IN ('campaigns', 'engagement'))
+    family text COLLATE "C" CHECK (family IN ('campaigns', 'engagement')),
+    writes text[] COLLATE "C" NOT NULL DEFAULT '{}' CHECK (writes <@ '{csv,json,ndjson,html}')
 );
 COMMENT ON TABLE leadanalytics.export_type IS 'kinds of exports: what a job''s records come from';
 COMMENT ON COLUMN leadanalytics.export_type.family IS 'whose door asks for it, with options of its making; null: leadanalytics.queue_export() alone';
+COMMENT ON COLUMN leadanalytics.export_type.writes IS
+    'formats that its function writes itself: it answers with JSON strings, the pieces of the file as it is to be. html is one only for such types';
 COMMENT ON COLUMN leadanalytics.export_type.function IS
     'schema.name of a STABLE function (workspace int, options jsonb, now timestamptz) RETURNS SETOF json, which belongs to leadanalytics_owner or a superuser; now: when the export was asked for';
 
@@ -24,7 +27,7 @@ CREATE TABLE leadanalytics.export (
     workspace int NOT NULL REFERENCES leadanalytics.workspace (id) ON DELETE CASCADE,
     key text COLLATE "C" NOT NULL,
     type text COLLATE "C" NOT NULL,
-    format text COLLATE "C" NOT NULL CHECK (format IN ('csv', 'json', 'ndjson')),
+    format text COLLATE "C" NOT NULL CHECK (format IN ('csv', 'json', 'ndjson', 'html')),
     options jsonb NOT NULL DEFAULT '{}',
     status text COLLATE "C" NOT NULL DEFAULT 'processing' CHECK (status IN ('processing', 'completed', 'failed', 'expired')),
     attempts int NOT NULL DEFAULT 0,
@@ -36,6 +39,7 @@ CREATE TABLE leadanalytics.export (
     records bigint,
     error text,
     secret text NOT NULL,
+    keep interval NOT NULL DEFAULT '1 hour' CHECK (keep > '0'),
     PRIMARY KEY (workspace, key),
     CONSTRAINT completed_has_a_file CHECK (status <> 'completed'
         OR (completed_at IS NOT NULL AND expires_at IS NOT NULL AND size IS NOT NULL AND records IS NOT NULL)),
@@ -46,6 +50,7 @@ COMMENT ON COLUMN leadanalytics.export.key IS 'what the interface calls it, exp_
 COMMENT ON COLUMN leadanalytics.export.options IS 'what its type''s function gets';
 COMMENT ON COLUMN leadanalytics.export.tried_at IS 'when the last attempt began';
 COMMENT ON COLUMN leadanalytics.export.expires_at IS 'when its file goes';
+COMMENT ON COLUMN leadanalytics.export.keep IS 'how long its file is there once it is written';
 COMMENT ON COLUMN leadanalytics.export.size IS 'of the file, in bytes';
 COMMENT ON COLUMN leadanalytics.export.error IS 'why it failed, as the client may read it';
 COMMENT ON COLUMN leadanalytics.export.secret IS 'what its link is signed with';

@@ -62,7 +62,7 @@ BEGIN
         json_build_object('Content-Range', format('bytes %s-%s/%s', starts, ends - 1, file.size),
                           'Content-Disposition', format('attachment; filename="%s.%s"', file.key, file.format),
                           'ETag', format('"%s"', file.key)),
-        CASE file.format WHEN 'csv' THEN 'text/csv; charset=utf-8' WHEN 'json' THEN 'application/json' ELSE 'application/x-ndjson' END,
+        CASE file.format WHEN 'csv' THEN 'text/csv; charset=utf-8' WHEN 'json' THEN 'application/json' WHEN 'html' THEN 'text/html; charset=utf-8' ELSE 'application/x-ndjson' END,
         leadanalytics.export_bytes(file.workspace, file.key, starts, ends));
 END
 $$;

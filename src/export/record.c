@@ -12,6 +12,7 @@ static const LaFileFormat formats[] = {
     {.name = "csv", .begin = "", .between = "", .end = "", .csv = true},
     {.name = "json", .begin = "[\n", .between = ",\n", .end = "\n]\n"},
     {.name = "ndjson", .begin = "", .between = "\n", .end = "\n"},
+    {.name = "pieces", .begin = "", .between = "", .end = "", .pieces = true},
 };
 
 const LaFileFormat *
@@ -41,6 +42,19 @@ la_record_parse(const char *text, int length)
 			         errmsg("member \"%s\" of a record is an array or object", member->key),
 			         errhint("A record is flat: write the value as a text, or as members of its own.")));
 	return record;
+}
+
+const LaJson *
+la_record_piece(const char *text, int length)
+{
+	const char *why;
+	const LaJson *piece = la_json_parse(text, length, &why);
+
+	if (piece == NULL || piece->type != LA_JSON_STRING)
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a piece of a file must be a JSON string"),
+		         errhint("Correct the function of the export's type.")));
+	return piece;
 }
 
 /* What a spreadsheet may take for a formula: also by the wide signs of East Asian keyboards. */

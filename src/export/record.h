@@ -19,7 +19,8 @@ typedef struct LaFileFormat
 	const char *begin; /* before the first record */
 	const char *between;
 	const char *end;
-	bool csv; /* records are lines of cells, after a line of their members' names; else they are JSON */
+	bool csv;    /* records are lines of cells, after a line of their members' names; else they are JSON */
+	bool pieces; /* records are no objects, but JSON strings: their characters are the file */
 } LaFileFormat;
 
 /* The format of that name; raises when there is none. */
@@ -27,6 +28,9 @@ extern const LaFileFormat *la_file_format(const char *name);
 
 /* Parse a record; raises unless it is one. In the current memory context. */
 extern LaJson *la_record_parse(const char *text, int length);
+
+/* The characters of a piece; raises unless the record is one. */
+extern const LaJson *la_record_piece(const char *text, int length);
 
 /* Append a record as a line of CSV, or its members' names. */
 extern void la_record_csv(StringInfo out, const LaJson *record, bool names);

@@ -103,6 +103,15 @@ check_names(Writer *writer, const LaJson *record)
 }
 
 static void
+put_piece(Writer *writer, const char *json, int length)
+{
+	const LaJson *piece = la_record_piece(json, length);
+
+	put(writer, piece->text, piece->length);
+	writer->records++;
+}
+
+static void
 put_record(Writer *writer, const char *json, int length)
 {
 	LaJson *record = la_record_parse(json, length);
@@ -141,7 +150,8 @@ put_records(Writer *writer, Portal cursor)
 			text *json = isnull ? cstring_to_text("null") : DatumGetTextPP(value);
 
 			CHECK_FOR_INTERRUPTS();
-			put_record(writer, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
+			(writer->format->pieces ? put_piece : put_record)(writer, VARDATA_ANY(json),
+			                                                  VARSIZE_ANY_EXHDR(json));
 			MemoryContextReset(writer->brief);
 		}
 		MemoryContextSwitchTo(outside);

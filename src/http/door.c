@@ -136,17 +136,10 @@ key_of(const Visit *visit)
 static bool
 may_call(const Visit *visit)
 {
-	ListCell *cell;
-
 	if (!visit->has_key)
 		return visit->route->public;
-	if (strcmp(visit->key.role, "admin") == 0)
-		return true;
-	foreach (cell, visit->route->roles)
-		if (strcmp(lfirst(cell), visit->key.role) == 0 ||
-		    (visit->key.manages && strcmp(lfirst(cell), "manager") == 0))
-			return true;
-	return false;
+	return la_route_opens_to(visit->route, visit->key.role) ||
+	       (visit->key.manages && la_route_opens_to(visit->route, "manager"));
 }
 
 static void
@@ -301,15 +294,7 @@ call_function(const Visit *visit, LaBound *bound)
 	MemoryContext outside = CurrentMemoryContext;
 	int result;
 
-	if (route->plan == NULL)
-	{
-		SPIPlanPtr plan = SPI_prepare(route->call, bound->count, bound->types);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", route->call, SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		route->plan = plan;
-	}
+	la_route_prepare(route, bound->count, bound->types);
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	enable_timeout_at(STATEMENT_TIMEOUT, TimestampTzPlusMilliseconds(visit->came_at, route->timeout_ms));
 	la_tenant_enter(visit->has_key ? visit->key.workspace : LA_TENANT_PUBLIC,

@@ -25,7 +25,7 @@ typedef struct Envelope
 struct LaFamily
 {
 	const char *name;
-	const char *prefixes[3];
+	const char *prefixes[4];
 	const Envelope *envelope;
 	bool lists_errors;
 	bool tells_usage;
@@ -136,7 +136,7 @@ static const Envelope campaigns = {campaigns_success, campaigns_error};
 
 static const LaFamily families[] = {
     {.name = "dashboard",
-     .prefixes = {"/analytics", "/track", "/lead.capture"},
+     .prefixes = {"/analytics", "/track", "/lead.capture", "/webhooks"},
      .envelope = &bare,
      .no_workspace = {404, "Workspace not found"},
      .own = {{500, "Analytics query failed"}}},

@@ -28,6 +28,12 @@ CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON lea
 CREATE TRIGGER route_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadanalytics.rate_limit
     FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.route_changed();
 
+-- Questions from SQL. What a role sees is the caller's to say, so this is for the extension's own functions.
+CREATE FUNCTION leadanalytics.ask_route(workspace int, path text, parameters jsonb, as_role text, now timestamptz)
+RETURNS json LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'la_http_ask_route';
+COMMENT ON FUNCTION leadanalytics.ask_route(int, text, jsonb, text, timestamptz) IS
+    'what the function of a GET route (its path as leadanalytics.route has it) answers to parameters by name, read as the door reads them, and to a key of that role: LA422 with errors of parameters.<name>, LA403, LA404 "No such report"';
+
 -- Forms.
 CREATE FUNCTION leadanalytics.form_fields(content_type text, body bytea)
 RETURNS json LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_http_form_fields';

@@ -8,8 +8,7 @@ COMMENT ON DOMAIN leadanalytics_door."*/*" IS 'tells PostgREST to send the bytes
 
 -- Answers to requests that carried an Idempotency-Key, for a day. A row is written before the work and in
 -- its transaction: whoever comes with the same key meanwhile waits for that to end. What fails leaves none.
--- No foreign key: a workspace's rows outlive it by a day at most, and its row need not be locked for every
--- request.
+-- No foreign key: its row need not be locked for every request.
 CREATE TABLE leadanalytics.idempotency (
     digest uuid PRIMARY KEY,
     at timestamptz NOT NULL,

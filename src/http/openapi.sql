@@ -88,7 +88,7 @@ $$;
 COMMENT ON FUNCTION leadanalytics.openapi_body(leadanalytics.route) IS 'the request body of a route; null without one';
 
 -- What JSON is like that these are examples of. Any scalar may be null: an example cannot say of what there is none; an
--- object or array may where open_members has its path with a question mark.
+-- object or array may where open_members has its path with a question mark, and with an asterisk it may be anything.
 CREATE FUNCTION leadanalytics.openapi_shape(examples json[], path text, open_members text[])
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -96,6 +96,9 @@ DECLARE
     objects CONSTANT json[] := ARRAY(SELECT e FROM unnest(examples) e WHERE json_typeof(e) = 'object');
     elements CONSTANT json[] := ARRAY(SELECT v FROM unnest(examples) e, json_array_elements(CASE json_typeof(e) WHEN 'array' THEN e END) v);
 BEGIN
+    IF path || '*' = ANY (open_members) THEN
+        RETURN '{}';
+    END IF;
     RETURN leadanalytics.openapi_object(json_build_object(
         'type', CASE WHEN types <@ '{"null"}' THEN NULL
                      WHEN types <@ '{array,object}' AND path || '?' <> ALL (open_members) THEN CASE cardinality(types) WHEN 1 THEN to_json(types[1]) ELSE to_json(types) END
@@ -136,7 +139,7 @@ RETURNS json LANGUAGE sql STABLE AS $$
     -- a file is of whatever type it says
     SELECT json_build_object(CASE WHEN (route).sliced THEN '*/*' ELSE 'application/json' END, CASE WHEN (route).example IS NULL THEN '{}'::json ELSE json_build_object(
         'schema', leadanalytics.openapi_shape(ARRAY[e.example],
-                                              '', ARRAY(SELECT CASE WHEN (route).family IN ('engagement', 'campaigns') THEN 'data.' ELSE '' END || o FROM unnest((route).open_members) o)),
+                                              '', ARRAY(SELECT CASE WHEN (route).family NOT IN ('engagement', 'campaigns') THEN '' WHEN o LIKE '[%' THEN 'data' ELSE 'data.' END || o FROM unnest((route).open_members) o)),
         'example', e.example) END)
     FROM leadanalytics.openapi_envelope(route, (route).example) AS e (example)
 $$;
@@ -201,6 +204,25 @@ RETURNS json LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.openapi_error_schema() IS 'the error of the families that answer {"error": text}';
 
+-- What we ask of others: a topic as the request that tells of it.
+CREATE FUNCTION leadanalytics.openapi_webhooks()
+RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_object_agg(t.name, json_build_object('post', json_build_object(
+        'summary', t.summary,
+        'tags', json_build_array('webhooks'),
+        'parameters', json_build_array(json_build_object(
+            'name', 'X-Leadron-Signature', 'in', 'header', 'required', true, 'schema', json_build_object('type', 'string'),
+            'description', 'the HMAC-SHA256 of the body''s bytes with the webhook''s secret: sha256= and 64 hexadecimal digits')),
+        'requestBody', json_build_object('required', true, 'content', json_build_object('application/json', json_build_object(
+            'schema', leadanalytics.openapi_shape(ARRAY[e.envelope], '', '{}'), 'example', e.envelope))),
+        'responses', json_build_object(
+            '2XX', json_build_object('description', 'it was taken'),
+            'default', json_build_object('description', 'it was not: it comes again, later and later')))) ORDER BY t.name)
+    FROM leadanalytics.topic t
+    CROSS JOIN LATERAL (SELECT leadanalytics.topic_example(t.name) AS envelope) AS e
+$$;
+COMMENT ON FUNCTION leadanalytics.openapi_webhooks() IS 'what webhooks are told, from leadanalytics.topic';
+
 CREATE FUNCTION leadanalytics.openapi()
 RETURNS json LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT json_build_object(
@@ -223,6 +245,7 @@ RETURNS json LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, 
             -- Admin's keys open all.
             CROSS JOIN LATERAL (SELECT to_json(array_remove(r.roles, 'admin') || 'admin'::text) AS roles) AS q
             GROUP BY r.path) AS p),
+        'webhooks', leadanalytics.openapi_webhooks(),
         'components', json_build_object(
             'securitySchemes', json_build_object(
                 'bearer', json_build_object('type', 'http', 'scheme', 'bearer', 'description', 'an API key; an operation''s security names the roles of keys that open it'),

@@ -17,6 +17,7 @@
 #include "core/query.h"
 #include "http/route.h"
 #include "http/url.h"
+#include "tenant/tenant.h"
 
 static const struct
 {
@@ -386,6 +387,53 @@ la_route_match(List *segments)
 		most = score;
 	}
 	return best;
+}
+
+/*
+ * Within a request the table stays what it was when the request came: the door still holds a route of it.
+ */
+LaRoute *
+la_route_named(const char *path)
+{
+	ListCell *cell;
+
+	if (!table_valid && (table == NIL || la_tenant_current() == LA_TENANT_NOBODY))
+		load_table();
+	foreach (cell, table)
+	{
+		LaRoute *route = lfirst(cell);
+
+		if (strcmp(route->path, path) == 0 && strcmp(route->method, "GET") == 0)
+			return route;
+	}
+	return NULL;
+}
+
+void
+la_route_prepare(LaRoute *route, int count, Oid *types)
+{
+	SPIPlanPtr plan;
+
+	if (route->plan != NULL)
+		return;
+	plan = SPI_prepare(route->call, count, types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", route->call, SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	route->plan = plan;
+}
+
+bool
+la_route_opens_to(const LaRoute *route, const char *role)
+{
+	ListCell *cell;
+
+	if (strcmp(role, "admin") == 0)
+		return true;
+	foreach (cell, route->roles)
+		if (strcmp(lfirst(cell), role) == 0)
+			return true;
+	return false;
 }
 
 const LaRateClass *

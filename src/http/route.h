@@ -98,6 +98,18 @@ extern LaRoute *la_route_for_method(List *routes, const char *method);
 /* The rate class of paths and methods of the family that have no route, or NULL. After la_route_match(). */
 extern const LaRateClass *la_route_family_rate(const LaFamily *family, const char *method);
 
+/*
+ * The GET route of exactly this path, parameters by their names, or NULL: for a question that is asked inside
+ * of other work. Valid until that asks the next one.
+ */
+extern LaRoute *la_route_named(const char *path);
+
+/* Have the statement that calls the route's function planned, for arguments of these types. */
+extern void la_route_prepare(LaRoute *route, int count, Oid *types);
+
+/* Whether keys of a role may call it. */
+extern bool la_route_opens_to(const LaRoute *route, const char *role);
+
 /* "GET, HEAD, OPTIONS": what the path allows. */
 extern const char *la_route_methods(List *routes);
 

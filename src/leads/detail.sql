@@ -117,9 +117,10 @@ CREATE FUNCTION leadanalytics.change_status(workspace int, lead bigint, status t
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     before text;
+    other_id text;
 BEGIN
     -- Locked, so that the history is a chain: what one change leaves, the next one finds.
-    SELECT l.status INTO before FROM leadanalytics.lead l
+    SELECT l.status, l.external_id INTO before, other_id FROM leadanalytics.lead l
     WHERE l.workspace = change_status.workspace AND l.id = change_status.lead FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN false;
@@ -129,12 +130,20 @@ BEGIN
         WHERE l.workspace = change_status.workspace AND l.id = change_status.lead;
         INSERT INTO leadanalytics.lead_status_change (workspace, lead, from_status, to_status, at, key)
         VALUES (change_status.workspace, change_status.lead, before, change_status.status, change_status.now, change_status.key);
+        IF leadanalytics.is_wanted(change_status.workspace, 'lead.status_changed') THEN
+            PERFORM leadanalytics.tell(change_status.workspace, 'lead.status_changed', json_build_object(
+                'lead_id', change_status.lead, 'external_id', other_id, 'status', change_status.status, 'previous_status', before,
+                'changed_at', leadanalytics.utc_milliseconds(change_status.now)), change_status.now);
+        END IF;
     END IF;
     RETURN true;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.change_status(int, bigint, text, bigint, timestamptz) IS
-    'set a lead''s status and note the change when it is one; false when there is no such lead: for functions that asked who calls';
+    'set a lead''s status, note the change when it is one, and tell webhooks of it; false when there is no such lead: for functions that asked who calls';
+INSERT INTO leadanalytics.topic (name, summary, example, builtin) VALUES
+    ('lead.status_changed', 'a lead''s status changed, whoever did it: new, contacted, qualified, proposal, won, lost, fake or unqualified',
+     '{"lead_id": 42, "external_id": null, "status": "contacted", "previous_status": "new", "changed_at": "2026-02-09T10:30:00.000Z"}', true);
 
 CREATE FUNCTION leadanalytics.set_lead_status(
     workspace int,

@@ -150,6 +150,25 @@ $$;
 COMMENT ON FUNCTION leadanalytics.announce_lead(leadanalytics.lead_post, text, leadanalytics.lead, int) IS
     'write what webhooks say of a lead into the outbox, in the same transaction';
 
+INSERT INTO leadanalytics.topic (name, summary, example, builtin)
+SELECT t.name, t.summary, replace(replace(replace(
+    '{"contact": {"name": "Rahul Sharma", "email": "rahul@example.com", "phone": "9876543210", "country_code": "+91", "message": "Please call me"},
+      "project": {"name": "Sky Towers", "location": "Pune", "source": "WebSite", "team": "Sales", "domain": "example.com", "cta_name": "Enquire"},
+      "geo": {"country": "IN", "region": "Maharashtra", "city": "Pune"},
+      "scoring": {"engagement_score": $score, "engagement_label": "Very Hot"},
+      "fraud": {"suspicion_score": 10, "vpn_score": 0, "form_submit_count": 1, "time_to_submit": 42.5},
+      "identity": {"lead_id": $lead, "visitor_id": "abc123", "session_id": "session_123"},
+      "context": {"related_projects": ["River Park"], "page_url": "https://example.com/sky-towers", "referer": "https://example.com/", "keyword": "flats in pune",
+                  "utm_source": "google", "utm_medium": "cpc", "utm_campaign": "spring", "utm_term": "flats", "utm_content": "banner",
+                  "user_agent": "Mozilla/5.0", "ip": "198.51.100.20"},
+      "status": $status}', '$status', t.status), '$score', t.score), '$lead', t.lead)::json, true
+FROM (VALUES
+    ('lead.captured', 'a form became a new lead', '{"status": "new", "is_duplicate": false, "is_bot_lead": false, "test_lead": "no"}', '74', '42'),
+    ('lead.reengaged', 'somebody who is a lead already posted a form again, after leadanalytics.lead_reengage (a day)',
+     '{"status": "contacted", "is_duplicate": true, "is_bot_lead": false, "test_lead": "no"}', '74', '42'),
+    ('lead.test', 'a form was posted as a test, and is no lead', '{"status": null, "is_duplicate": false, "is_bot_lead": false, "test_lead": "yes"}', 'null', 'null')
+) AS t (name, summary, status, score, lead);
+
 -- Kept counters.
 CREATE FUNCTION leadanalytics.tally_leads()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

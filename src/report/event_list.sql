@@ -18,7 +18,7 @@ RETURNS leadanalytics.events_found
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     picked leadanalytics.events_found;
-    since timestamptz := greatest(starts, leadanalytics.rows_since('event')); -- of what is gone there is nothing to list
+    since timestamptz := greatest(starts, leadanalytics.rows_since(workspace)); -- of what is gone there is nothing to list
     until timestamptz := ends;
     zone CONSTANT text := (SELECT w.timezone FROM leadanalytics.workspace w WHERE w.id = find_events.workspace);
     -- what each filter asks of, and which part of the dictionary's entry that is

@@ -54,7 +54,7 @@ CREATE FUNCTION leadanalytics.last_events(workspace int, numbers int[], include_
 RETURNS TABLE (number int, at timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    kept CONSTANT timestamptz := leadanalytics.rows_since('event'); -- older sessions have lost their events
+    kept CONSTANT timestamptz := leadanalytics.rows_since(workspace); -- older sessions have lost their events
 BEGIN
     RETURN QUERY
     SELECT n.number, greatest(own.at, moved.at, visiting.at, outside.at)
@@ -189,7 +189,7 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     few CONSTANT bigint := 25 * leadanalytics.bitmap_cardinality(numbers); -- events are read in the time that looking one up takes
 BEGIN
-    IF since >= leadanalytics.rows_since('event')
+    IF since >= leadanalytics.rows_since(workspace)
        AND (SELECT count(*) FROM (SELECT FROM leadanalytics.event e WHERE e.workspace = last_of.workspace AND e.at >= since LIMIT few + 1) AS e) <= few THEN
         RETURN QUERY
         SELECT l.number, l.at

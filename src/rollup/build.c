@@ -26,7 +26,7 @@ static LaQuery add_bucket = {
 void
 rollup_build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends)
 {
-	LaTarget target = {grain, grain == 'q' ? "" : zone, starts};
+	LaTarget target = {grain, grain == 'q' ? "" : zone, starts, ends};
 	int ntargets = grain == 'q' ? (ends - starts) / LA_QUARTER : 1;
 	LaTarget *targets = palloc(ntargets * sizeof(LaTarget));
 	TimestampTz *bounds = palloc((ntargets + 1) * sizeof(TimestampTz));

@@ -43,6 +43,13 @@ static LaQuery events_between = {
     3,
     {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}};
 
+static LaQuery events_of_keys = {
+    "SELECT " EVENT_COLUMNS
+    " FROM unnest($2) AS k (key) CROSS JOIN LATERAL (SELECT * FROM leadanalytics.event e "
+    "WHERE coalesce(e.session, -coalesce(e.visitor, e.person)) = k.key AND e.workspace = $1 OFFSET 0) AS e",
+    2,
+    {INT4OID, INT8ARRAYOID}};
+
 #define SESSIONS(now)                                                                                        \
 	"SELECT s.started_at, s.number, s.visitor, s.entry_page, s.referrer, s.campaign, s.place, s.agent, "     \
 	"s.fingerprint, s.vpn_score > 50, c.at IS NOT NULL, leadanalytics.engagement_score("                     \
@@ -109,14 +116,15 @@ read_events(LaTail *tail, int workspace, int64 most, TimestampTz from, Timestamp
 			tail->id_to = grown(tail->id_to, room);
 			tail->at_min = grown(tail->at_min, room);
 			tail->at_max = grown(tail->at_max, room);
+			tail->events_of = grown(tail->events_of, room);
 		}
 		for (int row = 0; row < n && tail->events < most; row++)
 		{
 			tail->id_from[tail->n] = last = DatumGetInt64(column(row, 1));
 			tail->id_to[tail->n] = DatumGetInt64(column(row, 2));
 			tail->at_min[tail->n] = DatumGetTimestampTz(column(row, 3));
-			tail->at_max[tail->n++] = DatumGetTimestampTz(column(row, 4));
-			tail->events += DatumGetInt32(column(row, 5));
+			tail->at_max[tail->n] = DatumGetTimestampTz(column(row, 4));
+			tail->events += tail->events_of[tail->n++] = DatumGetInt32(column(row, 5));
 		}
 		SPI_freetuptable(SPI_tuptable);
 	} while (n == ROWS_AT_ONCE && tail->events < most);
@@ -221,8 +229,8 @@ rollup_tail_between(int workspace, TimestampTz from, TimestampTz to)
  * The rows of a batch that lies in several months share a block of ids, and their ranges overlap; their times
  * do not.
  */
-bool
-rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at)
+int
+rollup_tail_row(const LaTail *tail, int64 id, TimestampTz at)
 {
 	int low = 0;
 	int high = tail->n;
@@ -238,8 +246,14 @@ rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at)
 	}
 	while (--low >= 0 && tail->id_from[low] >> 10 == id >> 10)
 		if (tail->id_to[low] >= id && tail->at_min[low] <= at && at <= tail->at_max[low])
-			return true;
-	return false;
+			return low;
+	return -1;
+}
+
+bool
+rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at)
+{
+	return rollup_tail_row(tail, id, at) >= 0;
 }
 
 bool
@@ -311,6 +325,17 @@ rollup_events_between(int workspace, TimestampTz from, TimestampTz to, LaTakeEve
 
 	la_query_each(&events_between,
 	              (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(from), TimestampTzGetDatum(to)},
+	              NULL, take_event, &taker);
+}
+
+void
+rollup_events_of_keys(int workspace, const int64 *keys, int n, LaTakeEvent take, void *arg)
+{
+	EventTaker taker = {take, arg};
+
+	if (n == 0)
+		return;
+	la_query_each(&events_of_keys, (Datum[]){Int32GetDatum(workspace), la_query_array(keys, n, INT8OID)},
 	              NULL, take_event, &taker);
 }
 

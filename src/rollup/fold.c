@@ -43,26 +43,6 @@ day_of(TimestampTz at)
 	return rollup_floor(at, USECS_PER_DAY) / USECS_PER_DAY;
 }
 
-/* The targets that stand for a quarter of an hour. */
-typedef struct Quarter
-{
-	int64 number; /* key: since 2000 */
-	char status;
-	int n;
-	int *targets;
-} Quarter;
-
-#define SH_PREFIX quarter
-#define SH_ELEMENT_TYPE Quarter
-#define SH_KEY_TYPE int64
-#define SH_KEY number
-#define SH_HASH_KEY(table, key) rollup_hash(key)
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
 /* Events of days that have no quarters. */
 typedef struct Day
 {
@@ -74,74 +54,12 @@ typedef struct Folding
 {
 	int workspace;
 	LaTally *tally;
-	LaBucket *buckets;
-	int nbuckets;
-	int *target_of; /* of days and months: their target, -1: none yet */
-	LaTarget *targets;
-	int ntargets;
-	int room;
-	quarter_hash *quarters;
-	Quarter *last;
+	LaTargets *targets;
 	Day *days;
 	int ndays;
 	TimestampTz earliest;
 	LaPoints points; /* for the trail */
 } Folding;
-
-static int
-add_target(Folding *folding, const LaBucket *bucket, TimestampTz starts)
-{
-	if (folding->ntargets == folding->room)
-		folding->targets = folding->room == 0 ? palloc((folding->room = 64) * sizeof(LaTarget))
-		                                      : repalloc_huge(folding->targets,
-		                                                      (Size) (folding->room *= 2) * sizeof(LaTarget));
-	folding->targets[folding->ntargets] =
-	    (LaTarget){bucket->grain, bucket->grain == 'q' ? "" : bucket->zone, starts};
-	return folding->ntargets++;
-}
-
-/* The buckets around a quarter of an hour: no zone's day begins inside one. */
-static void
-find_targets(Folding *folding, Quarter *quarter)
-{
-	TimestampTz starts = quarter->number * LA_QUARTER;
-
-	quarter->n = 0;
-	quarter->targets = NULL;
-	for (int i = 0; i < folding->nbuckets && folding->buckets[i].starts <= starts; i++)
-	{
-		const LaBucket *bucket = &folding->buckets[i];
-		int target;
-
-		if (bucket->ends <= starts)
-			continue;
-		if (bucket->grain == 'q')
-			target = add_target(folding, bucket, starts);
-		else
-		{
-			if (folding->target_of[i] < 0)
-				folding->target_of[i] = add_target(folding, bucket, bucket->starts);
-			target = folding->target_of[i];
-		}
-		quarter->targets = quarter->n == 0 ? palloc(sizeof(int))
-		                                   : repalloc(quarter->targets, (quarter->n + 1) * sizeof(int));
-		quarter->targets[quarter->n++] = target;
-	}
-}
-
-static Quarter *
-quarter_at(Folding *folding, TimestampTz at)
-{
-	int64 number = rollup_floor(at, LA_QUARTER) / LA_QUARTER;
-	bool found;
-
-	if (folding->last != NULL && folding->last->number == number)
-		return folding->last;
-	folding->last = quarter_insert(folding->quarters, number, &found);
-	if (!found)
-		find_targets(folding, folding->last);
-	return folding->last;
-}
 
 static void
 count_day(Folding *folding, int64 day)
@@ -163,7 +81,7 @@ static void
 fold_event(const LaEventFact *event, void *arg)
 {
 	Folding *folding = arg;
-	const Quarter *quarter = quarter_at(folding, event->at);
+	const LaQuarter *quarter = rollup_targets_at(folding->targets, event->at);
 
 	for (int i = 0; i < quarter->n; i++)
 		rollup_count_event(folding->tally, quarter->targets[i], event);
@@ -175,7 +93,7 @@ fold_event(const LaEventFact *event, void *arg)
 static void
 fold_start(const LaSessionFact *session, Folding *folding)
 {
-	const Quarter *quarter = quarter_at(folding, session->started_at);
+	const LaQuarter *quarter = rollup_targets_at(folding->targets, session->started_at);
 
 	for (int i = 0; i < quarter->n; i++)
 		rollup_count_start(folding->tally, quarter->targets[i], session);
@@ -184,14 +102,15 @@ fold_start(const LaSessionFact *session, Folding *folding)
 static void
 fold_end(const LaSessionFact *session, Folding *folding)
 {
-	const Quarter *quarter = quarter_at(folding, session->started_at);
+	const LaQuarter *quarter = rollup_targets_at(folding->targets, session->started_at);
 
 	for (int i = 0; i < quarter->n; i++)
 		rollup_count_end(folding->tally, quarter->targets[i], session);
 }
 
-static void
-delete_tail(int workspace, const LaTail *tail)
+/* Its rows of the ledgers; what they say of use is kept. */
+void
+rollup_delete_tail(int workspace, const LaTail *tail)
 {
 	if (tail->n > 0)
 		la_query_run(&delete_ledger,
@@ -221,8 +140,10 @@ count_rows(int workspace, int64 day, int64 most)
 static bool
 has_quarters(const Folding *folding, int64 day)
 {
-	for (int i = 0; i < folding->nbuckets; i++)
-		if (folding->buckets[i].grain == 'q' && folding->buckets[i].starts == day * USECS_PER_DAY)
+	const LaTargets *targets = folding->targets;
+
+	for (int i = 0; i < targets->nbuckets; i++)
+		if (targets->buckets[i].grain == 'q' && targets->buckets[i].starts == day * USECS_PER_DAY)
 			return true;
 	return false;
 }
@@ -232,7 +153,7 @@ static void
 build_quarters(const Folding *folding, LaRollupState *state, TimestampTz now)
 {
 	int64 enough = (int64) la_segment_events * QUARTERS_FACTOR;
-	TimestampTz rows_since = rollup_dropped_before();
+	TimestampTz rows_since = rollup_dropped_before(folding->workspace);
 	bool anew = false;
 
 	for (int i = 0; i < folding->ndays; i++)
@@ -296,8 +217,8 @@ widen(TimestampTz *range, const Sessions *sessions)
 }
 
 /* Every bucket that any of the facts may lie in. */
-static void
-find_buckets(Folding *folding, const LaTail *tail, const Sessions *opened, const Sessions *closed)
+static LaTargets *
+find_targets(int workspace, const LaTail *tail, const Sessions *opened, const Sessions *closed)
 {
 	TimestampTz range[2] = {DT_NOEND, DT_NOBEGIN};
 
@@ -308,12 +229,7 @@ find_buckets(Folding *folding, const LaTail *tail, const Sessions *opened, const
 	}
 	widen(range, opened);
 	widen(range, closed);
-	if (range[0] > range[1])
-		return;
-	folding->buckets = rollup_buckets(folding->workspace, range[0], range[1] + 1, &folding->nbuckets);
-	folding->target_of = palloc(Max(folding->nbuckets, 1) * sizeof(int));
-	for (int i = 0; i < folding->nbuckets; i++)
-		folding->target_of[i] = -1;
+	return rollup_targets(workspace, range[0], range[1]);
 }
 
 /* Fold about that many events; how many facts it were, -1: somebody else is at it. */
@@ -333,18 +249,18 @@ fold(int workspace, int64 most, TimestampTz now)
 	if (tail->n == 0 && tail->nrows == 0)
 		return 0;
 	folding.tally = rollup_tally(rollup_all());
-	folding.quarters = quarter_create(CurrentMemoryContext, 256, NULL);
 	opened = read_sessions(workspace, tail->opened, tail->nopened);
 	closed = read_sessions(workspace, tail->closed, tail->nclosed);
-	find_buckets(&folding, tail, &opened, &closed);
+	folding.targets = find_targets(workspace, tail, &opened, &closed);
 	rollup_events_of_tail(tail, fold_event, &folding);
 	for (int i = 0; i < opened.n; i++)
 		fold_start(&opened.facts[i], &folding);
 	for (int i = 0; i < closed.n; i++)
 		fold_end(&closed.facts[i], &folding);
-	rollup_write_segments(workspace, folding.targets, folding.ntargets, folding.tally, NULL);
+	rollup_write_segments(workspace, folding.targets->targets, folding.targets->ntargets, folding.tally,
+	                      NULL);
 	la_trail_add(workspace, 'w', folding.points.points, folding.points.n);
-	delete_tail(workspace, tail);
+	rollup_delete_tail(workspace, tail);
 	build_quarters(&folding, &state, now);
 	rollup_keep_state(workspace, &state, folding.earliest);
 	return tail->events + tail->nopened + tail->nclosed;

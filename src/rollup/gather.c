@@ -212,7 +212,7 @@ void
 rollup_gather(LaGather *gather, LaTally *tally)
 {
 	Gathering of = {.gather = gather, .tally = tally};
-	TimestampTz dropped_before = gather->with_tail ? rollup_dropped_before() : DT_NOBEGIN;
+	TimestampTz dropped_before = gather->with_tail ? rollup_dropped_before(gather->workspace) : DT_NOBEGIN;
 	int nbuckets;
 	LaBucket *buckets =
 	    rollup_buckets(gather->workspace, gather->bounds[0], gather->bounds[gather->nslots], &nbuckets);
@@ -245,5 +245,6 @@ rollup_tell_moved(const LaGather *gather)
 	ereport(NOTICE, (errmsg("some events are no longer kept as rows: the answer is for whole days (UTC)"),
 	                 errdetail("It is from %s to before %s.", pstrdup(timestamptz_to_str(gather->bounds[0])),
 	                           pstrdup(timestamptz_to_str(gather->bounds[gather->nslots]))),
-	                 errhint("Events are kept for as long as leadanalytics.event_retention says.")));
+	                 errhint("Events are kept for as long as leadanalytics.set_retention() or "
+	                         "leadanalytics.event_retention says.")));
 }

@@ -91,3 +91,69 @@ rollup_store_members(StringInfo out, const LaEntry *entry, int64 *count)
 	}
 	return length;
 }
+
+static int
+by_number(const void *a, const void *b)
+{
+	const uint32 left = *(const uint32 *) a;
+	const uint32 right = *(const uint32 *) b;
+
+	return (left > right) - (left < right);
+}
+
+static bool
+has_member(const LaEntry *entry, const uint32 *numbers, int n)
+{
+	for (const LaStoredSet *set = entry->sets; set != NULL; set = set->next)
+		for (int i = 0; i < n; i++)
+			if (la_bitmap_stored_has(set->bytes, set->length, numbers[i]))
+				return true;
+	return false;
+}
+
+/* Take these numbers, ascending, out of an entry that was read; whether it had any. */
+bool
+rollup_remove_members(LaTally *tally, LaEntry *entry, const uint32 *gone, int ngone)
+{
+	StringInfoData kept;
+	int64 count = 0;
+	int length;
+
+	Assert(entry->n == 0);
+	if (!has_member(entry, gone, ngone))
+		return false;
+	initStringInfo(&kept);
+	if (entry->at_most <= FEW)
+	{
+		int n;
+		uint32 *numbers = list_members(entry, &n);
+
+		for (int i = 0; i < n; i++)
+			if (bsearch(&numbers[i], gone, ngone, sizeof *gone, by_number) == NULL)
+				numbers[count++] = numbers[i];
+		count = la_bitmap_distinct(numbers, count);
+		length = la_bitmap_store_numbers(&kept, numbers, count);
+		pfree(numbers);
+	}
+	else
+	{
+		LaBitmap *all = open_members(entry);
+		uint32 *numbers = palloc(ngone * sizeof *numbers);
+		StringInfoData out;
+
+		memcpy(numbers, gone, ngone * sizeof *numbers);
+		initStringInfo(&out);
+		la_bitmap_store_numbers(&out, numbers, ngone);
+		la_bitmap_andnot(all, out.data, out.len);
+		count = la_bitmap_count(all);
+		length = la_bitmap_store(&kept, all);
+		la_bitmap_free(all);
+		pfree(out.data);
+		pfree(numbers);
+	}
+	entry->sets = NULL;
+	entry->at_most = 0;
+	if (count > 0)
+		rollup_add_set(tally, entry, kept.data, length, count);
+	return true;
+}

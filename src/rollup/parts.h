@@ -124,6 +124,7 @@ typedef struct LaTally LaTally;
 /* Empty, in CurrentMemoryContext, which holds all that is put in. */
 extern LaTally *rollup_tally(LaDimensions wanted);
 extern LaEntry *rollup_entry(LaTally *tally, int slot, int dimension, int value);
+extern LaEntry *rollup_entry_if(const LaTally *tally, int slot, int dimension, int value);
 extern void rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number);
 extern void rollup_add_set(LaTally *tally, LaEntry *entry, const char *bytes, int length, int64 count);
 /* Add what an entry has, of the same tally or another one. Moved, it has no other use; copied, it stays. */
@@ -189,6 +190,7 @@ typedef struct LaTail
 	int64 *id_to;
 	TimestampTz *at_min;
 	TimestampTz *at_max;
+	int64 *events_of; /* how many each names */
 	int64 events;
 	int nopened; /* numbers of sessions, ascending */
 	int64 *opened;
@@ -205,10 +207,14 @@ extern LaTail *rollup_tail(int workspace, int64 most, TimestampTz from, Timestam
 extern LaTail *rollup_tail_of_events(int workspace, TimestampTz from, TimestampTz to);
 extern LaTail *rollup_tail_between(int workspace, TimestampTz from, TimestampTz to);
 extern bool rollup_tail_has_event(const LaTail *tail, int64 id, TimestampTz at);
+extern int rollup_tail_row(const LaTail *tail, int64 id, TimestampTz at); /* which row has it, -1: none */
 extern bool rollup_tail_has(const int64 *numbers, int n, int64 number);
 extern void rollup_events_of_tail(const LaTail *tail, LaTakeEvent take, void *arg);
 extern void rollup_events_between(int workspace, TimestampTz from, TimestampTz to, LaTakeEvent take,
                                   void *arg);
+
+/* All that was done in these sessions, or (minus) by these visitors and persons outside of any. */
+extern void rollup_events_of_keys(int workspace, const int64 *keys, int n, LaTakeEvent take, void *arg);
 
 /* Complete or not as seen at now; a now of 0 knows only those whose end is written. */
 extern void rollup_sessions_of(int workspace, const int64 *numbers, int n, LaTakeSession take, void *arg);
@@ -243,7 +249,7 @@ typedef struct LaBucket
 } LaBucket;
 
 /* Of time before, rows are gone; -infinity: of none. */
-extern TimestampTz rollup_dropped_before(void);
+extern TimestampTz rollup_dropped_before(int workspace);
 
 #define LA_QUARTER (15 * USECS_PER_MINUTE)
 
@@ -272,7 +278,34 @@ typedef struct LaTarget /* a bucket whose segments a tally's slot is to become *
 	char grain;
 	const char *zone;
 	TimestampTz starts;
+	TimestampTz ends;
 } LaTarget;
+
+/* target.c: the targets that a fact counts for. */
+typedef struct LaQuarter /* of an hour: the targets around it */
+{
+	int64 number; /* key: since 2000 */
+	char status;
+	int n;
+	int *targets;
+} LaQuarter;
+
+typedef struct LaTargets
+{
+	LaBucket *buckets;
+	int nbuckets;
+	int *target_of; /* of days, weeks and months: their target, -1: none yet */
+	LaTarget *targets;
+	int ntargets;
+	int room;
+	struct quarter_hash *quarters;
+	LaQuarter *last;
+} LaTargets;
+
+extern LaTargets *rollup_targets(int workspace, TimestampTz first, TimestampTz last);
+extern const LaQuarter *rollup_targets_at(LaTargets *all, TimestampTz at);
+/* A bucket, or a quarter of an hour of one, whatever counts for it. */
+extern void rollup_targets_add(LaTargets *all, const LaBucket *bucket, TimestampTz starts);
 
 extern Datum rollup_dimension_array(LaDimensions dimensions); /* as smallint[] */
 extern void rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTally *tally,
@@ -281,6 +314,7 @@ extern void rollup_write_segments(int workspace, const LaTarget *targets, int nt
 /* members.c */
 extern int64 rollup_count_members(const LaEntry *entry);
 extern int rollup_store_members(StringInfo out, const LaEntry *entry, int64 *count);
+extern bool rollup_remove_members(LaTally *tally, LaEntry *entry, const uint32 *gone, int ngone);
 
 /* rank.c */
 typedef struct LaShown /* a text and what has it */
@@ -342,7 +376,35 @@ rollup_trail_number(const LaEventFact *event)
 	return event->is_bot ? 0 : event->visitor != 0 ? event->visitor : event->person;
 }
 
+/* fold.c */
+extern void rollup_delete_tail(int workspace, const LaTail *tail);
+
 /* build.c: make a bucket of what is folded, as the snapshot sees it; the workspace's row is held. */
 extern void rollup_build(int workspace, char grain, const char *zone, TimestampTz starts, TimestampTz ends);
+
+/* unfold_segments.c: facts that go out of what is kept, and those that come in their place. */
+typedef struct LaUnfolding
+{
+	int workspace;
+	LaTargets *targets;
+	LaTally *gone; /* by the targets' numbers */
+	LaTally *come;
+	const LaTail *tail;
+	TimestampTz
+	    dropped_before; /* of what is before nobody knows which facts had the numbers: all sets lose them */
+	/* ascending, each once: who goes, and the sessions that go with them */
+	uint32 *visitors;
+	uint32 *persons;
+	uint32 *sessions;
+	int nvisitors;
+	int npersons;
+	int nsessions;
+	struct LaShownDays *shown;
+} LaUnfolding;
+
+extern int64 rollup_unfold_segments(LaUnfolding *unfolding);
+/* unfold_shared.c: what of a target's fingerprints that go somebody else has shown, too: it comes back. */
+extern void rollup_unfold_shown(LaUnfolding *unfolding);
+extern void rollup_unfold_shared(LaUnfolding *unfolding, int slot);
 
 #endif

@@ -119,15 +119,21 @@ LA_FUNCTION(la_rollup_reconcile)
 	int workspace = PG_GETARG_INT32(0);
 	int n;
 	LaBucket *buckets;
+	TimestampTz dropped_before;
 
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	buckets = rollup_buckets(workspace, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2), &n);
+	dropped_before = rollup_dropped_before(workspace);
 	for (int i = 0; i < n; i++)
 	{
-		MemoryContext one =
-		    AllocSetContextCreate(CurrentMemoryContext, "leadanalytics bucket", ALLOCSET_DEFAULT_SIZES);
-		MemoryContext caller = MemoryContextSwitchTo(one);
+		MemoryContext one;
+		MemoryContext caller;
+
+		if (buckets[i].starts < dropped_before) /* all there is of its time */
+			continue;
+		one = AllocSetContextCreate(CurrentMemoryContext, "leadanalytics bucket", ALLOCSET_DEFAULT_SIZES);
+		caller = MemoryContextSwitchTo(one);
 
 		compare_bucket((ReturnSetInfo *) fcinfo->resultinfo, workspace, &buckets[i]);
 		MemoryContextSwitchTo(caller);

@@ -24,7 +24,7 @@ BEGIN
     END IF;
     FOR unfolded IN
         SELECT w.id FROM leadanalytics.workspace w
-        WHERE (fold.workspace IS NULL OR w.id = fold.workspace) AND leadanalytics.may(w.id)
+        WHERE w.closed_at IS NULL AND (fold.workspace IS NULL OR w.id = fold.workspace) AND leadanalytics.may(w.id)
           AND (EXISTS (SELECT FROM leadanalytics.ledger l WHERE l.workspace = w.id)
                OR EXISTS (SELECT FROM leadanalytics.session_ledger l WHERE l.workspace = w.id))
         ORDER BY w.id
@@ -69,7 +69,8 @@ RETURNS TABLE (workspace int, events bigint) LANGUAGE sql STABLE SECURITY DEFINE
           SELECT l.workspace, count(*), 0, min(l.since) FROM leadanalytics.session_ledger l GROUP BY l.workspace) AS l
     LEFT JOIN leadanalytics.rollup_state s ON s.workspace = l.workspace
     -- Whatever pauses the failures say, a clock that was set back must not make them longer.
-    WHERE s.fold_after IS NULL OR s.fold_after <= unfolded.now OR s.fold_after > unfolded.now + interval '5 minutes'
+    WHERE NOT EXISTS (SELECT FROM leadanalytics.workspace w WHERE w.id = l.workspace AND w.closed_at IS NOT NULL)
+      AND (s.fold_after IS NULL OR s.fold_after <= unfolded.now OR s.fold_after > unfolded.now + interval '5 minutes')
     GROUP BY l.workspace
     HAVING sum(l.n) >= current_setting('leadanalytics.fold_events')::int OR sum(l.rows) >= 100
         OR min(l.since) <= unfolded.now - current_setting('leadanalytics.fold_after')::interval
@@ -106,11 +107,12 @@ RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalo
 $$;
 COMMENT ON FUNCTION leadanalytics.is_worth_segments(int, timestamptz, timestamptz) IS 'whether a time has as many events as leadanalytics.segment_events asks for';
 
-CREATE FUNCTION leadanalytics.rows_since(parent text)
+CREATE FUNCTION leadanalytics.rows_since(workspace int, parent text DEFAULT 'event')
 RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce((SELECT d.before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped d WHERE d.parent = rows_since.parent), '-infinity')
+    SELECT coalesce((SELECT d.before::timestamp AT TIME ZONE 'UTC' FROM leadanalytics.dropped d
+                     WHERE d.workspace = rows_since.workspace AND d.parent = rows_since.parent), '-infinity')
 $$;
-COMMENT ON FUNCTION leadanalytics.rows_since(text) IS 'since when a partitioned table has all its rows: older leaves were dropped';
+COMMENT ON FUNCTION leadanalytics.rows_since(int, text) IS 'since when a partitioned table has all of a workspace''s rows: older ones go';
 
 -- A day may still get events for as long as clients' timestamps are believed; they come into its segments by
 -- the fold. So a day is made an hour after its end.
@@ -128,7 +130,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT s.grain, s.zone, s.starts, s.ends
     FROM span s
     WHERE s.ends <= buckets_due.now - interval '1 hour' AND s.ends > s.starts
-      AND s.starts >= leadanalytics.rows_since('event') -- of what is gone nothing can be made
+      AND s.starts >= leadanalytics.rows_since(buckets_due.workspace) -- of what is gone nothing can be made
       AND NOT EXISTS (SELECT FROM leadanalytics.bucket b
                       WHERE b.workspace = buckets_due.workspace AND b.starts = s.starts AND b.grain = s.grain AND b.zone = s.zone)
       AND leadanalytics.is_worth_segments(buckets_due.workspace, s.starts, s.ends)
@@ -244,7 +246,7 @@ BEGIN
     -- Nothing more can be due when the month of the last events is over and was looked at.
     FOR due IN
         SELECT s.workspace FROM leadanalytics.rollup_state s
-        WHERE s.fold_failures = 0 AND s.built_to <= build_due.now - interval '2 hours'
+        WHERE s.fold_failures = 0 AND NOT EXISTS (SELECT FROM leadanalytics.workspace w WHERE w.id = s.workspace AND w.closed_at IS NOT NULL) AND s.built_to <= build_due.now - interval '2 hours'
           AND s.built_to <= date_trunc('month', s.day::timestamp) AT TIME ZONE 'UTC' + interval '33 days'
         ORDER BY s.workspace
     LOOP
@@ -271,7 +273,7 @@ BEGIN
     FOR one IN
         DELETE FROM leadanalytics.bucket b
         WHERE b.workspace = allowed AND b.ends > forget_segments.starts AND b.starts < forget_segments.ends
-          AND b.starts >= leadanalytics.rows_since('event') -- the others are all there is of their time
+          AND b.starts >= leadanalytics.rows_since(allowed) -- the others are all there is of their time
         RETURNING b.*
     LOOP
         PERFORM leadanalytics.delete_segments(allowed, one.grain, one.zone, one.starts,
@@ -342,7 +344,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.reconcile(int, timestamptz, timestamptz) IS
-    'compare the segments of every bucket, and the trail of every day, that touches a time with the folded rows of it, both ways: the differences, none when all is well. '
+    'compare the segments of every bucket, and the trail of every day, that touches a time with the folded rows of it, both ways: the differences, none when all is well; time whose rows went has nothing to compare. '
     'what: count 1, 2 or 3, members (of which the numbers differ), or other members (as many, but not the same); of the trail (grain t, value: the step) points, or other points';
 GRANT EXECUTE ON FUNCTION leadanalytics.reconcile(int, timestamptz, timestamptz) TO leadanalytics_admin;
 

@@ -114,10 +114,15 @@ COMMENT ON COLUMN leadanalytics.trail.day IS 'of UTC';
 COMMENT ON COLUMN leadanalytics.trail.n IS 'how many points there are';
 
 CREATE TABLE leadanalytics.dropped (
-    parent text COLLATE "C" PRIMARY KEY,
-    before date NOT NULL
+    workspace int NOT NULL,
+    parent text COLLATE "C" NOT NULL,
+    before date NOT NULL,
+    swept boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (workspace, parent)
 );
-COMMENT ON TABLE leadanalytics.dropped IS 'partitioned tables that lost old leaves: of the months (UTC) before there are segments and no rows, but for what came since';
+COMMENT ON TABLE leadanalytics.dropped IS
+    'partitioned tables whose old rows go: of the days (UTC) before, a workspace has counts (of events segments) and perhaps no rows, but for what came since';
+COMMENT ON COLUMN leadanalytics.dropped.swept IS 'whether its rows of that time were taken out; what comes later is, the next night';
 
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.dropped', '');
 SELECT pg_catalog.pg_extension_config_dump('leadanalytics.ledger', '');

@@ -52,4 +52,10 @@ extern uint32 rollup_segment_sum(const char *bytes, Size length, const LaPlace *
 /* Parts of a target's segments into a slot. key: the parameters of LA_PART_OF_BUCKET. */
 extern void rollup_read_parts(int workspace, const LaTarget *target, Datum *key, int slot, LaTally *tally);
 
+/* Writing a bucket's parts anew, as one: unfold_segments.c. key as above, of the tally's dimensions. */
+extern int rollup_find_parts(int workspace, const LaTarget *target, int **parts, int64 *weight);
+extern void rollup_replace_segments(int workspace, const LaTarget *target, Datum *key, int part, int64 weight,
+                                    const LaTally *tally);
+extern void rollup_segment_damaged(const char *what) pg_attribute_noreturn();
+
 #endif

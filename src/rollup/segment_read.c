@@ -23,12 +23,13 @@ typedef struct Reader
 	const uint8 *end;
 } Reader;
 
-static void
-raise_damage(const char *what)
+void
+rollup_segment_damaged(const char *what)
 {
 	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("damaged segment: %s", what),
 	                errhint("SELECT leadanalytics.forget_segments(workspace) has them made again from the "
 	                        "events that are kept.")));
+	pg_unreachable();
 }
 
 uint32
@@ -59,11 +60,11 @@ open_column(Datum value, LaPlace *place, char column)
 	uint32 sum;
 
 	if (length < 0)
-		raise_damage("it is cut off");
+		rollup_segment_damaged("it is cut off");
 	memcpy(&sum, data + length, sizeof sum);
 	place->column = column;
 	if (sum != rollup_segment_sum(data, length, place))
-		raise_damage("its checksum does not agree");
+		rollup_segment_damaged("its checksum does not agree");
 	return (Reader){(const uint8 *) data, (const uint8 *) data + length};
 }
 
@@ -88,13 +89,13 @@ read_number(Reader *reader)
 		uint8 byte;
 
 		if (reader->at == reader->end)
-			raise_damage("its directory is cut off");
+			rollup_segment_damaged("its directory is cut off");
 		byte = *reader->at++;
 		number |= (uint64) (byte & 0x7f) << shift;
 		if (byte < 0x80)
 			return number;
 	}
-	raise_damage("its directory has a number that is none");
+	rollup_segment_damaged("its directory has a number that is none");
 	pg_unreachable();
 }
 
@@ -104,7 +105,7 @@ read_value(Reader *reader)
 	uint32 value;
 
 	if (reader->end - reader->at < (ptrdiff_t) sizeof value)
-		raise_damage("its directory is cut off");
+		rollup_segment_damaged("its directory is cut off");
 	memcpy(&value, reader->at, sizeof value);
 	reader->at += sizeof value;
 	return value;
@@ -139,13 +140,13 @@ take_segment(TupleTableSlot *row, void *arg)
 	directory = open_column(row->tts_values[2], &place, 'd');
 	if (directory.end - directory.at < 2 || *directory.at++ != LA_SEGMENT_VERSION ||
 	    *directory.at++ != dimension)
-		raise_damage("its directory is of another version or dimension");
+		rollup_segment_damaged("its directory is of another version or dimension");
 	if (reading->spans != NULL)
 		slot = rollup_span_at(reading->spans, reading->nspans, bucket)->slot;
 	if (has_set && reading->with_sets)
 	{
 		if (row->tts_isnull[3])
-			raise_damage("its sets are missing");
+			rollup_segment_damaged("its sets are missing");
 		sets = open_column(keep(row->tts_values[3]), &place, 's');
 	}
 	n = read_number(&directory);
@@ -167,7 +168,7 @@ take_segment(TupleTableSlot *row, void *arg)
 		if (!reading->with_sets || count == 0)
 			continue;
 		if (length > sets.end - sets.at || count > PG_UINT32_MAX)
-			raise_damage("its sets are cut off");
+			rollup_segment_damaged("its sets are cut off");
 		if (taken)
 			rollup_add_set(reading->tally, entry, (const char *) sets.at, length, count);
 		sets.at += length;

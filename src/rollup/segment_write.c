@@ -22,6 +22,13 @@ static LaQuery delete_parts = {"DELETE FROM leadanalytics.segment WHERE ctid = A
                                6,
                                {LA_BUCKET_TYPES, INT4ARRAYOID}};
 
+/* Of a bucket that has nothing else. */
+static LaQuery delete_empty = {
+    "DELETE FROM leadanalytics.segment t WHERE t.workspace = $1 AND t.grain = $2 AND t.zone = $3 "
+    "AND t.dimension = 1 AND t.bucket = $5 AND NOT EXISTS (" LA_OF_DIMENSIONS("1", "s.bucket = $5") ")",
+    5,
+    {LA_BUCKET_TYPES}};
+
 static LaQuery add_segments = {
     "INSERT INTO leadanalytics.segment (workspace, dimension, part, bucket, weight, grain, zone, directory, "
     "sets) "
@@ -202,4 +209,70 @@ rollup_write_segments(int workspace, const LaTarget *targets, int ntargets, LaTa
 	}
 	if (rows->n > 0)
 		la_rows_run(rows, &add_segments);
+}
+
+/* The parts of a bucket, the last one's number behind the others', and what they weigh together. */
+int
+rollup_find_parts(int workspace, const LaTarget *target, int **parts, int64 *weight)
+{
+	uint64 n = la_query_run(&find_parts,
+	                        (Datum[]){Int32GetDatum(workspace), CharGetDatum(target->grain),
+	                                  CStringGetTextDatum(target->zone), TimestampTzGetDatum(target->starts)},
+	                        NULL, true, 0);
+
+	*parts = palloc(Max(n, 1) * sizeof(int));
+	*weight = 0;
+	for (uint64 row = 0; row < n; row++)
+	{
+		bool isnull;
+
+		(*parts)[row] = DatumGetInt32(la_query_value(row, 1, &isnull));
+		*weight += DatumGetInt32(la_query_value(row, 2, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+/*
+ * Write the tally's only slot in the place of what these parts have of its dimensions: what counts nothing is
+ * left out. LA_TOTAL is written last; when all that was left is its row without values, that goes, too.
+ */
+void
+rollup_replace_segments(int workspace, const LaTarget *target, Datum *key, int part, int64 weight,
+                        const LaTally *tally)
+{
+	LaRows *rows = la_rows("written", written_columns, lengthof(written_columns));
+	bool with_total = (rollup_wanted(tally) & LA_BIT(LA_TOTAL)) != 0;
+	int n;
+	int left = 0;
+	LaEntry **entries = rollup_entries(tally, &n);
+	bool has_total;
+
+	for (int i = 0; i < n; i++)
+	{
+		const LaEntry *entry = entries[i];
+
+		if (entry->counts[0] != 0 || entry->counts[1] != 0 || entry->counts[2] != 0 || entry->at_most > 0)
+			entries[left++] = entries[i];
+	}
+	la_query_run(&delete_parts, key, NULL, false, 0);
+	has_total = left > 0 && rollup_dimension(entries[0]) == LA_TOTAL;
+	if (with_total && !has_total)
+		add_segment(rows, workspace, target, part, weight, LA_TOTAL, NULL, 0);
+	for (int next = 0, first = 0; next < left; first = next)
+	{
+		while (next < left && entries[next]->key >> 32 == entries[first]->key >> 32)
+			next++;
+		add_segment(rows, workspace, target, part, weight, rollup_dimension(entries[first]), &entries[first],
+		            next - first);
+	}
+	if (rows->n > 0)
+		la_rows_run(rows, &add_segments);
+	if (with_total && !has_total)
+	{
+		Datum lonely[] = {key[0], key[1], key[2], rollup_dimension_array(rollup_all() & ~LA_BIT(LA_TOTAL)),
+		                  key[4]};
+
+		la_query_run(&delete_empty, lonely, NULL, false, 0);
+	}
 }

@@ -52,13 +52,13 @@ rollup_buckets(int workspace, TimestampTz from, TimestampTz to, int *n)
 }
 
 TimestampTz
-rollup_dropped_before(void)
+rollup_dropped_before(int workspace)
 {
-	static LaQuery rows_since = {"SELECT leadanalytics.rows_since('event')"};
+	static LaQuery rows_since = {"SELECT leadanalytics.rows_since($1)", 1, {INT4OID}};
 	TimestampTz before;
 	bool isnull;
 
-	la_query_run(&rows_since, NULL, NULL, true, 1);
+	la_query_run(&rows_since, (Datum[]){Int32GetDatum(workspace)}, NULL, true, 1);
 	before = DatumGetTimestampTz(la_query_value(0, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return before;

@@ -12,12 +12,15 @@
 #include "catalog/pg_type.h"
 #include "utils/snapmgr.h"
 
-/* Nobody waits for somebody else's first fold of a workspace, either: it may be part of a long transaction.
+/*
+ * Nobody waits for somebody else's first fold of a workspace, either: it may be part of a long transaction.
+ * To add a row that is there is to wait for who changes it. Of a workspace that is being deleted there is none.
  */
 static LaQuery make_state = {
     "INSERT INTO leadanalytics.rollup_state (workspace) "
-    "SELECT $1 WHERE pg_try_advisory_xact_lock(hashtext('leadanalytics.rollup_state'), $1) ON CONFLICT DO "
-    "NOTHING",
+    "SELECT w.id FROM leadanalytics.workspace w WHERE w.id = $1 AND w.closed_at IS NULL "
+    "AND NOT EXISTS (SELECT FROM leadanalytics.rollup_state s WHERE s.workspace = $1) "
+    "AND pg_try_advisory_xact_lock(hashtext('leadanalytics.rollup_state'), $1) ON CONFLICT DO NOTHING",
     1,
     {INT4OID}};
 

@@ -86,6 +86,13 @@ rollup_entry(LaTally *tally, int slot, int dimension, int value)
 	return entry;
 }
 
+/* NULL: there is none. */
+LaEntry *
+rollup_entry_if(const LaTally *tally, int slot, int dimension, int value)
+{
+	return entry_lookup(tally->entries, (uint64) slot << 40 | (uint64) dimension << 32 | (uint32) value);
+}
+
 void
 rollup_add_number(LaTally *tally, LaEntry *entry, uint32 number)
 {

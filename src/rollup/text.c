@@ -1,8 +1,10 @@
 /*
- * What the numbers of the dictionary mean, remembered by the backend: entries of the dictionary never change.
+ * What the numbers of the dictionary mean, remembered by the backend: entries of the dictionary never change,
+ * but for words of somebody who is erased.
  *
  * A number of a rolled back entry may be remembered: sequences do not give it out again. Whatever changes the
- * table itself (DROP EXTENSION, TRUNCATE) makes the backend forget, and so does having remembered a lot.
+ * table itself (DROP EXTENSION, TRUNCATE), or an entry (which invalidates the table's cache entry, see
+ * privacy/erase.sql), makes the backend forget, and so does having remembered a lot.
  */
 #include "rollup/parts.h"
 

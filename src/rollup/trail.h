@@ -16,6 +16,7 @@
 
 #include "bitmap/bitmap.h"
 #include "datatype/timestamp.h"
+#include "utils/date.h"
 
 typedef struct LaPoint
 {
@@ -30,6 +31,20 @@ typedef struct LaPoint
  * until its transaction ends: of two who do, one fails with 40001. SPI connected.
  */
 extern void la_trail_add(int workspace, char kind, LaPoint *points, int64 n);
+
+/*
+ * Take all points of these numbers, ascending, out of a kind's trail; returns how many. Of days before the
+ * time, and of the days (number of days since 2000) of steps in steps and days. Whoever else writes to it
+ * waits, as with la_trail_add(). SPI connected.
+ */
+typedef struct LaTrailDays
+{
+	DateADT before; /* DATEVAL_NOBEGIN: of no others */
+	const int *steps;
+	const DateADT *days;
+	int n;
+} LaTrailDays;
+extern int64 la_trail_erase(int workspace, char kind, const LaTrailDays *days, const int64 *numbers, int n);
 
 /*
  * Which points are asked for: those of a step in [from, to), who are given the tag for their step.

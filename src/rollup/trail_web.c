@@ -44,7 +44,7 @@ whole_days(int workspace, TimestampTz starts, TimestampTz ends)
 
 	days.from = TIMESTAMP_NOT_FINITE(starts) ? starts : rollup_floor(starts, USECS_PER_DAY);
 	days.to = TIMESTAMP_NOT_FINITE(ends) ? ends : rollup_floor(ends + USECS_PER_DAY - 1, USECS_PER_DAY);
-	days.from = Max(days.from, rollup_dropped_before());
+	days.from = Max(days.from, rollup_dropped_before(workspace));
 	days.tail = rollup_tail_of_events(workspace, days.from, days.to);
 	return days;
 }

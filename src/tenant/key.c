@@ -22,16 +22,16 @@
 #define HIDDEN_DIGITS 52 /* of the 64, not part of what a key is found by */
 #define MAX_TEXT 128     /* longer texts are no keys; hashing stops here */
 
-static LaQuery by_prefix = {
-    "SELECT k.workspace, k.id, k.role, k.member, k.per_minute, k.digest, "
-    "(SELECT m.role IN ('owner', 'admin') FROM leadanalytics.member m "
-    "WHERE m.workspace = k.workspace AND m.id = k.member), "
-    "q.features, q.api_limit FROM leadanalytics.key k CROSS JOIN LATERAL "
-    "(SELECT p.features, p.api_limit FROM leadanalytics.plan p WHERE p.name = "
-    "(SELECT w.plan FROM leadanalytics.workspace w WHERE w.id = k.workspace) OFFSET 0) q "
-    "WHERE k.prefix = $1 AND k.revoked_at IS NULL",
-    1,
-    {TEXTOID}};
+static LaQuery by_prefix = {"SELECT k.workspace, k.id, k.role, k.member, k.per_minute, k.digest, "
+                            "(SELECT m.role IN ('owner', 'admin') FROM leadanalytics.member m "
+                            "WHERE m.workspace = k.workspace AND m.id = k.member), "
+                            "q.features, q.api_limit FROM leadanalytics.key k CROSS JOIN LATERAL "
+                            "(SELECT p.features, p.api_limit FROM leadanalytics.plan p WHERE p.name = "
+                            "(SELECT w.plan FROM leadanalytics.workspace w WHERE w.id = k.workspace AND "
+                            "w.closed_at IS NULL) OFFSET 0) q "
+                            "WHERE k.prefix = $1 AND k.revoked_at IS NULL",
+                            1,
+                            {TEXTOID}};
 
 /* The text's length, and in *plausible whether it may be a key at all: anything else never meets the
  * database. */

@@ -33,7 +33,8 @@ static bool current_sees_contacts = false;
 static LaQuery granted_roles = {
     "SELECT role, as_role = 'admin' FROM leadanalytics.workspace_role WHERE workspace = $1", 1, {INT4OID}};
 
-static LaQuery exists = {"SELECT FROM leadanalytics.workspace WHERE id = $1", 1, {INT4OID}};
+static LaQuery exists = {
+    "SELECT FROM leadanalytics.workspace WHERE id = $1 AND closed_at IS NULL", 1, {INT4OID}};
 
 static void
 clear_at_end(XactEvent event, void *arg)
@@ -65,6 +66,21 @@ void
 la_tenant_leave(void)
 {
 	current = LA_TENANT_NOBODY;
+}
+
+void
+la_tenant_within(int workspace, const char *role, LaTenant *outside)
+{
+	outside->workspace = current;
+	outside->sees_contacts = current_sees_contacts;
+	la_tenant_enter(workspace, role);
+}
+
+void
+la_tenant_back(const LaTenant *outside)
+{
+	current = outside->workspace;
+	current_sees_contacts = outside->sees_contacts;
 }
 
 int

@@ -21,7 +21,10 @@
 #include "tenant/tenant.h"
 
 static LaQuery by_slug = {
-    "SELECT id, true FROM leadanalytics.workspace WHERE slug = $1 AND sandbox_of IS NULL", 1, {TEXTOID}};
+    "SELECT id, true FROM leadanalytics.workspace WHERE slug = $1 AND sandbox_of IS NULL "
+    "AND closed_at IS NULL",
+    1,
+    {TEXTOID}};
 
 static LaQuery by_site = {
     "SELECT workspace, enabled FROM leadanalytics.site WHERE site_key = $1", 1, {TEXTOID}};
@@ -31,7 +34,8 @@ static LaQuery by_host = {
     1,
     {TEXTARRAYOID}};
 
-static LaQuery by_default = {"SELECT id, true FROM leadanalytics.workspace WHERE is_default", 0, {0}};
+static LaQuery by_default = {
+    "SELECT id, true FROM leadanalytics.workspace WHERE is_default AND closed_at IS NULL", 0, {0}};
 
 /*
  * $1 workspace (null: any but sandboxes, which no page posts to), $2 site (null: all of the workspace),

@@ -45,6 +45,19 @@ extern bool la_key_has_feature(const LaKey *key, const char *feature);
 extern void la_tenant_enter(int workspace, const char *role);
 extern void la_tenant_leave(void);
 
+/*
+ * The same for a question that is asked inside of other work, a request's or a worker's: *outside is what
+ * held before, for la_tenant_back(), which must be called however the question ends.
+ */
+typedef struct LaTenant
+{
+	int workspace;
+	bool sees_contacts;
+} LaTenant;
+
+extern void la_tenant_within(int workspace, const char *role, LaTenant *outside);
+extern void la_tenant_back(const LaTenant *outside);
+
 /* The workspace entered: its id, LA_TENANT_PUBLIC or LA_TENANT_NOBODY. */
 extern int la_tenant_current(void);
 

@@ -68,7 +68,7 @@ COMMENT ON FUNCTION leadanalytics.origin_allowed(text, int) IS
 CREATE VIEW leadanalytics.workspaces WITH (security_barrier) AS
     SELECT id, slug, name, domain, timezone, currency, is_default, sandbox_of, created_at, plan
     FROM leadanalytics.workspace
-    WHERE leadanalytics.may(id);
+    WHERE closed_at IS NULL AND leadanalytics.may(id);
 COMMENT ON VIEW leadanalytics.workspaces IS 'the workspaces the caller may ask about';
 GRANT SELECT ON leadanalytics.workspaces TO leadanalytics_read;
 

@@ -30,7 +30,9 @@ CREATE TABLE leadanalytics.workspace (
     created_at timestamptz NOT NULL DEFAULT now(),
     plan text COLLATE "C" NOT NULL DEFAULT 'default' REFERENCES leadanalytics.plan (name),
     events_limit bigint CHECK (events_limit BETWEEN 0 AND 9007199254740991),
-    postbacks_limit bigint CHECK (postbacks_limit BETWEEN 0 AND 9007199254740991)
+    postbacks_limit bigint CHECK (postbacks_limit BETWEEN 0 AND 9007199254740991),
+    closed_at timestamptz,
+    closed_among text[]
 );
 CREATE UNIQUE INDEX workspace_default ON leadanalytics.workspace (is_default) WHERE is_default;
 COMMENT ON TABLE leadanalytics.workspace IS 'one row a tenant: every other row of data belongs to one';
@@ -38,6 +40,8 @@ COMMENT ON COLUMN leadanalytics.workspace.slug IS 'its name in URLs and answers 
 COMMENT ON COLUMN leadanalytics.workspace.is_default IS 'takes public posts that nothing else assigns; at most one';
 COMMENT ON COLUMN leadanalytics.workspace.allowed_origins IS 'origins whose pages may post to it, beside its sites'' domains; empty: any';
 COMMENT ON COLUMN leadanalytics.workspace.sandbox_of IS 'the workspace whose sandbox keys see this one''s data; no foreign key, pg_dump warns of a table that refers to itself; see leadanalytics.drop_sandbox()';
+COMMENT ON COLUMN leadanalytics.workspace.closed_at IS 'since when it is being deleted: nobody finds it any more, see leadanalytics.delete_workspace()';
+COMMENT ON COLUMN leadanalytics.workspace.closed_among IS 'transactions that were under way then, and may have found it before; at first the one that closed it';
 COMMENT ON COLUMN leadanalytics.workspace.events_limit IS 'its own, instead of its plan''s; null: its plan''s';
 COMMENT ON COLUMN leadanalytics.workspace.postbacks_limit IS 'its own, instead of its plan''s; null: its plan''s';
 

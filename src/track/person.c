@@ -41,6 +41,9 @@ static LaQuery alias_person = {
 /* Whoever tells of persons is in nobody's way but that of one who makes two of them one. */
 static LaQuery share_persons = {
     "SELECT pg_advisory_xact_lock_shared(hashtextextended('leadanalytics.person', $1))", 1, {INT8OID}};
+/* And of one who erases somebody, who is somebody new from then on. */
+static LaQuery share_erasing = {
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('leadanalytics.erase', $1))", 1, {INT8OID}};
 static LaQuery lock_persons = {
     "SELECT pg_advisory_xact_lock(hashtextextended('leadanalytics.person', $1))", 1, {INT8OID}};
 
@@ -132,6 +135,10 @@ lock(LaBatch *batch)
 	bool tells = false;
 	bool aliases = false;
 
+	if (batch->npersons == 0)
+		return;
+	la_query_run(&share_erasing, (Datum[]){Int64GetDatum(batch->workspace)}, NULL, false, 1);
+	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < batch->n; i++)
 	{
 		const LaEvent *event = batch->events[i];

@@ -6,8 +6,8 @@
  *
  * A number may be remembered only while its row is sure to stay: the row may be this transaction's own,
  * and this transaction may be rolled back, as a whole or to a savepoint. So whatever is aborted, and any
- * change of the table itself (DROP EXTENSION, TRUNCATE), makes the backend forget everything before its
- * next batch.
+ * change of the table itself (DROP EXTENSION, TRUNCATE) or of an entry (privacy/erase.sql), makes the backend
+ * forget everything before its next batch.
  *
  * A workspace's dictionary is bounded (leadanalytics.track_dictionary): addresses made of random digits must
  * not fill the disk. Beyond it an entry is "(other)". How many there are is counted now and then: backends
@@ -137,6 +137,7 @@ kept_start(void)
 		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 		watching = true;
 	}
+	AcceptInvalidationMessages();
 	if (kept_memory != NULL && !stale && kept.used < kept.size / 2 && kept_bytes < KEPT_BYTES)
 		return;
 	if (kept_memory == NULL)
@@ -439,4 +440,11 @@ track_terms(int workspace, LaTerm **terms, int n)
 		terms[i]->id = entry_of[i]->id;
 		terms[i]->other = entry_of[i]->other;
 	}
+}
+
+/* Of this cluster's backends: each looks before its next batch (kept_start). */
+LA_FUNCTION(la_track_forget_terms)
+{
+	CacheInvalidateRelcacheByRelid(get_relname_relid("term", get_namespace_oid("leadanalytics", false)));
+	PG_RETURN_VOID();
 }

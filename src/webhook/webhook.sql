@@ -35,4 +35,20 @@ $$;
 COMMENT ON FUNCTION leadanalytics.outbox_filled() IS 'wake who delivers, when this transaction commits';
 CREATE TRIGGER filled AFTER INSERT ON leadanalytics.outbox FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.outbox_filled();
 CREATE TRIGGER filled AFTER INSERT ON leadanalytics.delivery FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.outbox_filled();
+
+CREATE FUNCTION leadanalytics.tell_webhook(workspace int, webhook text, topic text, data json, occurrence text, now timestamptz)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO leadanalytics.delivery (workspace, webhook, topic, occurrence, body, next_at, created_at)
+    SELECT h.workspace, h.key, tell_webhook.topic, tell_webhook.occurrence,
+           json_build_object('id', tell_webhook.occurrence, 'type', tell_webhook.topic, 'createdAt', leadanalytics.utc_milliseconds(tell_webhook.now), 'data', tell_webhook.data)::text,
+           tell_webhook.now, tell_webhook.now
+    FROM leadanalytics.webhook h
+    WHERE h.workspace = tell_webhook.workspace AND h.key = tell_webhook.webhook AND h.active
+    FOR KEY SHARE;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION leadanalytics.tell_webhook(int, text, text, json, text, timestamptz) IS
+    'have one webhook told of an occurrence once this transaction commits, whatever topics it wants; false when there is none that is active; for rooms: who may is their business';
 CREATE TRIGGER changed AFTER UPDATE ON leadanalytics.webhook FOR EACH STATEMENT EXECUTE FUNCTION leadanalytics.outbox_filled();

@@ -34,10 +34,16 @@ for my $campaign (qw(cmp_abc123 cmp_def456)) # so many that there is a best time
     sql('SELECT leadanalytics.put_message_events($1, $2)', $id, '[' . join(',', map { qq({"message_id":"$campaign $_","event":"sent","campaign_id":"$campaign"}) } 1 .. 100) . ']');
 }
 
+sql('SELECT leadanalytics.set_crm($1)', $id);
+
 # The lead of the examples, whoever else has drawn numbers.
 sql('SELECT setval($1, greatest(42, last_value)) FROM leadanalytics.lead_id', 'leadanalytics.lead_id');
 sql('INSERT INTO leadanalytics.lead (workspace, id, enquiry_at, name, visitor_id) VALUES ($1, 42, now(), $2, $3)', $id, 'Rahul Sharma', 'v_abc123');
 sql('INSERT INTO leadanalytics.lead_submission (workspace, lead, submitted_at, is_primary, is_duplicate_window, score, suspicion, payload) VALUES ($1, 42, now(), true, false, 0, 0, $2)', $id, '{"FIRSTNAME":"Rahul Sharma"}');
+
+# The report and schedule of the examples.
+sql('INSERT INTO leadanalytics.report (workspace, key, name, report, as_role, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, now(), now())', $id, 'rep_abc123', 'Weekly funnel', 'funnel', 'live');
+sql("INSERT INTO leadanalytics.report_schedule (workspace, key, report, frequency, at_time, timezone, next_due, created_at) VALUES (\$1, \$2, \$3, 'daily', '08:00', 'UTC', now() + interval '1 day', now())", $id, 'sch_abc123', 'rep_abc123');
 
 local $ENV{LA_ROUTES} = JSON::PP->new->encode({ url => $ENV{LA_URL}, workspace => slug(), keys => \%key });
 my %called;

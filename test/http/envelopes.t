@@ -74,9 +74,9 @@ for my $family (@families)
     my $say = $at->('say');
     is_error(request('GET', $say), $family, 401, $family eq 'activity' ? 'Unauthorized' : undef, "$family: 401 no key");
     is_error(request('GET', $say, ['X-API-Key: x']), $family, 401, $family eq 'activity' ? 'Unauthorized' : 'Invalid API key', "$family: 401 wrong key");
-    is_error(request('GET', $at->('nothing'), [$key]), $family, 404, 'Not found', "$family: 404 path");
+    is_error(request('GET', $at->('nothing'), [$key]), $family, 404, 'Not found', "D-77 $family: 404 path");
     my $r = request('DELETE', $say, [$key]);
-    is_error($r, $family, 405, 'Method not allowed', "$family: 405");
+    is_error($r, $family, 405, 'Method not allowed', "D-77 $family: 405");
     is(header($r, 'Allow'), 'GET, HEAD, POST, OPTIONS', "$family: 405 says Allow");
     is_error(request('POST', "$say?status=4x", [$key]), $family, $family eq 'engagement' ? 422 : 400,
         $family eq 'engagement' ? 'Validation failed' : 'Invalid status', "$family: a bad parameter");

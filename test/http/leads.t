@@ -83,7 +83,7 @@ my @posts = (
     qq({"submission_id":$second,"lead_id":$lead,"submitted_at":"2026-02-24 09:30:00","contact_name":null,"contact_email":"RAHUL\@example.com","contact_phone":"+91 5","project_name":"Sky Towers","source":null,"referer":"https://example.com/sky-towers","cta_name":null,"is_primary_lead":0,"is_follow_up":true,"contact_ip":"198.51.100.21","is_ip_blocked":0}),
     qq({"submission_id":$post,"lead_id":$lead,"submitted_at":"2026-02-23 11:15:00","contact_name":"Rahul Sharma","contact_email":"rahul\@example.com","contact_phone":"9876543210","project_name":"Sky Towers","source":"WebSite","referer":"https://example.com/sky-towers","cta_name":"hero-form","is_primary_lead":1,"is_follow_up":false,"contact_ip":"198.51.100.20","is_ip_blocked":1}));
 my $page = sub { my ($total, @which) = @_; return sprintf '{"submissions":[%s],"total":%d}', join(',', @posts[@which]), $total };
-says('GET', "/submissions?$$_[0]", undef, 200, $page->(@{ $$_[1] }), "S1-13 $$_[0]")
+says('GET', "/submissions?$$_[0]", undef, 200, $page->(@{ $$_[1] }), "D-08 S1-13 $$_[0]")
     for ['period=range', [2, 0, 1]], ['', [0]], ['period=yesterday', [0]], ['period=x', [0]], ['period=range&date_from=2026-02-24', [1, 0]], ['period=range&date_to=2026-02-23', [1, 1]], ['period=range&date_from=2026-02-23T11:15:00Z&date_to=2026-02-23T11:15:00Z', [1, 1]],
     ['period=range&date_from=2026-02-23T16:45:00+05:30&date_to=2026-02-23', [1, 1]], ['period=range&order=asc', [2, 1, 0]], ['period=range&order=x&sort=x', [2, 0, 1]], ['period=range&sort=source&order=asc', [2, 1, 0]], ['period=range&sort=source', [2, 1, 0]], ['period=range&limit=1&offset=1', [2, 1]],
     ['period=range&q=HERO-form', [1, 1]], ['period=range&q=98765', [1, 1]], ['period=range&q=sky-TOWERS', [2, 0, 1]], ['period=range&q=%25', [0]], ['period=range&q=nobody', [0]], ['date_from=nonsense', [0]];
@@ -132,6 +132,6 @@ for (['', 'nul a C b'], ['sort=newest', 'nul a C b'], ['sort=oldest', 'b a C nul
 {
     my ($query, $names, $total) = @$_;
     my $body = json(ask('GET', "?$query"));
-    is(join(' ', map { $_->{contact_name} // 'nul' } @{ $body->{leads} }) . " of $body->{total}", $names . ' of ' . ($total // scalar split / /, $names), 'S1-09 ' . substr $query, 0, 60);
+    is(join(' ', map { $_->{contact_name} // 'nul' } @{ $body->{leads} }) . " of $body->{total}", $names . ' of ' . ($total // scalar split / /, $names), ($query =~ /seen=/ ? 'D-12 ' : $query =~ /last_follow_up/ ? 'D-24 ' : '') . 'S1-09 ' . substr $query, 0, 60);
 }
 finish();

@@ -102,7 +102,7 @@ my %body = (
 for my $question (sort keys %types)
 {
     my @types = @{ $types{$question} };
-    says("$question?$march&type=$_", $body{$_}, "$contract{$question} $_: the whole body") for @types;
+    says("$question?$march&type=$_", $body{$_}, ($question eq 'traffic' ? 'D-51 ' : '') . "D-50 $contract{$question} $_: the whole body") for @types;
     says("$question?$march$_", $body{ $types[0] }, "$contract{$question} '$_' is $types[0]") for '', '&type=';
     is_error(ask("$question?$march&type=$_"), 'public', 400, 'Invalid type', "D-59 $question type $_") for 'nothing', lc "$types[2]s", uc $types[0];
 }

@@ -59,7 +59,7 @@ says('geo', '[{"country":null,"sessions":2,"unique_visitors":2}]', 'S1-04 the wh
 says('engagement', buckets(1, 1, 0, 0, 0), 'S1-05 the whole body');
 says('sources', '[{"referrer_domain":"(direct)","sessions":1},{"referrer_domain":"google.com","sessions":1}]', 'S1-06 the whole body');
 says('sources?limit=1', '[{"referrer_domain":"(direct)","sessions":1}]', 'S1-06 limit');
-says('storage', '{"total_objects":4,"estimated_sessions":2}', 'S1-08 the whole body: robots too');
+says('storage', '{"total_objects":4,"estimated_sessions":2}', 'S1-08 D-22 the whole body: robots too');
 says('sessions/daily', '[]', 'S1-02 long ago is not among 30 days');
 says('anomalies', '[]', 'S1-15 nothing');
 

@@ -80,14 +80,14 @@ INSERT INTO rule (name, breaches, specimen) VALUES
  $$SELECT name FROM class WHERE relkind IN ('r', 'S') AND NOT relispartition
    AND class.oid <> ALL (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'leadanalytics')
    EXCEPT VALUES ('leadanalytics.home'), -- where this database is: another one's after a restore
-                 ('leadanalytics.country'), ('leadanalytics.key_role'), ('leadanalytics.partitioned'), ('leadanalytics.status_source'), -- built-in rows only
+                 ('leadanalytics.country'), ('leadanalytics.key_role'), ('leadanalytics.partitioned'), ('leadanalytics.retention_kind'), ('leadanalytics.status_source'), -- built-in rows only
                  ('leadanalytics.lead_tally'), ('leadanalytics.lead_submission_tally'), -- kept by triggers, in a restore too
-                 ('leadanalytics.activity_tally'), ('leadanalytics.activity_fresh_tally'), -- the same
+                 ('leadanalytics.activity_tally'), ('leadanalytics.activity_fresh_tally'), ('leadanalytics.lead_unpredicted'), -- the same
                  ('leadanalytics.unit_state') -- how the workers fared: not the other database's$$,
  $$CREATE TABLE leadanalytics.bad (i int)$$),
 ('built-in tables, and built-in rows, are not dumped',
  $$SELECT c::regclass::text FROM pg_extension, unnest(extconfig, extcondition) AS u (c, condition)
-   WHERE extname = 'leadanalytics' AND (c::regclass::text IN ('leadanalytics.country', 'leadanalytics.home', 'leadanalytics.key_role', 'leadanalytics.partitioned', 'leadanalytics.status_source')
+   WHERE extname = 'leadanalytics' AND (c::regclass::text IN ('leadanalytics.country', 'leadanalytics.home', 'leadanalytics.key_role', 'leadanalytics.partitioned', 'leadanalytics.retention_kind', 'leadanalytics.status_source')
        OR (condition !~ 'NOT builtin' AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = c AND attname = 'builtin')))$$,
  $$UPDATE pg_extension SET extconfig = extconfig || 'leadanalytics.home'::regclass::oid, extcondition = extcondition || ''::text WHERE extname = 'leadanalytics'$$),
 ('no table refers to itself: pg_dump warns of it',

@@ -43,6 +43,15 @@ SELECT leadanalytics.capture_lead(:acme, f, client_ip => ip, referer => 'https:/
     (json_build_object('FIRSTNAME', 'blocked'), '198.51.100.20', '2026-02-05 12:00Z'),
     (json_build_object('FIRSTNAME', 'test'), '2001:db8::10', '2026-02-05 12:00Z')) AS v (f, ip, at);
 SELECT leadanalytics.set_lead_status(:acme, min(id), 'contacted', now => '2026-02-06Z'), leadanalytics.lead(:acme, min(id), now => '2026-02-06Z') FROM leadanalytics.lead;
+SELECT leadanalytics.create_webhook(:acme, 'https://hooks.invalid/', now => '2026-02-06Z'), leadanalytics.set_lead_drought(:acme, recipients => '{ann@acme.example}'), leadanalytics.set_crm(:acme, '{"sold": "won"}');
+SELECT leadanalytics.link_crm_lead(:acme, 'crm-1', min(id)::text, now => '2026-02-06Z'), leadanalytics.add_crm_event(:acme, 'crm-1', status => 'sold', event_id => 'e1', now => '2026-02-06Z') FROM leadanalytics.lead;
+SELECT leadanalytics.tell_lead_droughts('2026-02-07Z');
+INSERT INTO leadanalytics.anomaly_told (workspace, date, type, severity) VALUES (:acme, '2026-02-06', 'traffic_spike', 'low');
+INSERT INTO leadanalytics.topic (name, summary, example) VALUES ('mine.happened', 'of a user', '{"a": 1}');
+SELECT leadanalytics.keep_facts(:acme);
+INSERT INTO leadanalytics.prediction_model VALUES (:acme, 1, '2026-02-01Z', '2160 hours', 100, 50, 0.1, 0.8, 0.3, 0.1, '[{"predicted": 0.10, "observed": 0.2, "n": 10}]');
+INSERT INTO leadanalytics.prediction_weight VALUES (:acme, 1, 0, 'i', NULL, NULL, 0, 1, -1.5), (:acme, 1, 1, 'w', 'source', 'ads', 0, 1, 0.25);
+INSERT INTO leadanalytics.lead_prediction SELECT f.workspace, f.lead, 1, 0.1 * f.lead FROM leadanalytics.lead_fact f;
 INSERT INTO leadanalytics.unit (name, function, lane, every, enabled) VALUES ('mine', 'public.mine', 'fold', '1 hour', false);
 SELECT leadanalytics.add_lead_rule(:acme, 'test_text', 'qa'), leadanalytics.create_dropdown_option(:acme, 'source', 'Website');
 SELECT leadanalytics.put_rooms(:acme, '[{"name": "standup", "display_name": "Standup"}, {"name": "demo"}]'), leadanalytics.put_booking_page(:acme, 'intro', 'Intro'),
@@ -56,6 +65,8 @@ SELECT leadanalytics.create_plan('growth', 100000, 5000, '{event_names}', 5000),
 UPDATE leadanalytics.usage_month SET requests = 12 WHERE workspace = :acme AND month = '2026-02-01';
 SELECT leadanalytics.put_platforms(:acme, '[{"provider": "meta"}, {"provider": "stripe", "status": "error"}]'), leadanalytics.put_event_categories(:acme, '{"event_name": "sign_up", "category": "conversion"}'),
        leadanalytics.put_fx_rates(:acme, '{"currency": "USD", "day": "2026-02-01", "rate": 0.92}'), leadanalytics.put_conversion_rule(:acme, 'sign-ups', 'sign_up', 'meta', 'Lead', 'a.b', false);
+SELECT leadanalytics.set_retention(:acme, 'events', '90 days', '2026-02-01Z'), leadanalytics.set_retention(:acme, 'leads', '0', '2026-02-01Z');
+INSERT INTO leadanalytics.dropped (workspace, parent, before, swept) VALUES (:acme, 'event', '2025-11-01', true);
 INSERT INTO leadanalytics.webhook (workspace, key, url, topics, secret, created_at) VALUES (:acme, 'whk_1', 'https://crm.example/hook', '{lead.captured}', 's', '2026-02-01Z');
 INSERT INTO leadanalytics.delivery (workspace, webhook, occurrence, topic, body, next_at, created_at) VALUES (:acme, 'whk_1', 'evt_1', 'lead.captured', '{}', '2026-02-01Z', '2026-02-01Z');
 SELECT leadanalytics.send_mail(:acme, 'ann@acme.example', 'Report', 'It is attached.', 'report.completed', 'evt_2', now => '2026-02-01Z');
@@ -76,6 +87,13 @@ INSERT INTO leadanalytics.export (workspace, key, type, format, options, status,
     (:acme, 'exp_done', 'mine', 'csv', '{"a": [1.50]}', 'completed', 1, '2026-02-01Z', '2026-02-01Z', '2026-02-01 00:01Z', '2099-01-01Z', 4, 1, NULL, 's'),
     (:acme, 'exp_failed', 'mine', 'json', '{}', 'failed', 3, '2026-02-01Z', '2099-02-01Z', NULL, NULL, NULL, NULL, 'insufficient data', 't');
 INSERT INTO leadanalytics.export_chunk VALUES (:acme, 'exp_done', 0, 'a\015\0121');
+INSERT INTO leadanalytics.erasure (workspace, at, mode, role, salt, digests, counts) VALUES (:acme, '2026-02-01Z', 'delete', 'postgres', 's', '{d}', '{"events": 1}');
+INSERT INTO leadanalytics.report_type (name, path) VALUES ('mine', '/hello/:who');
+INSERT INTO leadanalytics.report VALUES (:acme, 'rep_1', 'Weekly', '/v1/analytics/funnel', '{"windowDays": 14}', 'last_week', NULL, 'html', 'live', '2026-02-01Z', '2026-02-02Z');
+INSERT INTO leadanalytics.report_schedule VALUES
+    (:acme, 'sch_1', 'rep_1', 'weekly', 1, NULL, '08:30', 'Europe/London', '{ann@acme.example,whk_1}', 'csv', true, '2099-02-02 08:30Z', '2026-01-26 08:30Z', '2026-01-20Z'),
+    (:acme, 'sch_2', 'rep_1', 'monthly', NULL, 31, '00:00', 'Asia/Amman', '{}', 'json', false, '2099-01-31Z', NULL, '2026-01-20Z');
+INSERT INTO leadanalytics.report_run VALUES (:acme, 'exp_run', 'rep_1', 'sch_1', '2026-01-26 08:30Z', 'csv', '2026-01-26 08:31Z', 'completed', 2), (:acme, 'exp_now', 'rep_1', NULL, NULL, 'html', '2026-01-27Z', 'processing', 0);
 SELECT leadanalytics.set_rate_limit('capture', 7);
 INSERT INTO leadanalytics.rate_class (name, per, requests, summary) VALUES ('hello', 'ip', 9, 'hello');
 -- A user's own: an endpoint, a view, and grants on ours.

@@ -1,8 +1,9 @@
 -- Every row of every table of ours as one line (table and MD5), and every sequence's next value; not home,
--- which stays where it is. Tallies are the sums of their rows: a restore writes them anew.
+-- which stays where it is. Tallies are the sums of their rows: a restore writes them anew, and what of leads
+-- waits for the worker.
 SELECT format('SELECT %L || '' '' || md5(t::text) FROM %s AS t ORDER BY 1', c.oid::regclass, c.oid::regclass)
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-WHERE nspname ~ '^leadanalytics' AND relkind = 'r' AND c.oid <> 'leadanalytics.home'::regclass AND relname !~ '_tally$'
+WHERE nspname ~ '^leadanalytics' AND relkind = 'r' AND c.oid <> 'leadanalytics.home'::regclass AND relname !~ '_tally$' AND relname <> 'lead_unpredicted'
 ORDER BY c.oid::regclass::text COLLATE "C" \gexec
 SELECT 'leads ' || workspace, class, sum(n) FROM leadanalytics.lead_tally GROUP BY workspace, class HAVING sum(n) <> 0 ORDER BY 1, 2;
 SELECT 'posts ' || workspace, day, sum(n) FROM leadanalytics.lead_submission_tally GROUP BY workspace, day HAVING sum(n) <> 0 ORDER BY 1, 2;
