@@ -153,7 +153,7 @@ add_parts(LaSending *sending)
 	part = curl_mime_addpart(sending->mime);
 	curl_mime_data(part, text, CURL_ZERO_TERMINATED);
 	curl_mime_type(part, "text/plain; charset=utf-8");
-	curl_mime_encoder(part, "quoted-printable");
+	curl_mime_encoder(part, "base64");
 	if (sending->file != NULL)
 	{
 		part = curl_mime_addpart(sending->mime);

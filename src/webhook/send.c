@@ -154,14 +154,14 @@ take_body(char *data, size_t size, size_t n, void *arg)
 	return sending->body_bytes > LA_ANSWER_READ ? 0 : n;
 }
 
-/* Header lines; of a mail server, its replies, the last of which says it all. */
+/* Header lines; of a mail server, its replies, of which the last one before the parting says it all. */
 static size_t
 take_header(char *data, size_t size, size_t n, void *arg)
 {
 	LaSending *sending = arg;
 
 	sending->header_bytes += n;
-	if (sending->recipient != NULL)
+	if (sending->recipient != NULL && strncmp(data, "221", Min(n, 3)) != 0)
 	{
 		sending->kept = 0;
 		keep(sending, data, n);

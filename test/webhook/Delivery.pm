@@ -53,8 +53,16 @@ sub said
 {
 	my ($self, $program, $what) = @_;
 	open my $file, '<:raw', $program->{log} or return;
-	my @said = map { decode_json($_) } grep { /\n\z/ } <$file>;
-	$_->{body} = decode_base64($_->{body}) for grep { defined $_->{body} } @said;
+	seek $file, $program->{read} //= 0, 0;
+	while (defined(my $line = <$file>))
+	{
+		last unless $line =~ /\n\z/;
+		$program->{read} += length $line;
+		my $said = decode_json($line);
+		$said->{body} = decode_base64($said->{body}) if defined $said->{body};
+		push @{ $program->{said} }, $said;
+	}
+	my @said = @{ $program->{said} // [] };
 	return grep { !$what || $_->{what} eq $what } @said;
 }
 
