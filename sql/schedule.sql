@@ -111,7 +111,7 @@ SELECT s.xmin::text = :'s_before' AS untouched, :'s_next' AS next, :'s_last' AS 
 SELECT count(*) AS "nobody yet" FROM told;
 SELECT pg_temp.write('2026-04-10 12:01Z') AS written, pg_temp.write('2026-04-10 12:02Z') AS again;
 SELECT t.topic, t.who, count(*), count(DISTINCT occurrence) AS occurrences, bool_and(t.attachment IS NOT NULL) AS attached FROM told t GROUP BY 1, 2 ORDER BY 1, 2;
-SELECT t.subject, regexp_replace(t.body, 'exp_[0-9a-f]+', 'exp_…') AS body FROM told t JOIN leadanalytics.report_runs r ON r.export = t.attachment WHERE t.who = 'ann@example.com' ORDER BY r.due_at LIMIT 1;
+SELECT t.subject, regexp_replace(t.body, E'Its file(:\n\\S*/exp_[0-9a-f]+/download\\?\\S+\n| is the export exp_[0-9a-f]+\\. )', 'Its file is … ') AS body FROM told t JOIN leadanalytics.report_runs r ON r.export = t.attachment WHERE t.who = 'ann@example.com' ORDER BY r.due_at LIMIT 1;
 SELECT t.body::jsonb ->> 'type' AS type, t.body::jsonb ->> 'id' = t.occurrence AS id, t.body::jsonb -> 'createdAt' AS "createdAt",
        (t.body::jsonb -> 'data') - '{reportId,scheduleId,url}'::text[] AS data, t.body::jsonb #>> '{data,url}' ~ '/v1/analytics/exports/exp_[0-9a-f]{24}/download\?expires=[0-9]+&signature=[0-9a-f]{64}$' AS url,
        t.body::jsonb #>> '{data,scheduleId}' = :'daily' AS schedule
