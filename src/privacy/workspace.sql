@@ -16,9 +16,12 @@ RETURNS TABLE (name name) LANGUAGE sql STABLE SECURITY DEFINER SET search_path =
         UNION
         SELECT f.conrelid, d.n + 1 FROM depth d JOIN pg_constraint f ON f.confrelid = d.oid AND f.contype = 'f' AND f.conrelid <> d.oid
     )
-    -- Ledgers before all others: what they name is nobody's to fold any more.
+    -- What the worker takes rows from comes before all others, in the order in which it does: so nobody waits for us who has what we
+    -- wait for, and what is named there is nobody's to fold any more.
     SELECT o.relname FROM owned o JOIN depth d ON d.oid = o.oid
-    GROUP BY o.relname ORDER BY o.relname NOT IN ('ledger', 'session_ledger'), max(d.n) DESC, o.relname
+    GROUP BY o.relname
+    ORDER BY array_position('{ledger,session_ledger,message_fresh_tally,message_fresh_point,activity_fresh_tally,lead_unpredicted}', o.relname::text) NULLS LAST,
+             max(d.n) DESC, o.relname
 $$;
 COMMENT ON FUNCTION leadanalytics.workspace_tables() IS 'the tables that belong to workspaces row by row (a column named workspace), those first that refer to others';
 
