@@ -64,10 +64,17 @@ my $rule = '{"name":"Käufe/1","trigger_event":"purchase","platform":"meta","pla
 says(ask('POST', 'workspace/conversion-rules', undef, $rule), $one, 'a rule') for 1, 2;
 says(ask('GET', 'workspace/conversion-rules'), "200 [$rule]", 'the rules');
 says(ask('GET', 'workspace/conversion-rules', $other_key), '200 []', 'nobody else\'s');
+# Told to the platform's webhook: still in the outbox, or a delivery already (to a name that leads nowhere).
+sql(q{SELECT leadanalytics.create_webhook($1, 'https://meta.invalid/', '{conversion.postback}', 'meta')}, $id);
+sub told
+{
+    return sql(q{SELECT string_agg(concat_ws(' ', t.topic, t.body ->> 'platform', t.body ->> 'platform_event', t.body ->> 'value', t.body ->> 'visitor_id'), ',' ORDER BY t.body ->> 'timestamp')
+                 FROM (SELECT topic, body FROM leadanalytics.outbox WHERE workspace = $1
+                       UNION ALL SELECT topic, body::json -> 'data' FROM leadanalytics.delivery WHERE workspace = $1) AS t}, $id);
+}
 says(ask('POST', 'track', $key{sdk}, '{"events":[{"event_name":"purchase","visitor_id":"v","event_data":{"value":9.5}},{"event_name":"page_view"}]}'),
     '200 {"success":true,"accepted":2,"duplicates":0,"rejected":[]}', 'events');
-sub told { return sql(q{SELECT string_agg(concat_ws(' ', o.topic, o.body ->> 'platform', o.body ->> 'platform_event', o.body ->> 'value', o.body ->> 'visitor_id'), ',' ORDER BY id) FROM leadanalytics.outbox o WHERE workspace = $1}, $id) }
-is(told(), 'conversion.postback meta Purchase 9.5 v', 'D-74 a row of the outbox');
+is(told(), 'conversion.postback meta Purchase 9.5 v', 'D-74 the platform is told');
 says(ask('PATCH', 'workspace/conversion-rules/K%C3%A4ufe%2F1', undef, '{"active":false}'), $one, 'a rule is turned off');
 is(ask('POST', 'track', $key{sdk}, '{"event_name":"purchase"}')->{status}, 200, 'another event');
 is(told(), 'conversion.postback meta Purchase 9.5 v', 'D-74 tells nothing more');
