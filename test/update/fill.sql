@@ -88,7 +88,7 @@ INSERT INTO leadanalytics.export (workspace, key, type, format, options, status,
     (:acme, 'exp_done', 'mine', 'csv', '{"a": [1.50]}', 'completed', 1, '2026-02-01Z', '2026-02-01Z', '2026-02-01 00:01Z', '2099-01-01Z', 4, 1, NULL, 's'),
     (:acme, 'exp_failed', 'mine', 'json', '{}', 'failed', 3, '2026-02-01Z', '2099-02-01Z', NULL, NULL, NULL, NULL, 'insufficient data', 't');
 INSERT INTO leadanalytics.export_chunk VALUES (:acme, 'exp_done', 0, 'a\015\0121');
-INSERT INTO leadanalytics.erasure (workspace, at, mode, role, salt, digests, counts) VALUES (:acme, '2026-02-01Z', 'delete', 'postgres', 's', '{d}', '{"events": 1}');
+INSERT INTO leadanalytics.erasure (workspace, at, mode, role, salt, digests, counts) VALUES (:acme, '2026-02-01Z', 'delete', 'officer', 's', '{d}', '{"events": 1}');
 INSERT INTO leadanalytics.report_type (name, path) VALUES ('mine', '/hello/:who');
 INSERT INTO leadanalytics.report VALUES (:acme, 'rep_1', 'Weekly', '/v1/analytics/funnel', '{"windowDays": 14}', 'last_week', NULL, 'html', 'live', '2026-02-01Z', '2026-02-02Z');
 INSERT INTO leadanalytics.report_schedule VALUES
