@@ -116,10 +116,12 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.claim_deliveries', 0));
     RETURN QUERY
     WITH free AS MATERIALIZED (
-        SELECT d.workspace, d.id FROM leadanalytics.delivery d
-        WHERE (d.workspace, d.id) IN (SELECT n.workspace, n.id FROM leadanalytics.next_deliveries(places, busy, claim_deliveries.now) n)
-              AND d.status = 'waiting' AND d.next_at <= claim_deliveries.now
-        FOR NO KEY UPDATE SKIP LOCKED
+        -- each by its id: a plan of when nothing waited would go through all that waits
+        SELECT d.workspace, d.id FROM leadanalytics.next_deliveries(places, busy, claim_deliveries.now) n
+        CROSS JOIN LATERAL (
+            SELECT w.* FROM leadanalytics.delivery w WHERE w.workspace = n.workspace AND w.id = n.id OFFSET 0
+            FOR NO KEY UPDATE SKIP LOCKED) AS d
+        WHERE d.status = 'waiting' AND d.next_at <= claim_deliveries.now
     ), claimed AS (
         UPDATE leadanalytics.delivery d
         SET attempts = d.attempts + 1, tried_at = claim_deliveries.now,
@@ -160,10 +162,9 @@ DECLARE
 BEGIN
     -- Not ours any more when the lease ran out and somebody else took it, when it was replayed, or when it is gone.
     SELECT * INTO sent FROM leadanalytics.delivery d
-    WHERE d.workspace = record_delivery.workspace AND d.id = record_delivery.delivery AND d.status = 'waiting' AND d.attempts = attempt
-          AND d.leased_until IS NOT NULL
+    WHERE d.workspace = record_delivery.workspace AND d.id = record_delivery.delivery
     FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR sent.status <> 'waiting' OR sent.attempts <> attempt OR sent.leased_until IS NULL THEN
         RETURN NULL;
     END IF;
     IF why IS NULL AND sent.webhook IS NOT NULL AND answer_status NOT BETWEEN 200 AND 299 THEN
