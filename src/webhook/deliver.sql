@@ -6,7 +6,7 @@
 -- the same bytes with the same id are sent again. A lease outlives the longest sending, so nothing else does that.
 
 CREATE FUNCTION leadanalytics.webhook_signature(body text, secret text)
-RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'sha256=' || encode(leadanalytics.hmac_sha256(convert_to(body, 'UTF8'), convert_to(secret, 'UTF8')), 'hex')
 $$;
 COMMENT ON FUNCTION leadanalytics.webhook_signature(text, text) IS
@@ -109,7 +109,7 @@ COMMENT ON FUNCTION leadanalytics.next_deliveries(int, bigint[], timestamptz) IS
 CREATE FUNCTION leadanalytics.claim_deliveries(places int, busy bigint[], now timestamptz)
 RETURNS TABLE (workspace int, id bigint, attempt int, url text, mark text, recipient text, subject text, body text, topic text,
                occurrence text, attachment text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off AS $$
 #variable_conflict use_column
 BEGIN
     -- Two who claim at once would both count what neither has taken yet.
