@@ -23,7 +23,9 @@ SELECT count(*) FROM leadanalytics.outbox;
 SELECT topic, string_agg(webhook, ' ' ORDER BY webhook COLLATE "C"), count(DISTINCT occurrence) AS ids, count(DISTINCT body) AS bodies FROM leadanalytics.delivery
 WHERE workspace IN (:a, :b) GROUP BY topic ORDER BY min(id);
 SELECT DISTINCT replace(body, occurrence, 'evt_…'), occurrence ~ '^evt_[0-9a-f]{24}$' AS id, status, attempts, next_at FROM leadanalytics.delivery WHERE workspace = :a ORDER BY 1;
+SET ROLE leadanalytics_read;
 SELECT leadanalytics.webhook_signature('what do ya want for nothing?', 'Jefe'); -- RFC 4231, 2
+RESET ROLE;
 
 -- L9 a claim: fair to workspaces and webhooks, as many as a webhook takes, each once.
 DELETE FROM leadanalytics.delivery WHERE workspace IN (:a, :b);

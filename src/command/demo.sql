@@ -1,5 +1,5 @@
 -- The workspace that `up` makes for a first try: a site, a member, one key of each kind, some visits, two campaigns and
--- the leads they were sent to. It takes public posts that name no workspace. Prints "role key", one a line.
+-- the leads they were sent to, and a saved report. It takes public posts that name no workspace. Prints "role key", one a line.
 \set ON_ERROR_STOP on
 SELECT count(*) = 1 AS there FROM leadanalytics.workspace WHERE slug = 'demo' \gset
 \if :there
@@ -11,6 +11,7 @@ SELECT count(*) = 1 AS there FROM leadanalytics.workspace WHERE slug = 'demo' \g
         is_default => NOT EXISTS (SELECT FROM leadanalytics.workspace WHERE is_default)) AS demo \gset
     SELECT leadanalytics.create_site(:demo, 'demo-site', domains => '{demo.example}') AS site \gset
     SELECT leadanalytics.create_member(:demo, 'owner@demo.example', 'owner') AS owner \gset
+    SELECT leadanalytics.create_report(:demo, 'Weekly funnel', '/v1/analytics/funnel', '{"windowDays": 14}', 'last_7_days', format => 'html') AS report \gset
 \endif
 
 SELECT role, leadanalytics.create_key(:demo, role, name => 'demo ' || role, member => CASE WHEN role = 'member' THEN :owner END)

@@ -55,7 +55,6 @@ CREATE TABLE leadanalytics.lead (
     last_viewed_at timestamptz,
     owner_id text,
     team_id text,
-    PRIMARY KEY (workspace, id),
     CHECK ((first_seen_at IS NULL) = (last_viewed_at IS NULL)),
     CHECK ((follow_ups_count = 0) = (last_follow_up_at IS NULL))
 ) WITH (fillfactor = 90);
@@ -68,12 +67,6 @@ COMMENT ON COLUMN leadanalytics.lead.owner_id IS 'who works on it';
 COMMENT ON COLUMN leadanalytics.lead.class IS 'what lists filter by: see leadanalytics.lead_class()';
 COMMENT ON COLUMN leadanalytics.lead.haystack IS 'what a search looks in';
 
-CREATE UNIQUE INDEX lead_external ON leadanalytics.lead (external_id, workspace) WHERE external_id IS NOT NULL;
--- Who is it? By visitor, e-mail address, number, IP, within a project.
-CREATE INDEX lead_by_visitor ON leadanalytics.lead (workspace, visitor_id, lower(coalesce(project, ''))) WHERE visitor_id IS NOT NULL;
-CREATE INDEX lead_by_email ON leadanalytics.lead (workspace, lower(email), lower(coalesce(project, ''))) WHERE email IS NOT NULL;
-CREATE INDEX lead_by_phone ON leadanalytics.lead (workspace, phone_key, lower(coalesce(project, ''))) WHERE phone_key IS NOT NULL;
-CREATE INDEX lead_by_ip ON leadanalytics.lead (workspace, contact_ip, lower(coalesce(project, ''))) WHERE contact_ip IS NOT NULL;
 -- The lists: an order within each class, so that any filter is a merge of a few ordered runs (page.c). Ties by
 -- id, newest first: a B-tree read backwards turns that round too, hence two of score and risk.
 CREATE INDEX lead_newest ON leadanalytics.lead (workspace, class, enquiry_at, id);
@@ -89,6 +82,15 @@ CREATE INDEX lead_project ON leadanalytics.lead (workspace, project) WHERE proje
 CREATE INDEX lead_source ON leadanalytics.lead (workspace, source) WHERE source IS NOT NULL;
 -- No pending list: a list's reader would go through all of it.
 CREATE INDEX lead_search ON leadanalytics.lead USING gin (leadanalytics.grams(workspace, haystack)) WITH (fastupdate = off);
+-- These in the end: of indexes that cost the same, as all do that begin with the workspace while the table is empty, the
+-- planner takes the one made last, and a session goes on with that plan: posts' lookups, foreign keys.
+ALTER TABLE leadanalytics.lead ADD PRIMARY KEY (workspace, id);
+CREATE UNIQUE INDEX lead_external ON leadanalytics.lead (external_id, workspace) WHERE external_id IS NOT NULL;
+-- Who is it? By visitor, e-mail address, number, IP, within a project.
+CREATE INDEX lead_by_visitor ON leadanalytics.lead (workspace, visitor_id, lower(coalesce(project, ''))) WHERE visitor_id IS NOT NULL;
+CREATE INDEX lead_by_email ON leadanalytics.lead (workspace, lower(email), lower(coalesce(project, ''))) WHERE email IS NOT NULL;
+CREATE INDEX lead_by_phone ON leadanalytics.lead (workspace, phone_key, lower(coalesce(project, ''))) WHERE phone_key IS NOT NULL;
+CREATE INDEX lead_by_ip ON leadanalytics.lead (workspace, contact_ip, lower(coalesce(project, ''))) WHERE contact_ip IS NOT NULL;
 
 -- Mails name leads that nobody has put yet, and are counted by number: the lead takes it when it comes. An entry stays,
 -- so that what a text names never changes.
@@ -142,8 +144,8 @@ COMMENT ON TABLE leadanalytics.lead_submission IS 'a post of a form: a lead''s f
 COMMENT ON COLUMN leadanalytics.lead_submission.is_duplicate_window IS 'an earlier one of the lead lies within leadanalytics.lead_reengage: told to no webhook';
 COMMENT ON COLUMN leadanalytics.lead_submission.is_bot IS 'its honeypot was filled, and leadanalytics.bot_lead_detection was off';
 COMMENT ON COLUMN leadanalytics.lead_submission.payload IS 'its fields as they were posted';
-CREATE INDEX lead_submission_of_lead ON leadanalytics.lead_submission (workspace, lead, submitted_at, id) INCLUDE (visitor_id); -- whose visitors leads are
 CREATE INDEX lead_submission_newest ON leadanalytics.lead_submission (workspace, submitted_at, id) INCLUDE (lead);
+CREATE INDEX lead_submission_of_lead ON leadanalytics.lead_submission (workspace, lead, submitted_at, id) INCLUDE (visitor_id); -- whose visitors leads are; made after lead_submission_newest, as lead's
 CREATE INDEX lead_submission_by_visitor ON leadanalytics.lead_submission (workspace, visitor_id, submitted_at) WHERE visitor_id IS NOT NULL;
 CREATE INDEX lead_submission_by_ip ON leadanalytics.lead_submission (workspace, contact_ip, submitted_at) WHERE contact_ip IS NOT NULL;
 

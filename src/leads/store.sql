@@ -21,25 +21,27 @@ RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     found_lead bigint;
     wanted text := lower(coalesce(post.project, ''));
+    address CONSTANT text := lower(post.email);
 BEGIN
-    -- The surer sign first; of several that match, for a follow-up may bring another's number, the oldest.
-    SELECT l.id INTO found_lead FROM leadanalytics.lead l
-    WHERE l.workspace = post.workspace AND l.visitor_id = post.visitor_id AND lower(coalesce(l.project, '')) = wanted
-    ORDER BY l.id LIMIT 1;
+    -- The surer sign first; of several that match, for a follow-up may bring another's number, the oldest. Found by the
+    -- sign's own index whenever this was planned: in the order of ids an empty table's plan looks at every lead.
+    SELECT min(f.id) INTO found_lead FROM (
+        SELECT l.id FROM leadanalytics.lead l
+        WHERE l.workspace = post.workspace AND l.visitor_id = post.visitor_id AND lower(coalesce(l.project, '')) = wanted OFFSET 0) AS f;
     IF found_lead IS NULL AND post.email IS NOT NULL THEN
-        SELECT l.id INTO found_lead FROM leadanalytics.lead l
-        WHERE l.workspace = post.workspace AND lower(l.email) = lower(post.email) AND lower(coalesce(l.project, '')) = wanted
-        ORDER BY l.id LIMIT 1;
+        SELECT min(f.id) INTO found_lead FROM (
+            SELECT l.id FROM leadanalytics.lead l
+            WHERE l.workspace = post.workspace AND lower(l.email) = address AND lower(coalesce(l.project, '')) = wanted OFFSET 0) AS f;
     END IF;
     IF found_lead IS NULL AND post.phone_key IS NOT NULL THEN
-        SELECT l.id INTO found_lead FROM leadanalytics.lead l
-        WHERE l.workspace = post.workspace AND l.phone_key = post.phone_key AND lower(coalesce(l.project, '')) = wanted
-        ORDER BY l.id LIMIT 1;
+        SELECT min(f.id) INTO found_lead FROM (
+            SELECT l.id FROM leadanalytics.lead l
+            WHERE l.workspace = post.workspace AND l.phone_key = post.phone_key AND lower(coalesce(l.project, '')) = wanted OFFSET 0) AS f;
     END IF;
     IF coalesce(post.visitor_id, post.email, post.phone_key) IS NULL AND post.ip IS NOT NULL THEN
-        SELECT l.id INTO found_lead FROM leadanalytics.lead l
-        WHERE l.workspace = post.workspace AND l.contact_ip = post.ip AND lower(coalesce(l.project, '')) = wanted
-        ORDER BY l.id LIMIT 1;
+        SELECT min(f.id) INTO found_lead FROM (
+            SELECT l.id FROM leadanalytics.lead l
+            WHERE l.workspace = post.workspace AND l.contact_ip = post.ip AND lower(coalesce(l.project, '')) = wanted OFFSET 0) AS f;
     END IF;
     RETURN found_lead;
 END
@@ -55,6 +57,7 @@ DECLARE
     session record;
     known bigint;
     posts int;
+    since CONSTANT timestamptz := post.received_at - current_setting('leadanalytics.lead_reengage')::interval;
 BEGIN
     PERFORM leadanalytics.lock_identities(post);
     posts := 1 + leadanalytics.recent_posts(post.workspace, post.visitor_id, post.ip, post.received_at);
@@ -100,8 +103,7 @@ BEGIN
     -- Now that we hold the lead: posts that came by other signs of the same person are committed.
     submission.is_duplicate_window := EXISTS (
         SELECT FROM leadanalytics.lead_submission s
-        WHERE s.workspace = post.workspace AND s.lead = stored.id
-          AND s.submitted_at > post.received_at - current_setting('leadanalytics.lead_reengage')::interval);
+        WHERE s.workspace = post.workspace AND s.lead = stored.id AND s.submitted_at > since);
     INSERT INTO leadanalytics.lead_submission (
         workspace, lead, submitted_at, is_primary, is_duplicate_window, is_bot, name, email, phone, project, source, referer,
         cta_name, visitor_id, session_id, contact_ip, score, suspicion, time_to_submit, site_key, form_id, payload)
@@ -122,6 +124,8 @@ COMMENT ON FUNCTION leadanalytics.store_lead(leadanalytics.lead_post) IS
 -- L9. Groups of members, as the receiver's forms have them.
 CREATE FUNCTION leadanalytics.announce_lead(post leadanalytics.lead_post, topic text, lead leadanalytics.lead, vpn_score int)
 RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    address CONSTANT text := lower(post.email);
 BEGIN
     INSERT INTO leadanalytics.outbox (workspace, topic, created_at, body)
     SELECT post.workspace, announce_lead.topic, post.received_at, json_build_object(
@@ -135,10 +139,14 @@ BEGIN
         'context', json_build_object(
             'related_projects', (
                 SELECT coalesce(json_agg(r.project ORDER BY r.project COLLATE "C"), '[]') FROM (
-                    SELECT DISTINCT l.project FROM leadanalytics.lead l
-                    WHERE l.workspace = post.workspace
-                      AND (l.visitor_id = post.visitor_id OR lower(l.email) = lower(post.email) OR l.phone_key = post.phone_key)
-                      AND lower(coalesce(l.project, '')) <> lower(coalesce(post.project, '')) AND l.project IS NOT NULL
+                    SELECT DISTINCT l.project FROM (
+                        SELECT v.project FROM leadanalytics.lead v WHERE v.workspace = post.workspace AND v.visitor_id = post.visitor_id
+                        UNION ALL
+                        SELECT e.project FROM leadanalytics.lead e WHERE e.workspace = post.workspace AND lower(e.email) = address
+                        UNION ALL
+                        SELECT p.project FROM leadanalytics.lead p WHERE p.workspace = post.workspace AND p.phone_key = post.phone_key
+                        OFFSET 0) AS l
+                    WHERE lower(l.project) <> lower(coalesce(post.project, ''))
                     LIMIT 50) AS r),
             'page_url', post.page_url, 'referer', post.referer, 'keyword', post.keyword,
             'utm_source', post.utm_source, 'utm_medium', post.utm_medium, 'utm_campaign', post.utm_campaign, 'utm_term', post.utm_term, 'utm_content', post.utm_content,

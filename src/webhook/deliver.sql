@@ -6,7 +6,7 @@
 -- the same bytes with the same id are sent again. A lease outlives the longest sending, so nothing else does that.
 
 CREATE FUNCTION leadanalytics.webhook_signature(body text, secret text)
-RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'sha256=' || encode(leadanalytics.hmac_sha256(convert_to(body, 'UTF8'), convert_to(secret, 'UTF8')), 'hex')
 $$;
 COMMENT ON FUNCTION leadanalytics.webhook_signature(text, text) IS
@@ -109,17 +109,19 @@ COMMENT ON FUNCTION leadanalytics.next_deliveries(int, bigint[], timestamptz) IS
 CREATE FUNCTION leadanalytics.claim_deliveries(places int, busy bigint[], now timestamptz)
 RETURNS TABLE (workspace int, id bigint, attempt int, url text, mark text, recipient text, subject text, body text, topic text,
                occurrence text, attachment text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off AS $$
 #variable_conflict use_column
 BEGIN
     -- Two who claim at once would both count what neither has taken yet.
     PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.claim_deliveries', 0));
     RETURN QUERY
     WITH free AS MATERIALIZED (
-        SELECT d.workspace, d.id FROM leadanalytics.delivery d
-        WHERE (d.workspace, d.id) IN (SELECT n.workspace, n.id FROM leadanalytics.next_deliveries(places, busy, claim_deliveries.now) n)
-              AND d.status = 'waiting' AND d.next_at <= claim_deliveries.now
-        FOR NO KEY UPDATE SKIP LOCKED
+        -- each by its id: a plan of when nothing waited would go through all that waits
+        SELECT d.workspace, d.id FROM leadanalytics.next_deliveries(places, busy, claim_deliveries.now) n
+        CROSS JOIN LATERAL (
+            SELECT w.* FROM leadanalytics.delivery w WHERE w.workspace = n.workspace AND w.id = n.id OFFSET 0
+            FOR NO KEY UPDATE SKIP LOCKED) AS d
+        WHERE d.status = 'waiting' AND d.next_at <= claim_deliveries.now
     ), claimed AS (
         UPDATE leadanalytics.delivery d
         SET attempts = d.attempts + 1, tried_at = claim_deliveries.now,
@@ -160,10 +162,9 @@ DECLARE
 BEGIN
     -- Not ours any more when the lease ran out and somebody else took it, when it was replayed, or when it is gone.
     SELECT * INTO sent FROM leadanalytics.delivery d
-    WHERE d.workspace = record_delivery.workspace AND d.id = record_delivery.delivery AND d.status = 'waiting' AND d.attempts = attempt
-          AND d.leased_until IS NOT NULL
+    WHERE d.workspace = record_delivery.workspace AND d.id = record_delivery.delivery
     FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR sent.status <> 'waiting' OR sent.attempts <> attempt OR sent.leased_until IS NULL THEN
         RETURN NULL;
     END IF;
     IF why IS NULL AND sent.webhook IS NOT NULL AND answer_status NOT BETWEEN 200 AND 299 THEN
