@@ -162,6 +162,8 @@ INSERT INTO leadanalytics.export_chunk SELECT e.workspace, e.key, 0, 'person3@ma
 INSERT INTO leadanalytics.idempotency
 SELECT gen_random_uuid(), now(), w, 'PUT /v1/leads/:leadId', 200, 'application/json', '{}', convert_to(json_build_object('data', json_build_object('email', format('person%s@mail.example', p)))::text, 'UTF8')
 FROM unnest(ARRAY[:a, :c]) AS w, generate_series(3, 4) AS p;
+-- What another workspace answered, is its own, whoever it was about.
+INSERT INTO leadanalytics.idempotency SELECT gen_random_uuid(), now(), :b, 'PUT /v1/leads/:leadId', 200, 'application/json', '{}', convert_to('{"email": "person3@mail.example", "of": "another workspace"}', 'UTF8');
 INSERT INTO leadanalytics.webhook (workspace, key, url, topics, secret, created_at) SELECT w, 'whk_privacy', 'https://crm.example/', '{*}', 's', now() FROM unnest(ARRAY[:a, :c]) AS w;
 INSERT INTO leadanalytics.delivery (workspace, webhook, occurrence, topic, body, next_at, created_at)
 SELECT w, 'whk_privacy', 'evt_' || p, 'lead.captured', json_build_object('data', json_build_object('identity', json_build_object('visitor_id', format('visitor-%s-1', p)))), now(), now()
@@ -188,6 +190,7 @@ CREATE TEMP TABLE held AS SELECT * FROM pg_temp.words_in(:a);
 SELECT relation, count(*) AS words FROM held GROUP BY relation ORDER BY relation;
 CREATE TEMP TABLE handed AS SELECT lower(leadanalytics.export_person(:a, user_id => 'user-3')::text) AS document;
 SELECT h.relation, h.word AS not_handed_out FROM held h, handed d WHERE strpos(d.document, h.word) = 0 ORDER BY 1, 2;
+SELECT strpos(document, 'another workspace') > 0 AS hands_out_another_workspaces FROM handed;
 SELECT count(*) AS words_of_others FROM handed, regexp_matches(document, '(?:person|visitor-|user-|crm-lead-)(?:[12]|[4-9]|1[0-2])(?![0-9])', 'g');
 -- A table that is new says what it holds.
 SELECT c.relname FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid AND t.attname = 'workspace' AND NOT t.attisdropped

@@ -67,7 +67,10 @@ SELECT name FROM leadanalytics.lead WHERE workspace = :w ORDER BY name;
 -- Whole words only, however addresses of pages write them.
 SELECT text, leadanalytics.without_person(text, leadanalytics.needles(ROW(1, '{}', '{visitor-77}', '{}', '{u9,long.user/id}', '{ann@p.example,a+b@p.example}', '{"+43 1 5550001"}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')::leadanalytics.subject), '*') AS without
 FROM unnest('{/?m=ann@p.example,/?m=ANN%40P.example&x=1,/?m%3Dann%40p.example,joann@p.example,ann@p.example.org,"ann@p.example.",mailto:a+b@p.example,/?m=a%2Bb%40p.example,visitor-77,visitor-771,my-visitor-77,/visitor-77/x,u9,/long.user/id,/long.user%2Fid?,longXuser/id,tel:+43 1 5550001,%2B43%201%205550001}'::text[]) WITH ORDINALITY AS t (text, n) ORDER BY n;
-SELECT body, leadanalytics.tells_of_person(body, f, leadanalytics.needles(f)) AS tells
+-- What reports read of an event's data stays in mode anonymise, its words about the person do not.
+SELECT leadanalytics.counted_members('{"value": 7, "currency": "EUR", "note": "of ann@x.example", "tags": ["vip", "for ann@x.example", {"mail": "ann@x.example"}, 3], "tag": "Ann@x.example", "amount": {"of": "ann@x.example"}, "lead_id": "ann-1"}', 's', '{ann@x.example}', 'gone') AS counted,
+       leadanalytics.counted_members('{"message_id": "to ann@x.example"}', 's', '{ann@x.example}', 'gone') ->> 'message_id' = leadanalytics.pseudonym('s', 'to ann@x.example') AS message_is_the_same;
+SELECT body, leadanalytics.tells_of_person(body, f, leadanalytics.needles(f), leadanalytics.marks(f, leadanalytics.needles(f))) AS tells
 FROM (SELECT ROW(1, '{}', '{v1}', '{}', '{"7","a\"b"}', '{}', '{}', '{42}', '{42}', '{}', '{s1}', '{}', '{}', '{}', '{}')::leadanalytics.subject AS f) AS f,
      unnest(ARRAY['{"visitor_id" : "v1"}', '{"visitor_id":"v12"}', '{"visitorId":"v1"}', '{"name":"v1"}', '{"user_id":"7"}', '{"quantity":"7"}', '{"user_id":7}', '{"user_id":"a\"b"}', '{"lead_id" : 42}', '{"lead_id":421}', '{"leadId":"42"}', '{"session_id":"s1"}', 'v1'])
      WITH ORDINALITY AS b (body, n) ORDER BY n;

@@ -43,6 +43,7 @@ CREATE TABLE leadanalytics.link_secret (
 COMMENT ON TABLE leadanalytics.link_secret IS 'what the links and pixels in a workspace''s mails are signed with';
 
 CREATE INDEX message_of_lead ON leadanalytics.message (workspace, lead) WHERE lead IS NOT NULL;
+CREATE INDEX message_to ON leadanalytics.message (workspace, lower(btrim(recipient))) WHERE recipient IS NOT NULL; -- see leadanalytics.messages_to()
 CREATE INDEX message_of_workflow ON leadanalytics.message (workspace, workflow) WHERE workflow IS NOT NULL;
 
 CREATE TYPE leadanalytics.engagement_event AS (

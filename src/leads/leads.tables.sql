@@ -147,6 +147,7 @@ COMMENT ON COLUMN leadanalytics.lead_submission.payload IS 'its fields as they w
 CREATE INDEX lead_submission_newest ON leadanalytics.lead_submission (workspace, submitted_at, id) INCLUDE (lead);
 CREATE INDEX lead_submission_of_lead ON leadanalytics.lead_submission (workspace, lead, submitted_at, id) INCLUDE (visitor_id); -- whose visitors leads are; made after lead_submission_newest, as lead's
 CREATE INDEX lead_submission_by_visitor ON leadanalytics.lead_submission (workspace, visitor_id, submitted_at) WHERE visitor_id IS NOT NULL;
+CREATE INDEX lead_submission_by_email ON leadanalytics.lead_submission (workspace, lower(btrim(email))) WHERE email IS NOT NULL; -- see leadanalytics.leads_posted_by()
 CREATE INDEX lead_submission_by_ip ON leadanalytics.lead_submission (workspace, contact_ip, submitted_at) WHERE contact_ip IS NOT NULL;
 
 CREATE TABLE leadanalytics.lead_submission_tally (

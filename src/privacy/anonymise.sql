@@ -8,20 +8,26 @@ $$;
 COMMENT ON FUNCTION leadanalytics.pseudonym(text, text) IS 'an id in place of another one';
 
 -- What reports read of an event's data: amounts, and which message and workflow it belongs to.
-CREATE FUNCTION leadanalytics.counted_members(data jsonb)
+CREATE FUNCTION leadanalytics.counted_members(data jsonb, secret text, needles text[], word text)
 RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT (SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(data) AS m
-            WHERE m.key IN ('value', 'revenue', 'amount', 'currency', 'tag', 'tags', 'message_id', 'workflow_execution_id', 'lead_id'))
+    SELECT (SELECT jsonb_object_agg(m.key, CASE
+                WHEN m.key IN ('lead_id', 'workflow_execution_id') OR jsonb_typeof(m.value) NOT IN ('string', 'array') THEN m.value
+                WHEN m.key = 'message_id' THEN to_jsonb(CASE WHEN leadanalytics.names_person(m.value #>> '{}', needles) THEN leadanalytics.pseudonym(secret, m.value #>> '{}') ELSE m.value #>> '{}' END)
+                WHEN jsonb_typeof(m.value) = 'string' THEN to_jsonb(leadanalytics.without_person(m.value #>> '{}', needles, word))
+                ELSE (SELECT coalesce(jsonb_agg(CASE jsonb_typeof(e.value) WHEN 'string' THEN to_jsonb(leadanalytics.without_person(e.value #>> '{}', needles, word)) ELSE e.value END ORDER BY e.place), '[]')
+                      FROM jsonb_array_elements(m.value) WITH ORDINALITY AS e (value, place) WHERE jsonb_typeof(e.value) NOT IN ('object', 'array')) END)
+            FROM jsonb_each(data) AS m
+            WHERE m.key IN ('value', 'revenue', 'amount', 'currency', 'tag', 'tags', 'message_id', 'workflow_execution_id', 'lead_id') AND jsonb_typeof(m.value) <> 'object')
 $$;
-COMMENT ON FUNCTION leadanalytics.counted_members(jsonb) IS 'of an event''s data what reports read; null: nothing';
+COMMENT ON FUNCTION leadanalytics.counted_members(jsonb, text, text[], text) IS 'of an event''s data what reports read, without a person''s words; null: nothing';
 
-CREATE FUNCTION leadanalytics.anonymise_web(who leadanalytics.subject, secret text, kept_names text[])
+CREATE FUNCTION leadanalytics.anonymise_web(who leadanalytics.subject, secret text, kept_names text[], needles text[], word text)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE leadanalytics.event e
     SET data = CASE WHEN d.data ? 'lead_id' AND d.data ->> 'lead_id' <> ALL (kept_names)
                     THEN jsonb_set(d.data, '{lead_id}', to_jsonb(leadanalytics.pseudonym(secret, d.data ->> 'lead_id'))) ELSE d.data END
-    FROM (SELECT o.id, o.at, leadanalytics.counted_members(o.data) AS data FROM leadanalytics.events_of(who) o WHERE o.data IS NOT NULL) AS d
+    FROM (SELECT o.id, o.at, leadanalytics.counted_members(o.data, secret, needles, word) AS data FROM leadanalytics.events_of(who) o WHERE o.data IS NOT NULL) AS d
     WHERE e.workspace = who.workspace AND e.at = d.at AND e.id = d.id;
     UPDATE leadanalytics.session s
     SET ip = NULL, session_id = CASE WHEN s.session_id IS NOT NULL THEN leadanalytics.pseudonym(secret, s.session_id) END
@@ -34,7 +40,7 @@ BEGIN
     WHERE p.workspace = who.workspace AND p.number = ANY (who.persons);
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.anonymise_web(leadanalytics.subject, text, text[]) IS 'leadanalytics.anonymise_person() of the web';
+COMMENT ON FUNCTION leadanalytics.anonymise_web(leadanalytics.subject, text, text[], text[], text) IS 'leadanalytics.anonymise_person() of the web';
 
 CREATE FUNCTION leadanalytics.anonymise_leads(who leadanalytics.subject, secret text, needles text[], word text)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -88,7 +94,7 @@ DECLARE
     -- A lead's own number is ours, and says nothing.
     kept_names CONSTANT text[] := ARRAY(SELECT l.id::text FROM leadanalytics.lead l WHERE l.workspace = who.workspace AND l.id = ANY (who.leads) AND l.external_id IS NULL);
 BEGIN
-    PERFORM leadanalytics.anonymise_web(who, secret, kept_names);
+    PERFORM leadanalytics.anonymise_web(who, secret, kept_names, needles, word);
     PERFORM leadanalytics.anonymise_messages(who, secret, kept_names, needles, word);
     PERFORM leadanalytics.anonymise_leads(who, secret, needles, word);
     UPDATE leadanalytics.contact_event e

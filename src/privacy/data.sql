@@ -215,22 +215,23 @@ RETURNS TABLE (kind text, data json) LANGUAGE plpgsql STABLE SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     needles CONSTANT text[] := leadanalytics.needles(who);
+    marks CONSTANT text[] := leadanalytics.marks(who, needles);
 BEGIN
     RETURN QUERY
     SELECT 'outbox', json_build_object('topic', o.topic, 'created_at', leadanalytics.utc_milliseconds(o.created_at), 'body', o.body)
-    FROM leadanalytics.outbox o WHERE o.workspace = who.workspace AND leadanalytics.tells_of_person(o.body::text, who, needles) ORDER BY o.id;
+    FROM leadanalytics.outbox o WHERE o.workspace = who.workspace AND leadanalytics.tells_of_person(o.body::text, who, needles, marks) ORDER BY o.id;
     RETURN QUERY
     SELECT 'deliveries', json_build_object('topic', d.topic, 'webhook', d.webhook, 'recipient', d.recipient, 'subject', d.subject, 'body', d.body, 'status', d.status,
                                            'created_at', leadanalytics.utc_milliseconds(d.created_at))
     FROM leadanalytics.delivery d
-    WHERE d.workspace = who.workspace AND leadanalytics.delivery_tells(d, who, needles) ORDER BY d.id;
+    WHERE d.workspace = who.workspace AND leadanalytics.delivery_tells(d, who, needles, marks) ORDER BY d.id;
     RETURN QUERY
     SELECT 'stored_answers', json_build_object('route', i.route, 'at', leadanalytics.utc_milliseconds(i.at), 'answer', convert_from(i.answer, 'UTF8'))
-    FROM leadanalytics.idempotency i WHERE leadanalytics.answer_tells(i, who, needles) ORDER BY i.at, i.digest;
+    FROM leadanalytics.idempotency i WHERE i.workspace = who.workspace AND leadanalytics.answer_tells(i, who, needles, marks) ORDER BY i.at, i.digest;
     RETURN QUERY
     SELECT 'exports', json_build_object('export_id', e.key, 'type', e.type, 'created_at', leadanalytics.utc_milliseconds(e.created_at), 'options', e.options)
     FROM leadanalytics.export e
-    WHERE e.workspace = who.workspace AND leadanalytics.tells_of_person(e.options::text, who, needles) ORDER BY e.created_at, e.key;
+    WHERE e.workspace = who.workspace AND leadanalytics.tells_of_person(e.options::text, who, needles, marks) ORDER BY e.created_at, e.key;
     RETURN QUERY
     SELECT 'listed_ips', json_build_object('ip', abbrev(i.ip), 'policy', i.policy, 'listed_at', leadanalytics.utc_milliseconds(i.listed_at))
     FROM leadanalytics.listed_ip i WHERE i.workspace = who.workspace AND i.ip = ANY (who.ips) ORDER BY i.ip;

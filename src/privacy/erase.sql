@@ -20,24 +20,30 @@ COMMENT ON FUNCTION leadanalytics.lock_person(leadanalytics.subject) IS 'wait fo
 CREATE FUNCTION leadanalytics.redact_dictionary(who leadanalytics.subject, needles text[], word text)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
+    marks CONSTANT text[] := leadanalytics.marks(NULL, needles);
+    devices int[];
     own int[];
     n bigint;
     m bigint;
 BEGIN
+    devices := ARRAY(SELECT DISTINCT s.device FROM leadanalytics.session s WHERE s.workspace = who.workspace AND s.number = ANY (who.sessions) AND s.device IS NOT NULL);
     own := ARRAY(
         SELECT t.id
-        FROM (SELECT s.fingerprint AS id FROM leadanalytics.session s WHERE s.workspace = who.workspace AND s.number = ANY (who.sessions) AND s.fingerprint IS NOT NULL
-              UNION SELECT s.device FROM leadanalytics.session s WHERE s.workspace = who.workspace AND s.number = ANY (who.sessions) AND s.device IS NOT NULL) AS t
-        EXCEPT
-        SELECT u.id FROM leadanalytics.session s, unnest(ARRAY[s.fingerprint, s.device]) AS u (id)
-        WHERE s.workspace = who.workspace AND s.number <> ALL (who.sessions) AND u.id IS NOT NULL);
+        FROM (SELECT DISTINCT s.fingerprint AS id FROM leadanalytics.session s WHERE s.workspace = who.workspace AND s.number = ANY (who.sessions) AND s.fingerprint IS NOT NULL) AS t
+        LEFT JOIN LATERAL (SELECT o.number FROM leadanalytics.session o
+                           WHERE o.workspace = who.workspace AND o.fingerprint = t.id AND o.number <> ALL (who.sessions) LIMIT 1) AS o ON true
+        WHERE o.number IS NULL
+        UNION ALL
+        SELECT unnest(devices)
+        EXCEPT ALL
+        SELECT DISTINCT o.device FROM leadanalytics.session o WHERE o.workspace = who.workspace AND o.device = ANY (devices) AND o.number <> ALL (who.sessions));
     UPDATE leadanalytics.term t
     SET parts = c.parts, digest = gen_random_uuid()
     FROM (SELECT o.id, ARRAY(SELECT CASE WHEN o.id = ANY (own) AND p.place <= 2 AND p.part IS NOT NULL THEN word || '_' || o.id ELSE leadanalytics.without_person(p.part, needles, word) END
                              FROM unnest(o.parts) WITH ORDINALITY AS p (part, place) ORDER BY p.place) AS parts
           FROM leadanalytics.term o
           WHERE o.workspace = who.workspace
-            AND (o.id = ANY (own) OR o.kind NOT IN ('place', 'network', 'agent')
+            AND (o.id = ANY (own) OR o.kind NOT IN ('place', 'network', 'agent') AND lower(array_to_string(o.parts, E'\n') COLLATE "C") LIKE ANY (marks)
                  AND leadanalytics.names_person(array_to_string(o.parts, E'\n'), needles))) AS c
     WHERE t.workspace = who.workspace AND t.id = c.id;
     GET DIAGNOSTICS n = ROW_COUNT;
@@ -46,7 +52,7 @@ BEGIN
     END IF;
     UPDATE leadanalytics.message_text t
     SET text = leadanalytics.without_person(t.text, needles, word), digest = gen_random_uuid()
-    WHERE t.workspace = who.workspace AND leadanalytics.names_person(t.text, needles);
+    WHERE t.workspace = who.workspace AND lower(t.text COLLATE "C") LIKE ANY (marks) AND leadanalytics.names_person(t.text, needles);
     GET DIAGNOSTICS m = ROW_COUNT;
     RETURN n + m;
 END
@@ -57,13 +63,15 @@ COMMENT ON FUNCTION leadanalytics.redact_dictionary(leadanalytics.subject, text[
 -- What is told to others, and kept for them. Whoever writes a file now is waited for: it may be in it.
 CREATE FUNCTION leadanalytics.erase_copies(who leadanalytics.subject, needles text[])
 RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    marks CONSTANT text[] := leadanalytics.marks(who, needles);
 BEGIN
-    DELETE FROM leadanalytics.outbox o WHERE o.workspace = who.workspace AND leadanalytics.tells_of_person(o.body::text, who, needles);
-    DELETE FROM leadanalytics.delivery d WHERE d.workspace = who.workspace AND leadanalytics.delivery_tells(d, who, needles);
+    DELETE FROM leadanalytics.outbox o WHERE o.workspace = who.workspace AND leadanalytics.tells_of_person(o.body::text, who, needles, marks);
+    DELETE FROM leadanalytics.delivery d WHERE d.workspace = who.workspace AND leadanalytics.delivery_tells(d, who, needles, marks);
     DELETE FROM leadanalytics.idempotency i
-    WHERE (i.workspace = who.workspace OR i.workspace IS NULL) AND i.answer IS NOT NULL AND leadanalytics.answer_tells(i, who, needles);
+    WHERE (i.workspace = who.workspace OR i.workspace IS NULL) AND i.answer IS NOT NULL AND leadanalytics.answer_tells(i, who, needles, marks);
     PERFORM FROM leadanalytics.export e WHERE e.workspace = who.workspace ORDER BY e.key FOR UPDATE;
-    DELETE FROM leadanalytics.export e WHERE e.workspace = who.workspace AND leadanalytics.tells_of_person(e.options::text, who, needles);
+    DELETE FROM leadanalytics.export e WHERE e.workspace = who.workspace AND leadanalytics.tells_of_person(e.options::text, who, needles, marks);
     UPDATE leadanalytics.export e SET status = 'expired' WHERE e.workspace = who.workspace AND e.status = 'completed';
     DELETE FROM leadanalytics.export_chunk c WHERE c.workspace = who.workspace;
 END

@@ -5,25 +5,28 @@
 -- in it is taken out of it (erase.sql), the rest stays. Leads as posts are matched (D-78): by visitor and by e-mail
 -- address; by number only those that say nothing else. A lead's id in another system is a user id, and a user id a lead's
 -- (D-73). Digits may be anybody's: a user "42" is lead 42 only when there is no visitor behind the user.
+--
+-- Indexes of addresses are sorted as the database does it, a subject's words are not: hence "default".
 
--- No index has these addresses: they are read once for each round that found a new one.
 CREATE FUNCTION leadanalytics.messages_to(workspace int, emails text[])
-RETURNS TABLE (id bigint, lead text) LANGUAGE plpgsql STABLE SET jit = off AS $$
+RETURNS TABLE (id bigint, lead text) LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off AS $$
 BEGIN
     RETURN QUERY
-    SELECT m.id, m.lead FROM leadanalytics.message m
-    WHERE m.workspace = messages_to.workspace AND m.recipient IS NOT NULL AND lower(btrim(m.recipient)) = ANY (emails);
+    SELECT m.id, m.lead FROM unnest(emails) AS i (email)
+    CROSS JOIN LATERAL (SELECT g.id, g.lead FROM leadanalytics.message g
+                        WHERE g.workspace = messages_to.workspace AND g.recipient IS NOT NULL AND lower(btrim(g.recipient)) = i.email COLLATE "default" OFFSET 0) AS m;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.messages_to(int, text[]) IS 'messages to any of some e-mail addresses (in lower case), and the lead each names';
 
 -- A follow-up may have said another address than its lead.
 CREATE FUNCTION leadanalytics.leads_posted_by(workspace int, emails text[])
-RETURNS SETOF bigint LANGUAGE plpgsql STABLE SET jit = off AS $$
+RETURNS SETOF bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off AS $$
 BEGIN
     RETURN QUERY
-    SELECT DISTINCT s.lead FROM leadanalytics.lead_submission s
-    WHERE s.workspace = leads_posted_by.workspace AND s.email IS NOT NULL AND lower(btrim(s.email)) = ANY (emails);
+    SELECT DISTINCT s.lead FROM unnest(emails) AS i (email)
+    CROSS JOIN LATERAL (SELECT t.lead FROM leadanalytics.lead_submission t
+                        WHERE t.workspace = leads_posted_by.workspace AND t.email IS NOT NULL AND lower(btrim(t.email)) = i.email COLLATE "default" OFFSET 0) AS s;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.leads_posted_by(int, text[]) IS 'leads of posts with any of some e-mail addresses (in lower case)';
@@ -66,7 +69,7 @@ BEGIN
     CROSS JOIN LATERAL (SELECT t.lead FROM leadanalytics.lead_submission t WHERE t.workspace = leads_named.workspace AND t.visitor_id = i.id OFFSET 0) AS s
     UNION
     SELECT l.id FROM unnest(who.emails) AS i (email)
-    CROSS JOIN LATERAL (SELECT m.id FROM leadanalytics.lead m WHERE m.workspace = leads_named.workspace AND lower(m.email) = i.email OFFSET 0) AS l
+    CROSS JOIN LATERAL (SELECT m.id FROM leadanalytics.lead m WHERE m.workspace = leads_named.workspace AND lower(m.email) = i.email COLLATE "default" OFFSET 0) AS l
     UNION
     SELECT l.id FROM unnest(who.phones) AS i (key)
     CROSS JOIN LATERAL (SELECT m.id, m.email, m.visitor_id FROM leadanalytics.lead m WHERE m.workspace = leads_named.workspace AND m.phone_key = i.key OFFSET 0) AS l

@@ -25,6 +25,18 @@ RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.needles(leadanalytics.subject) IS 'what tells of a person in any text, in lower case, also as addresses of pages write it';
 
+-- Most texts tell of nobody: they are passed over by what costs little. Patterns for LIKE, of texts whose ASCII is in lower
+-- case: of other letters any will do.
+CREATE FUNCTION leadanalytics.marks(who leadanalytics.subject, needles text[])
+RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY(
+        SELECT m.name || regexp_replace(regexp_replace(lower(m.said), '([\\%_])', '\\\1', 'g'), '[^ -~]+', '%', 'g') || '%'
+        FROM (SELECT '%' AS name, unnest(needles) AS said
+              UNION SELECT '%id%', to_json(w.word)::text FROM unnest(who.visitor_ids || who.user_ids || who.session_ids || who.lead_names) AS w (word)
+              UNION SELECT '%lead%id%', unnest(who.leads)::text) AS m)
+$$;
+COMMENT ON FUNCTION leadanalytics.marks(leadanalytics.subject, text[]) IS 'patterns for LIKE: what tells of a person, its ASCII in lower case, is like one of them; not all that is, does';
+
 -- An address ends where no letter goes on: ann@x.example is not in ann@x.example.org, nor in joann@x.example.
 CREATE FUNCTION leadanalytics.needle_pattern(needle text)
 RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -69,12 +81,12 @@ $$;
 COMMENT ON FUNCTION leadanalytics.without_person(text, text[], text) IS 'a text with another word in place of each of leadanalytics.needles()';
 
 -- {"visitor_id": "v1", "leadId": 42}
-CREATE FUNCTION leadanalytics.tells_of_person(document text, who leadanalytics.subject, needles text[])
+CREATE FUNCTION leadanalytics.tells_of_person(document text, who leadanalytics.subject, needles text[], marks text[])
 RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     member record;
 BEGIN
-    IF document IS NULL THEN
+    IF document IS NULL OR NOT lower(document COLLATE "C") LIKE ANY (marks) THEN
         RETURN false;
     ELSIF leadanalytics.names_person(document, needles) THEN
         RETURN true;
@@ -94,23 +106,23 @@ BEGIN
     RETURN false;
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.tells_of_person(text, leadanalytics.subject, text[]) IS
+COMMENT ON FUNCTION leadanalytics.tells_of_person(text, leadanalytics.subject, text[], text[]) IS
     'whether the text of a JSON document has a person in it: one of leadanalytics.needles(), or a member such as visitor_id that is one of the person''s';
 
-CREATE FUNCTION leadanalytics.delivery_tells(delivery leadanalytics.delivery, who leadanalytics.subject, needles text[])
+CREATE FUNCTION leadanalytics.delivery_tells(delivery leadanalytics.delivery, who leadanalytics.subject, needles text[], marks text[])
 RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(lower(btrim((delivery).recipient)) = ANY (who.emails), false) OR leadanalytics.tells_of_person((delivery).body, who, needles)
-           OR leadanalytics.names_person((delivery).subject, needles) OR leadanalytics.tells_of_person((delivery).answer, who, needles)
+    SELECT coalesce(lower(btrim((delivery).recipient)) = ANY (who.emails), false) OR leadanalytics.tells_of_person((delivery).body, who, needles, marks)
+           OR leadanalytics.names_person((delivery).subject, needles) OR leadanalytics.tells_of_person((delivery).answer, who, needles, marks)
 $$;
-COMMENT ON FUNCTION leadanalytics.delivery_tells(leadanalytics.delivery, leadanalytics.subject, text[]) IS 'whether a delivery is to a person, or tells of one';
+COMMENT ON FUNCTION leadanalytics.delivery_tells(leadanalytics.delivery, leadanalytics.subject, text[], text[]) IS 'whether a delivery is to a person, or tells of one';
 
-CREATE FUNCTION leadanalytics.answer_tells(stored leadanalytics.idempotency, who leadanalytics.subject, needles text[])
+CREATE FUNCTION leadanalytics.answer_tells(stored leadanalytics.idempotency, who leadanalytics.subject, needles text[], marks text[])
 RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    RETURN leadanalytics.tells_of_person((stored).headers::text, who, needles)
-        OR leadanalytics.tells_of_person(convert_from((stored).answer, 'UTF8'), who, needles);
+    RETURN leadanalytics.tells_of_person((stored).headers::text, who, needles, marks)
+        OR leadanalytics.tells_of_person(convert_from((stored).answer, 'UTF8'), who, needles, marks);
 EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
     RETURN false; -- a picture
 END
 $$;
-COMMENT ON FUNCTION leadanalytics.answer_tells(leadanalytics.idempotency, leadanalytics.subject, text[]) IS 'whether an answer that is stored for its Idempotency-Key tells of a person';
+COMMENT ON FUNCTION leadanalytics.answer_tells(leadanalytics.idempotency, leadanalytics.subject, text[], text[]) IS 'whether an answer that is stored for its Idempotency-Key tells of a person';
