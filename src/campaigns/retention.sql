@@ -28,7 +28,7 @@ BEGIN
         VALUES (expire_message_events.workspace, 'message_event', (expire_message_events.before AT TIME ZONE 'UTC')::date, true)
         ON CONFLICT ON CONSTRAINT dropped_pkey DO UPDATE SET before = excluded.before WHERE d.before < excluded.before;
         -- Whoever adds events to one of them settles it under the same lock: before, or not any more.
-        PERFORM FROM leadanalytics.message m WHERE m.workspace = expire_message_events.workspace AND m.id = ANY (old) ORDER BY m.id FOR NO KEY UPDATE;
+        PERFORM FROM leadanalytics.message m WHERE m.workspace = expire_message_events.workspace AND m.id = ANY (old) ORDER BY m.key, m.id FOR NO KEY UPDATE;
         over := ARRAY(SELECT u.id FROM unnest(old) AS u (id)
                       WHERE NOT EXISTS (SELECT FROM leadanalytics.message_event l WHERE l.message = u.id AND l.at >= expire_message_events.before));
         UPDATE leadanalytics.message m SET is_final = true WHERE m.workspace = expire_message_events.workspace AND m.id = ANY (over) AND NOT m.is_final;

@@ -10,7 +10,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('leadanalytics.person', who.workspace));
     PERFORM FROM leadanalytics.visitor v WHERE v.workspace = who.workspace AND (v.visitor_id = ANY (who.visitor_ids) OR v.person = ANY (who.persons)) ORDER BY v.visitor_id FOR UPDATE;
     PERFORM FROM leadanalytics.lead l WHERE l.workspace = who.workspace AND l.id = ANY (who.leads) ORDER BY l.id FOR UPDATE;
-    PERFORM FROM leadanalytics.message m WHERE m.workspace = who.workspace AND m.id = ANY (who.messages) ORDER BY m.id FOR UPDATE;
+    PERFORM FROM leadanalytics.message m WHERE m.workspace = who.workspace AND m.id = ANY (who.messages) ORDER BY m.key, m.id FOR UPDATE;
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.lock_person(leadanalytics.subject) IS 'wait for who writes of a person now, and let nobody until this transaction ends';
