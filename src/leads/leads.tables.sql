@@ -100,6 +100,7 @@ CREATE TABLE leadanalytics.named_lead (
     id bigint NOT NULL,
     UNIQUE (lead_id, workspace)
 );
+CREATE INDEX named_lead_of ON leadanalytics.named_lead (workspace, id);
 COMMENT ON TABLE leadanalytics.named_lead IS 'ids kept for leads that were named by their id in another system before they were there';
 
 -- How many there are of each class is the sum of the rows: writers add, the worker sums up. Not dumped: the
