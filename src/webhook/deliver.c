@@ -10,8 +10,9 @@
  * and the same is sent once more; record_delivery() knows by the attempt's number whether it is still the
  * last one.
  *
- * A run ends when nothing is due and nothing on its way, at the latest soon after a minute (settings are
- * read again between runs), and tells the worker when something will be due.
+ * A run ends when nothing is due and nothing on its way, and tells the worker when something will be due.
+ * It begins nothing any more after some minutes (a unit's time is limited), or when settings changed, which
+ * are read between runs: rarely, for meanwhile who hangs keeps everybody waiting.
  */
 #include "postgres.h"
 
@@ -21,6 +22,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "portability/instr_time.h"
+#include "postmaster/interrupt.h"
 #include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -34,7 +36,8 @@
 #include "webhook/send.h"
 #include "worker/worker.h"
 
-#define RUN_MS 60000
+#define RUN_MS 450000 /* and the longest sending: less than the unit's timeout_ms */
+#define LOOK_MS 2000  /* pauses end while others are waited for */
 #define WAIT_MS 1000L
 #define FAN_OUT 500
 
@@ -288,16 +291,18 @@ deliver(Run *run)
 {
 	bool look = true;
 	bool over = false;
+	int64 looked = 0;
 
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ResetLatch(MyLatch);
-		over = elapsed_ms(run) > RUN_MS;
-		if (la_worker_poked())
+		over = ConfigReloadPending || elapsed_ms(run) > RUN_MS;
+		if (la_worker_poked() || elapsed_ms(run) - looked > LOOK_MS)
 			look = true;
 		if (look && !over)
 		{
+			looked = elapsed_ms(run);
 			look = fan_out(run);
 			claim(run);
 		}

@@ -46,6 +46,16 @@ subtest 'no snapshot, no transaction id, no lock while a receiver hangs' => sub 
 	$t->sql("DELETE FROM leadanalytics.webhook WHERE key = '$hang'");
 };
 
+subtest 'a pause ends while others are waited for' => sub {
+	my $hang = $t->hook("$base/hang/again", topics => '{test.again}');
+	my $fails = $t->hook("$base/fail/1/again", topics => '{test.again}');
+	$t->tell('{}', 'test.again');
+	$t->settled($fails, 'delivered');
+	my ($first, $second) = map { $_->{at} } $t->requests($receiver, '/fail/1/again');
+	cmp_ok($second - $first, '<', 3.9, 'tried again after its pause of a second, not when the receiver that hangs has had its five');
+	$t->sql("DELETE FROM leadanalytics.webhook WHERE key IN ('$hang', '$fails')");
+};
+
 subtest 'as many at once as a webhook takes, and no more; others have their turn' => sub {
 	my $slow = $t->hook("$base/slow/0.4", topics => '{test.slow}', at_once => 3);
 	my $next = $t->hook("$base/ok/next", topics => '{test.next}');
@@ -62,7 +72,8 @@ subtest 'as many at once as a webhook takes, and no more; others have their turn
 	is(scalar keys %ids, 30, 'each with its id');
 	is(max(map { $_->{at_once} } @r), 3, 'three at once at the most');
 	my @told = split /\n/, $t->sql("SELECT occurrence FROM leadanalytics.delivery WHERE webhook = '$slow' ORDER BY id");
-	is(decode_json($r[0]{body})->{id}, $told[0], 'the first one first') or diag explain \@told;
+	my $first = decode_json($r[0]{body})->{id}; # of three at once, whichever got through first
+	ok(scalar(grep { $_ eq $first } @told[0 .. 2]), 'the first ones first') or diag explain \@told;
 };
 
 subtest 'a burst: nothing is lost, nothing comes twice' => sub {
