@@ -137,6 +137,7 @@ SELECT bool_and(d.value::text = leadanalytics.prediction(:w, d.value ->> 'leadId
                                                       ORDER BY p.log_odds DESC, p.lead DESC LIMIT 50 OFFSET 50) AS o) AS "in order"
 FROM json_array_elements(leadanalytics.predictions(:w, 2, 50) -> 'data') WITH ORDINALITY AS d (value, n);
 SELECT leadanalytics.predictions(:w, 1, 1) -> 'pagination' AS page, leadanalytics.predictions(:w, 601, 1) -> 'pagination' AS beyond;
+SELECT leadanalytics.predictions(:w, 2000000000, 100) #>> '{pagination,total}' AS "far beyond";
 SELECT s.label, (leadanalytics.predictions(:w, label => s.label) #>> '{pagination,total}')::int = (SELECT count(*) FROM leadanalytics.lead_prediction p WHERE p.workspace = :w AND leadanalytics.engagement_label(round(100 / (1 + exp(-p.log_odds)))::int) = s.label) AS total
 FROM unnest('{Cold,Warm,Hot,Very Hot}'::text[]) AS s (label);
 SELECT leadanalytics.predictions(:w, min_score => 71, label => 'Hot') #>> '{pagination,total}' AS "none both";

@@ -83,6 +83,29 @@ RESET ROLE;
 SELECT pg_temp.write('2026-03-13 13:00:10Z');
 SELECT e.status, e.error AS "a marketing key may not ask for leads" FROM leadanalytics.report_runs e WHERE e.workspace = :w AND e.report = :'people';
 SELECT leadanalytics.find_report(:other, :'people', NULL);
+-- Nor gets it a link to the file of who sees them; what has none in it is everybody's.
+CREATE TEMP TABLE file AS
+SELECT 'admin''s report' AS of, pg_temp.id(leadanalytics.run_report(:w, :'people', now => '2026-03-13 13:00Z')) AS export
+UNION ALL SELECT 'leads', pg_temp.id(leadanalytics.ask_engagement_export(:w, 'leads', now => '2026-03-13 13:00Z'))
+UNION ALL SELECT 'kpis', pg_temp.id(leadanalytics.ask_engagement_export(:w, 'kpis', now => '2026-03-13 13:00Z'));
+GRANT SELECT, INSERT ON file TO schedule_reader;
+SET ROLE schedule_reader;
+INSERT INTO file SELECT 'its report', pg_temp.id(leadanalytics.run_report(:w, r.key, now => '2026-03-13 13:00Z')) FROM leadanalytics.reports r WHERE r.name = 'Mine';
+INSERT INTO file SELECT 'leads it asked for', pg_temp.id(leadanalytics.ask_engagement_export(:w, 'leads', now => '2026-03-13 13:00Z'));
+RESET ROLE;
+SELECT count(pg_temp.write('2026-03-13 13:00:10Z'));
+CREATE TEMP VIEW link AS
+SELECT f.of, leadanalytics.engagement_export(w.id, f.export, '2026-03-13 13:01Z') AS answer, leadanalytics.get_export(w.id, f.export, '2026-03-13 13:01Z') AS other_door
+FROM file f, leadanalytics.workspaces w WHERE w.slug = 'schedule';
+GRANT SELECT ON link TO schedule_reader;
+SELECT l.of, l.answer ->> 'status' AS status, l.answer ->> 'url' IS NOT NULL AND l.other_door ->> 'download_url' IS NOT NULL AS link FROM link l ORDER BY 1;
+SET ROLE schedule_reader;
+SELECT l.of, l.answer ->> 'status' AS status, l.answer ->> 'url' IS NOT NULL AS link, l.other_door ->> 'download_url' IS NOT NULL AS other_door FROM link l ORDER BY 1;
+SELECT l ->> 'email' AS email, l ->> 'phone' AS phone, l ->> 'name' AS name FROM leadanalytics.patch_engagement_lead(:w, 'l3', owner_id => 'u0') AS l;
+RESET ROLE;
+SELECT l ->> 'email' AS email FROM leadanalytics.patch_engagement_lead(:w, 'l3', owner_id => 'u0') AS l;
+DROP VIEW link;
+DROP TABLE file;
 DROP OWNED BY schedule_reader;
 DROP ROLE schedule_reader;
 

@@ -139,4 +139,17 @@ SELECT file_name, note, fault, final FROM leadanalytics.mail_attachment(:a, 'exp
 SELECT has_table_privilege('leadanalytics_admin', 'leadanalytics.delivery', 'SELECT') AS rows, has_table_privilege('leadanalytics_admin', 'leadanalytics.webhook', 'SELECT') AS secrets,
        has_table_privilege('leadanalytics_read', 'leadanalytics.deliveries', 'SELECT') AS view,
        has_function_privilege('leadanalytics_write', 'leadanalytics.replay_delivery(int, bigint, timestamptz)', 'EXECUTE') AS write;
+-- Who sees contacts masked (S1-A3) sees so of mails, and neither what was told nor what was answered.
+CREATE ROLE webhook_marketing IN ROLE leadanalytics_read;
+CREATE ROLE webhook_reader IN ROLE leadanalytics_read;
+SELECT leadanalytics.grant_workspace(:a, 'webhook_marketing', 'marketing') IS NOT NULL AS one, leadanalytics.grant_workspace(:a, 'webhook_reader') IS NOT NULL AS other;
+DELETE FROM leadanalytics.delivery WHERE workspace IN (:a, :b);
+INSERT INTO leadanalytics.delivery (workspace, webhook, recipient, subject, topic, occurrence, body, answer, next_at, created_at)
+VALUES (:a, NULL, 'ann@example.com', 'Hello', 'x.y', 'o1', 'Dear Ann', NULL, '3000-01-01', '2026-03-01'), (:a, 'named', NULL, NULL, 'x.y', 'o2', '{"email": "ann@example.com"}', 'thanks, ann@example.com', '3000-01-01', '2026-03-01'),
+       (:b, 'other', NULL, NULL, 'x.y', 'o3', '{}', NULL, '3000-01-01', '2026-03-01');
+SET LOCAL ROLE webhook_marketing;
+SELECT webhook, recipient, subject, occurrence, body, answer FROM leadanalytics.deliveries ORDER BY occurrence;
+SET LOCAL ROLE webhook_reader;
+SELECT webhook, recipient, subject, occurrence, body, answer FROM leadanalytics.deliveries ORDER BY occurrence;
+RESET ROLE;
 ROLLBACK;

@@ -51,10 +51,12 @@ COMMENT ON FUNCTION leadanalytics.lead_first_responses(int, timestamptz, timesta
 CREATE FUNCTION leadanalytics.engagement_lead_json(workspace int, lead bigint)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT json_build_object('leadId', coalesce(l.external_id, l.id::text), 'email', l.email, 'name', l.name, 'phone', l.phone, 'project', l.project, 'source', l.source,
+    RETURN (SELECT json_build_object('leadId', coalesce(l.external_id, l.id::text), 'email', CASE WHEN s.contacts THEN l.email ELSE leadanalytics.masked_email(l.email) END, 'name', l.name,
+                                     'phone', CASE WHEN s.contacts THEN l.phone ELSE leadanalytics.masked_phone(l.phone) END, 'project', l.project, 'source', l.source,
                                      'status', leadanalytics.engagement_status(l.status), 'ownerId', l.owner_id, 'teamId', l.team_id,
                                      'createdAt', leadanalytics.utc_milliseconds(l.enquiry_at))
-            FROM leadanalytics.lead l WHERE l.workspace = engagement_lead_json.workspace AND l.id = engagement_lead_json.lead);
+            FROM leadanalytics.lead l, (SELECT leadanalytics.sees_contacts(engagement_lead_json.workspace) AS contacts OFFSET 0) AS s
+            WHERE l.workspace = engagement_lead_json.workspace AND l.id = engagement_lead_json.lead);
 END
 $$;
 COMMENT ON FUNCTION leadanalytics.engagement_lead_json(int, bigint) IS 'a lead as the engagement family''s doors answer';

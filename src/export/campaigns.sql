@@ -79,7 +79,7 @@ BEGIN
         'file_size_bytes', e.size,
         'created_at', leadanalytics.utc_seconds(e.created_at),
         'completed_at', leadanalytics.utc_seconds(e.completed_at),
-        'download_url', CASE WHEN e.status = 'completed' THEN leadanalytics.export_url(e, 'campaigns') END,
+        'download_url', leadanalytics.shown_export_url(e, 'campaigns'),
         'expires_at', leadanalytics.utc_seconds(e.expires_at));
 END
 $$;

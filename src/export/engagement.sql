@@ -55,7 +55,7 @@ BEGIN
     RETURN json_build_object(
         'id', (export).key,
         'status', (export).status,
-        'url', CASE WHEN (export).status = 'completed' THEN leadanalytics.export_url(export, 'engagement') END,
+        'url', leadanalytics.shown_export_url(export, 'engagement'),
         'expiresAt', leadanalytics.utc_milliseconds((export).expires_at));
 END
 $$;
@@ -193,13 +193,13 @@ END
 $$;
 COMMENT ON FUNCTION leadanalytics.team_performance_records(int, jsonb, timestamptz) IS 'a record a person and team (S2-17)';
 
-INSERT INTO leadanalytics.export_type (name, function, builtin, family, summary) VALUES
-    ('events', 'leadanalytics.engagement_events_records', true, 'engagement', 'events of mails, form submissions and page visits'),
-    ('leads', 'leadanalytics.leads_records', true, 'engagement', 'leads, with status, owner and team'),
-    ('funnel', 'leadanalytics.funnel_records', true, 'engagement', 'how many got how far on a way of steps'),
-    ('cohorts', 'leadanalytics.cohorts_records', true, 'engagement', 'leads by the week or month they came in, and what became of them since'),
-    ('team_performance', 'leadanalytics.team_performance_records', true, 'engagement', 'who had how many leads, and what became of them'),
-    ('kpis', 'leadanalytics.kpis_records', true, 'engagement', 'key figures, and those of the time before');
+INSERT INTO leadanalytics.export_type (name, function, builtin, family, contacts, summary) VALUES
+    ('events', 'leadanalytics.engagement_events_records', true, 'engagement', false, 'events of mails, form submissions and page visits'),
+    ('leads', 'leadanalytics.leads_records', true, 'engagement', true, 'leads, with status, owner and team'),
+    ('funnel', 'leadanalytics.funnel_records', true, 'engagement', false, 'how many got how far on a way of steps'),
+    ('cohorts', 'leadanalytics.cohorts_records', true, 'engagement', false, 'leads by the week or month they came in, and what became of them since'),
+    ('team_performance', 'leadanalytics.team_performance_records', true, 'engagement', false, 'who had how many leads, and what became of them'),
+    ('kpis', 'leadanalytics.kpis_records', true, 'engagement', false, 'key figures, and those of the time before');
 
 INSERT INTO leadanalytics.route (method, path, function, family, roles, success, idempotent, message, summary, example, builtin) VALUES
     ('POST', '/v1/analytics/export', 'leadanalytics.ask_engagement_export', 'engagement', '{live,sandbox}', 202, true, 'Export started', 'Ask for an export, which the worker writes',

@@ -11,12 +11,15 @@ CREATE TABLE leadanalytics.export_type (
     summary text NOT NULL,
     builtin boolean NOT NULL DEFAULT false,
     family text COLLATE "C" CHECK (family IN ('campaigns', 'engagement')),
-    writes text[] COLLATE "C" NOT NULL DEFAULT '{}' CHECK (writes <@ '{csv,json,ndjson,html}')
+    writes text[] COLLATE "C" NOT NULL DEFAULT '{}' CHECK (writes <@ '{csv,json,ndjson,html}'),
+    contacts boolean NOT NULL DEFAULT true
 );
 COMMENT ON TABLE leadanalytics.export_type IS 'kinds of exports: what a job''s records come from';
 COMMENT ON COLUMN leadanalytics.export_type.family IS 'whose door asks for it, with options of its making; null: leadanalytics.queue_export() alone';
 COMMENT ON COLUMN leadanalytics.export_type.writes IS
     'formats that its function writes itself: it answers with JSON strings, the pieces of the file as it is to be. html is one only for such types';
+COMMENT ON COLUMN leadanalytics.export_type.contacts IS
+    'whether there may be people''s contacts in its files: who sees those masked only gets no link to one (but to one whose options have the role marketing, which was asked as who sees them masked)';
 COMMENT ON COLUMN leadanalytics.export_type.function IS
     'schema.name of a STABLE function (workspace int, options jsonb, now timestamptz) RETURNS SETOF json, which belongs to leadanalytics_owner or a superuser; now: when the export was asked for';
 

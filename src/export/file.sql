@@ -24,6 +24,16 @@ RETURNS text LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION leadanalytics.export_url(leadanalytics.export, text) IS 'the link to the file of a completed export, in a family''s paths';
 
+CREATE FUNCTION leadanalytics.shown_export_url(export leadanalytics.export, family text)
+RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT leadanalytics.export_url(export, family)
+    WHERE (export).status = 'completed'
+          AND (leadanalytics.sees_contacts((export).workspace) OR (export).options ->> 'role' = 'marketing'
+               OR NOT coalesce((SELECT t.contacts FROM leadanalytics.export_type t WHERE t.name = (export).type), true))
+$$;
+COMMENT ON FUNCTION leadanalytics.shown_export_url(leadanalytics.export, text) IS
+    'the link to a file for who asks: null before it is written, and for who sees contacts masked only when there may be any in it';
+
 CREATE FUNCTION leadanalytics.export_bytes(workspace int, key text, starts bigint, ends bigint)
 RETURNS bytea LANGUAGE sql STABLE AS $$
     SELECT coalesce(string_agg(substring(c.data FROM greatest(starts - c.n * 1048576::bigint, 0)::int + 1

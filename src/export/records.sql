@@ -124,8 +124,8 @@ $$;
 COMMENT ON FUNCTION leadanalytics.engagement_heatmap_records(int, jsonb, timestamptz) IS
     'a record a day of the week and part of the day that messages were sent on, in the workspace''s zone';
 
-INSERT INTO leadanalytics.export_type (name, function, builtin, family, summary) VALUES
-    ('campaign_performance', 'leadanalytics.campaign_performance_records', true, 'campaigns', 'counts and rates of campaigns'),
-    ('workspace_overview', 'leadanalytics.workspace_overview_records', true, 'campaigns', 'counts and rates of all campaigns together'),
-    ('deliverability', 'leadanalytics.deliverability_records', true, 'campaigns', 'bounces and complaints by campaign and sending domain'),
-    ('engagement_heatmap', 'leadanalytics.engagement_heatmap_records', true, 'campaigns', 'when messages were sent, and what became of them');
+INSERT INTO leadanalytics.export_type (name, function, builtin, family, contacts, summary) VALUES
+    ('campaign_performance', 'leadanalytics.campaign_performance_records', true, 'campaigns', false, 'counts and rates of campaigns'),
+    ('workspace_overview', 'leadanalytics.workspace_overview_records', true, 'campaigns', false, 'counts and rates of all campaigns together'),
+    ('deliverability', 'leadanalytics.deliverability_records', true, 'campaigns', false, 'bounces and complaints by campaign and sending domain'),
+    ('engagement_heatmap', 'leadanalytics.engagement_heatmap_records', true, 'campaigns', false, 'when messages were sent, and what became of them');

@@ -186,7 +186,8 @@ BEGIN
         SELECT greatest(low, min(s)), max(s) INTO low, high FROM generate_series(0, 100) AS s WHERE leadanalytics.engagement_label(s) = predictions.label;
     END IF;
     WITH page AS MATERIALIZED (
-        SELECT r.* FROM leadanalytics.predictions_rows(allowed, low, high, sort = 'score_desc', predictions."limit", (predictions.page - 1) * predictions."limit")
+        SELECT r.* FROM leadanalytics.predictions_rows(allowed, low, high, sort = 'score_desc', predictions."limit",
+                                             least((predictions.page - 1)::bigint * predictions."limit", 2000000000)::int)
             WITH ORDINALITY AS r (lead, lead_id, score, probability, label, model_version, log_odds, total, n)
     ), fact AS MATERIALIZED (
         SELECT f AS row FROM leadanalytics.facts_of(allowed, ARRAY(SELECT p.lead FROM page p)) f

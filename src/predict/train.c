@@ -2,16 +2,15 @@
  * Learning who converts: leadanalytics.fit_prediction().
  *
  *	leadanalytics.prediction_examples() ─▶ sample ─▶ terms ─▶ liblinear ─▶ weights
- *	                                                  └─ 5 times without a fifth ─▶ what it says of that fifth
- *─▶ metrics
+ *	                                                  └─ 5 times without a fifth ─▶ metrics of that fifth
  *
  * L2-regularised logistic regression (liblinear's solver 0, R.-E. Fan et al., "LIBLINEAR: A Library for Large
- *Linear Classification", JMLR 9 (2008), 1871-1874). That solver draws no random numbers, leads come in the
- *order of their ids and their folds are of their ids: the same leads make the same model.
+ * Linear Classification", JMLR 9 (2008), 1871-1874). That solver draws no random numbers, leads come in the
+ * order of their ids and their folds are of their ids: the same leads make the same model.
  *
  * liblinear knows nothing of us: what it allocates is malloc'd, so between train() and freeing its model
- *nothing of ours may raise an error, and it cannot be interrupted: we look between the trainings, which are
- *short.
+ * nothing of ours may raise an error, and it cannot be interrupted: we look between the trainings, which are
+ * short.
  */
 #include "postgres.h"
 

@@ -15,7 +15,7 @@ COMMENT ON FUNCTION leadanalytics.is_wanted(int, text) IS
 CREATE FUNCTION leadanalytics.topic_example(name text)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT json_build_object('id', 'evt_0123456789abcdef01234567', 'type', t.name, 'createdAt', '2026-02-09T10:30:00.000Z', 'data', t.example)
+    RETURN (SELECT leadanalytics.webhook_envelope('evt_0123456789abcdef01234567', t.name, '2026-02-09 10:30Z', t.example)
             FROM leadanalytics.topic t WHERE t.name = topic_example.name);
 END
 $$;

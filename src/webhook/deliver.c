@@ -10,8 +10,9 @@
  * and the same is sent once more; record_delivery() knows by the attempt's number whether it is still the
  * last one.
  *
- * A run ends when nothing is due and nothing on its way, at the latest soon after a minute (settings are
- * read again between runs), and tells the worker when something will be due.
+ * A run ends when nothing is due and nothing on its way, and tells the worker when something will be due.
+ * It begins nothing any more after some minutes (a unit's time is limited), or when settings changed, which
+ * are read between runs: rarely, for meanwhile who hangs keeps everybody waiting.
  */
 #include "postgres.h"
 
@@ -21,6 +22,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "portability/instr_time.h"
+#include "postmaster/interrupt.h"
 #include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -34,7 +36,8 @@
 #include "webhook/send.h"
 #include "worker/worker.h"
 
-#define RUN_MS 60000
+#define RUN_MS 450000 /* and the longest sending: less than the unit's timeout_ms */
+#define LOOK_MS 2000  /* pauses end while others are waited for */
 #define WAIT_MS 1000L
 #define FAN_OUT 500
 
@@ -64,6 +67,15 @@ now_of(const Run *run)
 	return TimestampTzGetDatum(TimestampTzPlusMilliseconds(run->now, elapsed_ms(run)));
 }
 
+/* What the query before this one answered goes: else it would all be kept until the procedure ends. */
+static uint64
+ask(LaQuery *query, Datum *values, const char *nulls, bool read_only, long limit)
+{
+	SPI_freetuptable(SPI_tuptable);
+	SPI_tuptable = NULL;
+	return la_query_run(query, values, nulls, read_only, limit);
+}
+
 static void
 begin_step(void)
 {
@@ -86,7 +98,7 @@ require_started(Run *run)
 	bool isnull;
 
 	begin_step();
-	la_query_run(&started, NULL, NULL, true, 1);
+	ask(&started, NULL, NULL, true, 1);
 	if (!DatumGetBool(la_query_value(0, 1, &isnull)))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("leadanalytics is not started in this database"),
@@ -106,8 +118,8 @@ fan_out(Run *run)
 	int taken;
 
 	begin_step();
-	la_query_run(&mend, &now, NULL, false, 1);
-	la_query_run(&fan, values, NULL, false, 1);
+	ask(&mend, &now, NULL, false, 1);
+	ask(&fan, values, NULL, false, 1);
 	taken = DatumGetInt32(la_query_value(0, 1, &isnull));
 	end_step(run);
 	return taken == FAN_OUT;
@@ -135,7 +147,7 @@ attach(LaSending *sending, Datum now)
 	Datum data;
 	bool isnull;
 
-	la_query_run(&find, values, NULL, true, 1);
+	ask(&find, values, NULL, true, 1);
 	fault = text_of(0, 5);
 	note = text_of(0, 4);
 	sending->file_name = text_of(0, 1);
@@ -200,7 +212,7 @@ claim(Run *run)
 	values[1] = la_query_array(ids, busy, INT8OID);
 
 	begin_step();
-	claimed = read_claimed(run, la_query_run(&claim, values, NULL, false, 0));
+	claimed = read_claimed(run, ask(&claim, values, NULL, false, 0));
 	foreach (cell, claimed)
 	{
 		LaSending *sending = lfirst(cell);
@@ -242,7 +254,7 @@ record(const Run *run, const LaSending *sending)
 	nulls[3] = sending->status == 0 ? 'n' : ' ';
 	nulls[4] = sending->answer == NULL ? 'n' : ' ';
 	nulls[5] = sending->error == NULL ? 'n' : ' ';
-	la_query_run(&record, values, nulls, false, 1);
+	ask(&record, values, nulls, false, 1);
 }
 
 /* Record what is done; whether anything was. */
@@ -276,7 +288,7 @@ look_ahead(Run *run, bool at_once)
 	bool isnull;
 
 	begin_step();
-	la_query_run(&next, &now, NULL, true, 1);
+	ask(&next, &now, NULL, true, 1);
 	due = la_query_value(0, 1, &isnull);
 	if (at_once || !isnull)
 		la_worker_again(DatumGetTimestampTz(at_once ? now : due));
@@ -288,16 +300,18 @@ deliver(Run *run)
 {
 	bool look = true;
 	bool over = false;
+	int64 looked = 0;
 
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ResetLatch(MyLatch);
-		over = elapsed_ms(run) > RUN_MS;
-		if (la_worker_poked())
+		over = ConfigReloadPending || elapsed_ms(run) > RUN_MS;
+		if (la_worker_poked() || elapsed_ms(run) - looked > LOOK_MS)
 			look = true;
 		if (look && !over)
 		{
+			looked = elapsed_ms(run);
 			look = fan_out(run);
 			claim(run);
 		}

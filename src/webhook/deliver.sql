@@ -13,6 +13,13 @@ COMMENT ON FUNCTION leadanalytics.webhook_signature(text, text) IS
     'the header X-Leadron-Signature of a body: sha256= and the hexadecimal digits of its HMAC-SHA256 with the webhook''s secret';
 GRANT EXECUTE ON FUNCTION leadanalytics.webhook_signature(text, text) TO leadanalytics_read;
 
+-- Data goes as it is, byte by byte.
+CREATE FUNCTION leadanalytics.webhook_envelope(occurrence text, topic text, at timestamptz, data json)
+RETURNS json LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT format('{"id":%s,"type":%s,"createdAt":"%s","data":%s}', to_json(occurrence), to_json(topic), leadanalytics.utc_milliseconds(at), coalesce(data, 'null'))::json
+$$;
+COMMENT ON FUNCTION leadanalytics.webhook_envelope(text, text, timestamptz, json) IS 'the body that webhooks are told of an occurrence with';
+
 CREATE FUNCTION leadanalytics.is_public(address inet)
 RETURNS boolean LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'la_webhook_address_public';
 COMMENT ON FUNCTION leadanalytics.is_public(inet) IS
@@ -35,13 +42,14 @@ BEGIN
     ), told AS (
         INSERT INTO leadanalytics.delivery (workspace, webhook, occurrence, topic, body, next_at, created_at)
         SELECT o.workspace, w.key, o.key, o.topic,
-               format('{"id":"%s","type":"%s","createdAt":"%s","data":%s}', o.key, o.topic, leadanalytics.utc_milliseconds(o.created_at), o.body),
+               leadanalytics.webhook_envelope(o.key, o.topic, o.created_at, o.body)::text,
                fan_out.now, fan_out.now
         FROM occurrence o
         JOIN leadanalytics.webhook w ON w.workspace = o.workspace AND w.active
             AND CASE WHEN o.topic = 'conversion.postback' THEN w.platform = o.body ->> 'platform'
                      ELSE o.topic = ANY (w.topics) OR ('*' = ANY (w.topics) AND w.platform IS NULL) END
         ORDER BY o.id, w.key
+        FOR KEY SHARE OF w -- one that is being deleted takes no delivery: waiting for it is better than to fail with all the others'
     )
     SELECT count(*) INTO taken FROM occurrence;
     RETURN taken;

@@ -1,11 +1,15 @@
 -- What can be seen of deliveries, and trying those anew that were given up.
 
+-- What is told of people has their contacts in it, and a receiver may answer with what it was told.
 CREATE VIEW leadanalytics.deliveries WITH (security_barrier) AS
-    SELECT workspace, id, webhook, recipient, occurrence, topic, subject, body, attachment, status, attempts, next_at, leased_until, answer_status, answer,
-           error, created_at, delivered_at, ended_at
-    FROM leadanalytics.delivery
-    WHERE leadanalytics.may(workspace);
-COMMENT ON VIEW leadanalytics.deliveries IS 'the deliveries of the workspaces the caller may ask about';
+    SELECT d.workspace, d.id, d.webhook, CASE WHEN s.contacts THEN d.recipient ELSE leadanalytics.masked_email(d.recipient) END AS recipient, d.occurrence, d.topic, d.subject,
+           CASE WHEN s.contacts THEN d.body END AS body, d.attachment, d.status, d.attempts, d.next_at, d.leased_until, d.answer_status, CASE WHEN s.contacts THEN d.answer END AS answer,
+           d.error, d.created_at, d.delivered_at, d.ended_at
+    FROM leadanalytics.delivery d
+    CROSS JOIN LATERAL (SELECT leadanalytics.sees_contacts(d.workspace) AS contacts OFFSET 0) AS s
+    WHERE leadanalytics.may(d.workspace);
+COMMENT ON VIEW leadanalytics.deliveries IS
+    'the deliveries of the workspaces the caller may ask about; who sees contacts masked is shown neither bodies nor answers (null)';
 GRANT SELECT ON leadanalytics.deliveries TO leadanalytics_read;
 
 CREATE FUNCTION leadanalytics.replay_delivery(workspace int, delivery bigint, now timestamptz DEFAULT now())

@@ -307,19 +307,19 @@ la_sender_wait(LaSender *sender, long ms)
 	}
 }
 
-/* The beginning of an answer as text: what is no UTF-8, and the character the limit cut, are left out. */
+/* What came from outside as text: what is no UTF-8, and the character a limit cut, are left out. */
 static char *
-as_text(const LaSending *sending)
+as_text(const LaSending *sending, const char *came, int kept)
 {
-	char *text = MemoryContextAlloc(sending->context, LA_ANSWER_KEPT + 1);
+	char *text = MemoryContextAlloc(sending->context, kept + 1);
 	char *end = text;
-	const unsigned char *raw = (const unsigned char *) sending->raw;
+	const unsigned char *raw = (const unsigned char *) came;
 
-	for (int i = 0; i < sending->kept;)
+	for (int i = 0; i < kept;)
 	{
 		int length = pg_utf_mblen(raw + i);
 
-		if (raw[i] == '\0' || i + length > sending->kept || !pg_utf8_islegal(raw + i, length))
+		if (raw[i] == '\0' || i + length > kept || !pg_utf8_islegal(raw + i, length))
 		{
 			i++;
 			continue;
@@ -345,7 +345,7 @@ judge(LaSending *sending, CURLcode code)
 	sending->retry_after_s = Min(Max(retry_after, 0), PG_INT32_MAX);
 	sending->status = status;
 	if (sending->kept > 0)
-		sending->answer = as_text(sending);
+		sending->answer = as_text(sending, sending->raw, sending->kept);
 	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && cut))
 		return;
 	/* A mail server's word about this mail, and not about us (its greeting, encryption, who we are). */
@@ -353,15 +353,19 @@ judge(LaSending *sending, CURLcode code)
 	    (sending->replies < 2 || (code != CURLE_SEND_ERROR && code != CURLE_WEIRD_SERVER_REPLY)))
 		sending->status = 0;
 	if (sending->refused[0] != '\0')
+	{
 		sending->error = MemoryContextAlloc(sending->context, 200);
-	if (sending->refused[0] != '\0')
 		snprintf(sending->error, 200,
 		         "its url leads to %s, which is not a public address (see leadanalytics.webhook_private)",
 		         sending->refused);
+	}
 	else
-		sending->error =
-		    MemoryContextStrdup(sending->context, sending->curl_error[0] != '\0' ? sending->curl_error
-		                                                                         : curl_easy_strerror(code));
+	{
+		/* there may be names in it that the other side gave itself, in its certificate */
+		const char *said = sending->curl_error[0] != '\0' ? sending->curl_error : curl_easy_strerror(code);
+
+		sending->error = as_text(sending, said, strlen(said));
+	}
 }
 
 LaSending *

@@ -41,7 +41,7 @@ RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, 
 BEGIN
     INSERT INTO leadanalytics.delivery (workspace, webhook, topic, occurrence, body, next_at, created_at)
     SELECT h.workspace, h.key, tell_webhook.topic, tell_webhook.occurrence,
-           json_build_object('id', tell_webhook.occurrence, 'type', tell_webhook.topic, 'createdAt', leadanalytics.utc_milliseconds(tell_webhook.now), 'data', tell_webhook.data)::text,
+           leadanalytics.webhook_envelope(tell_webhook.occurrence, tell_webhook.topic, tell_webhook.now, tell_webhook.data)::text,
            tell_webhook.now, tell_webhook.now
     FROM leadanalytics.webhook h
     WHERE h.workspace = tell_webhook.workspace AND h.key = tell_webhook.webhook AND h.active

@@ -46,6 +46,16 @@ subtest 'no snapshot, no transaction id, no lock while a receiver hangs' => sub 
 	$t->sql("DELETE FROM leadanalytics.webhook WHERE key = '$hang'");
 };
 
+subtest 'a pause ends while others are waited for' => sub {
+	my $hang = $t->hook("$base/hang/again", topics => '{test.again}');
+	my $fails = $t->hook("$base/fail/1/again", topics => '{test.again}');
+	$t->tell('{}', 'test.again');
+	$t->settled($fails, 'delivered');
+	my ($first, $second) = map { $_->{at} } $t->requests($receiver, '/fail/1/again');
+	cmp_ok($second - $first, '<', 3.9, 'tried again after its pause of a second, not when the receiver that hangs has had its five');
+	$t->sql("DELETE FROM leadanalytics.webhook WHERE key IN ('$hang', '$fails')");
+};
+
 subtest 'as many at once as a webhook takes, and no more; others have their turn' => sub {
 	my $slow = $t->hook("$base/slow/0.4", topics => '{test.slow}', at_once => 3);
 	my $next = $t->hook("$base/ok/next", topics => '{test.next}');
@@ -62,15 +72,19 @@ subtest 'as many at once as a webhook takes, and no more; others have their turn
 	is(scalar keys %ids, 30, 'each with its id');
 	is(max(map { $_->{at_once} } @r), 3, 'three at once at the most');
 	my @told = split /\n/, $t->sql("SELECT occurrence FROM leadanalytics.delivery WHERE webhook = '$slow' ORDER BY id");
-	is(decode_json($r[0]{body})->{id}, $told[0], 'the first one first') or diag explain \@told;
+	my $first = decode_json($r[0]{body})->{id}; # of three at once, whichever got through first
+	ok(scalar(grep { $_ eq $first } @told[0 .. 2]), 'the first ones first') or diag explain \@told;
 };
 
 subtest 'a burst: nothing is lost, nothing comes twice' => sub {
 	my @keys = map { $t->hook("$base/ok/burst$_", topics => '{test.burst}', at_once => 16) } 1 .. 3;
-	$t->sql("SELECT leadanalytics.tell($t->{workspace}, 'test.burst', json_build_object('n', n), now()) FROM generate_series(1, 700) AS n");
+	$t->sql("SELECT leadanalytics.tell($t->{workspace}, 'test.burst', json_build_object('n', n, 'much', repeat('x', 10000)), now()) FROM generate_series(1, 700) AS n");
 	my $begun = time;
 	$t->settled($_, 'delivered', 700, 60) for @keys;
 	diag(sprintf '2100 deliveries in %.1f s', time - $begun);
+	open my $status, '<', '/proc/' . $t->sender . '/status' or die "the sender has gone: $!";
+	my ($kb) = map { /^RssAnon:\s+(\d+)/ } <$status>;
+	cmp_ok($kb, '<', 20_000, 'and the 21 MB that were sent are not kept');
 	for my $n (1 .. 3)
 	{
 		my @got = map { decode_json($_->{body}) } $t->requests($receiver, "/ok/burst$n");
