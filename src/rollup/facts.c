@@ -399,3 +399,30 @@ rollup_sessions_idle(int workspace, TimestampTz now, LaTakeSession take, void *a
 	la_query_each(&sessions_idle, (Datum[]){Int32GetDatum(workspace), TimestampTzGetDatum(now)}, NULL,
 	              take_session, &taker);
 }
+
+static void
+keep_session(const LaSessionFact *session, void *arg)
+{
+	LaSessions *sessions = arg;
+
+	sessions->facts[sessions->n++] = *session;
+}
+
+LaSessions
+rollup_read_sessions(int workspace, const int64 *numbers, int n)
+{
+	LaSessions sessions = {palloc_extended(Max(n, 1) * sizeof(LaSessionFact), MCXT_ALLOC_HUGE), 0};
+
+	rollup_sessions_of(workspace, numbers, n, keep_session, &sessions);
+	return sessions;
+}
+
+void
+rollup_widen(TimestampTz *range, const LaSessions *sessions)
+{
+	for (int i = 0; i < sessions->n; i++)
+	{
+		range[0] = Min(range[0], sessions->facts[i].started_at);
+		range[1] = Max(range[1], sessions->facts[i].started_at);
+	}
+}

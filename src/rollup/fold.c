@@ -181,44 +181,9 @@ build_quarters(const Folding *folding, LaRollupState *state, TimestampTz now)
 	}
 }
 
-/* Sessions, looked at twice. */
-typedef struct Sessions
-{
-	LaSessionFact *facts;
-	int n;
-} Sessions;
-
-static void
-keep_session(const LaSessionFact *session, void *arg)
-{
-	Sessions *sessions = arg;
-
-	sessions->facts[sessions->n++] = *session;
-}
-
-/* A session that was erased meanwhile is not found. */
-static Sessions
-read_sessions(int workspace, const int64 *numbers, int n)
-{
-	Sessions sessions = {palloc_extended(Max(n, 1) * sizeof(LaSessionFact), MCXT_ALLOC_HUGE), 0};
-
-	rollup_sessions_of(workspace, numbers, n, keep_session, &sessions);
-	return sessions;
-}
-
-static void
-widen(TimestampTz *range, const Sessions *sessions)
-{
-	for (int i = 0; i < sessions->n; i++)
-	{
-		range[0] = Min(range[0], sessions->facts[i].started_at);
-		range[1] = Max(range[1], sessions->facts[i].started_at);
-	}
-}
-
 /* Every bucket that any of the facts may lie in. */
 static LaTargets *
-find_targets(int workspace, const LaTail *tail, const Sessions *opened, const Sessions *closed)
+find_targets(int workspace, const LaTail *tail, const LaSessions *opened, const LaSessions *closed)
 {
 	TimestampTz range[2] = {DT_NOEND, DT_NOBEGIN};
 
@@ -227,8 +192,8 @@ find_targets(int workspace, const LaTail *tail, const Sessions *opened, const Se
 		range[0] = Min(range[0], tail->at_min[i]);
 		range[1] = Max(range[1], tail->at_max[i]);
 	}
-	widen(range, opened);
-	widen(range, closed);
+	rollup_widen(range, opened);
+	rollup_widen(range, closed);
 	return rollup_targets(workspace, range[0], range[1]);
 }
 
@@ -239,8 +204,8 @@ fold(int workspace, int64 most, TimestampTz now)
 	Folding folding = {.workspace = workspace, .earliest = DT_NOEND};
 	LaRollupState state;
 	LaTail *tail;
-	Sessions opened;
-	Sessions closed;
+	LaSessions opened;
+	LaSessions closed;
 
 	if (!rollup_lock(workspace, &state))
 		return -1;
@@ -249,8 +214,8 @@ fold(int workspace, int64 most, TimestampTz now)
 	if (tail->n == 0 && tail->nrows == 0)
 		return 0;
 	folding.tally = rollup_tally(rollup_all());
-	opened = read_sessions(workspace, tail->opened, tail->nopened);
-	closed = read_sessions(workspace, tail->closed, tail->nclosed);
+	opened = rollup_read_sessions(workspace, tail->opened, tail->nopened);
+	closed = rollup_read_sessions(workspace, tail->closed, tail->nclosed);
 	folding.targets = find_targets(workspace, tail, &opened, &closed);
 	rollup_events_of_tail(tail, fold_event, &folding);
 	for (int i = 0; i < opened.n; i++)

@@ -200,6 +200,13 @@ typedef struct LaTail
 	int64 *rows;
 } LaTail;
 
+/* Sessions that are looked at more than once. */
+typedef struct LaSessions
+{
+	LaSessionFact *facts;
+	int n;
+} LaSessions;
+
 typedef void (*LaTakeEvent)(const LaEventFact *event, void *arg);
 typedef void (*LaTakeSession)(const LaSessionFact *session, void *arg);
 
@@ -218,6 +225,12 @@ extern void rollup_events_of_keys(int workspace, const int64 *keys, int n, LaTak
 
 /* Complete or not as seen at now; a now of 0 knows only those whose end is written. */
 extern void rollup_sessions_of(int workspace, const int64 *numbers, int n, LaTakeSession take, void *arg);
+
+/* The same, kept; one that was erased meanwhile is not among them. */
+extern LaSessions rollup_read_sessions(int workspace, const int64 *numbers, int n);
+
+/* Widen a range of times to all their starts. */
+extern void rollup_widen(TimestampTz *range, const LaSessions *sessions);
 extern void rollup_sessions_between(int workspace, TimestampTz from, TimestampTz to, TimestampTz now,
                                     LaTakeSession take, void *arg);
 extern void rollup_sessions_idle(int workspace, TimestampTz now, LaTakeSession take, void *arg);

@@ -94,41 +94,8 @@ count_session(const LaSessionFact *session, void *arg)
 	}
 }
 
-typedef struct Sessions
-{
-	LaSessionFact *facts;
-	int n;
-} Sessions;
-
 static void
-keep_session(const LaSessionFact *session, void *arg)
-{
-	Sessions *sessions = arg;
-
-	sessions->facts[sessions->n++] = *session;
-}
-
-static Sessions
-read_sessions(int workspace, const LaNumbers *numbers)
-{
-	Sessions sessions = {palloc_extended(Max(numbers->n, 1) * sizeof(LaSessionFact), MCXT_ALLOC_HUGE), 0};
-
-	rollup_sessions_of(workspace, numbers->numbers, numbers->n, keep_session, &sessions);
-	return sessions;
-}
-
-static void
-widen(TimestampTz *range, const Sessions *sessions)
-{
-	for (int i = 0; i < sessions->n; i++)
-	{
-		range[0] = Min(range[0], sessions->facts[i].started_at);
-		range[1] = Max(range[1], sessions->facts[i].started_at);
-	}
-}
-
-static void
-count_sessions(LaUnfolding *of, LaTally *tally, const Sessions *sessions)
+count_sessions(LaUnfolding *of, LaTally *tally, const LaSessions *sessions)
 {
 	Counting counting = {of, tally};
 
@@ -219,8 +186,8 @@ unfold(int workspace, LaLeaving *leaving, ReturnSetInfo *result)
 	TimestampTz range[2] = {DT_NOEND, DT_NOBEGIN};
 	LaRollupState state;
 	LaNumbers who = {palloc((leaving->visitors.n + leaving->persons.n + 1) * sizeof(int64)), 0};
-	Sessions before;
-	Sessions after;
+	LaSessions before;
+	LaSessions after;
 	int64 points;
 
 	/* the caller holds it */
@@ -231,13 +198,13 @@ unfold(int workspace, LaLeaving *leaving, ReturnSetInfo *result)
 	of.tail = rollup_tail(workspace, PG_INT64_MAX, DT_NOBEGIN, DT_NOEND);
 	rollup_find_leaving(workspace, of.tail, of.dropped_before, leaving);
 	look_behind(workspace, of.tail, leaving);
-	before = read_sessions(workspace, &leaving->touched);
+	before = rollup_read_sessions(workspace, leaving->touched.numbers, leaving->touched.n);
 	rollup_delete_leaving(workspace, of.tail, leaving);
 	rollup_look_anew();
-	after = read_sessions(workspace, &leaving->touched);
+	after = rollup_read_sessions(workspace, leaving->touched.numbers, leaving->touched.n);
 
-	widen(range, &before);
-	widen(range, &after);
+	rollup_widen(range, &before);
+	rollup_widen(range, &after);
 	for (int64 i = 0; i < leaving->n; i++)
 	{
 		range[0] = Min(range[0], leaving->events[i].at);
