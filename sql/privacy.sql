@@ -262,4 +262,4 @@ SELECT page_url FROM leadanalytics.events WHERE workspace = :c AND at >= '2026-0
 SELECT workspace = :a AS in_a, mode, key, counts ->> 'leads' AS leads FROM leadanalytics.erasures WHERE workspace IN (:a, :c) ORDER BY workspace;
 SELECT leadanalytics.erased_at(:a, email => 'PERSON3@mail.example ') IS NOT NULL AS by_that_name, leadanalytics.erased_at(:a, user_id => 'user-3') IS NOT NULL AS by_another,
        leadanalytics.erased_at(:b, email => 'person3@mail.example') IS NOT NULL AS elsewhere;
-DELETE FROM leadanalytics.idempotency WHERE workspace IN (:a, :c); -- other tests count them
+DELETE FROM leadanalytics.idempotency WHERE workspace IN (:a, :b, :c); -- other tests count them

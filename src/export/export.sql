@@ -91,15 +91,17 @@ CREATE FUNCTION leadanalytics.claim_export(
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH turn AS MATERIALIZED ( -- once for each workspace, however many exports of it wait
         SELECT o.workspace, max(o.tried_at) AS at FROM leadanalytics.export o GROUP BY o.workspace
+    ), free AS MATERIALIZED ( -- once: asked again after it was taken, it would name another
+        SELECT w.workspace, w.key
+        FROM leadanalytics.export w JOIN turn t ON t.workspace = w.workspace
+        WHERE w.status = 'processing' AND (w.attempts = 0 OR w.tried_at <= claim_export.now - w.attempts * interval '15 seconds')
+        ORDER BY t.at NULLS FIRST, w.created_at, w.key
+        LIMIT 1
+        FOR NO KEY UPDATE OF w SKIP LOCKED
     )
     UPDATE leadanalytics.export e
     SET attempts = e.attempts + 1, tried_at = claim_export.now
-    FROM (SELECT w.workspace, w.key
-          FROM leadanalytics.export w JOIN turn t ON t.workspace = w.workspace
-          WHERE w.status = 'processing' AND (w.attempts = 0 OR w.tried_at <= claim_export.now - w.attempts * interval '15 seconds')
-          ORDER BY t.at NULLS FIRST, w.created_at, w.key
-          LIMIT 1
-          FOR NO KEY UPDATE OF w SKIP LOCKED) AS free
+    FROM free
     WHERE e.workspace = free.workspace AND e.key = free.key
     RETURNING e.workspace, e.key, e.attempts
 $$;
